@@ -1,0 +1,173 @@
+//! Who is who: nodes, their starts, groups, and processes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A node: its Ed25519 public key, which is also what its session's handshake proves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub [u8; 32]);
+
+impl NodeId {
+    /// The first eight bytes as a number: short, for hashes and logs; not unique against an enemy.
+    pub fn prefix(&self) -> u64 {
+        let mut low = [0; 8];
+        low.copy_from_slice(&self.0[..8]);
+        u64::from_le_bytes(low)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in &self.0[..6] {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeId({self})")
+    }
+}
+
+/// One start of a node's process: `max(persisted + 1, clock)`, so a later start has a higher one.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Boot(pub u64);
+
+/// Raised by a node that learns it was declared dead and comes back within the same boot.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Era(pub u32);
+
+/// Raised by a node to refute a suspicion about itself.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Incarnation(pub u32);
+
+/// An s-group: a hash of the realm and the group's name, never of its creator or its cookie, so
+/// that two nodes may create one group at once and find that they did.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupId(pub [u8; 16]);
+
+impl GroupId {
+    /// The id of the group called `name` in `realm`.
+    pub fn new(realm: &str, name: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"archipelago/group/1");
+        hash.update((realm.len() as u64).to_le_bytes());
+        hash.update(realm.as_bytes());
+        hash.update(name.as_bytes());
+        let digest = hash.finalize();
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in &self.0[..4] {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GroupId({self})")
+    }
+}
+
+/// A mailbox within one boot of one node: random, so that under policy `realm` knowing it is a
+/// capability.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct LocalId(pub u64);
+
+/// A process: where it lives, in which start of that node, and which of its mailboxes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Pid {
+    /// The node it lives on.
+    pub node: NodeId,
+    /// The start of that node; a pid of an earlier start is nobody's.
+    pub boot: Boot,
+    /// Which mailbox of that node.
+    pub local: LocalId,
+    /// Where to look the node up; a hint, outside equality. `None`: only members of a common
+    /// group can reach it.
+    pub home: Option<GroupId>,
+}
+
+impl Pid {
+    const fn key(&self) -> (NodeId, Boot, LocalId) {
+        (self.node, self.boot, self.local)
+    }
+}
+
+impl PartialEq for Pid {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Pid {}
+
+impl PartialOrd for Pid {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Pid {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl std::hash::Hash for Pid {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:x}.{:x}", self.node, self.boot.0, self.local.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_its_realm_and_name_and_nothing_else() {
+        assert_eq!(GroupId::new("realm", "a"), GroupId::new("realm", "a"));
+        assert_ne!(GroupId::new("realm", "a"), GroupId::new("realm", "b"));
+        assert_ne!(GroupId::new("ab", "c"), GroupId::new("a", "bc"));
+    }
+
+    #[test]
+    fn the_home_hint_is_outside_equality() {
+        let pid = Pid {
+            node: NodeId([1; 32]),
+            boot: Boot(1),
+            local: LocalId(1),
+            home: None,
+        };
+        let hinted = Pid {
+            home: Some(GroupId::new("r", "g")),
+            ..pid
+        };
+        assert_eq!(pid, hinted);
+    }
+}

@@ -1,0 +1,31 @@
+//! The first message in each direction of a session.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Boot, SignedRecord};
+
+/// Lowest wire version this build speaks.
+pub const WIRE_MIN: u16 = 1;
+/// Highest wire version this build speaks.
+pub const WIRE_MAX: u16 = 1;
+
+/// 256 random bits, fresh for each session and direction; admission proofs bind both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nonce(pub [u8; 32]);
+
+/// Who opens the conversation, and in which versions it can be held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Lowest and highest wire version; the session speaks the highest common one.
+    pub wire: (u16, u16),
+    /// The realm's name; sessions across realms are refused. At most 64 bytes.
+    pub realm: Arc<str>,
+    /// The sender's start.
+    pub boot: Boot,
+    /// Fresh for this session and direction.
+    pub nonce: Nonce,
+    /// The sender's own record; its key must be the session's.
+    pub record: Arc<SignedRecord>,
+}

@@ -1,0 +1,89 @@
+//! The wire messages of the control stream, typed; their bytes live in the codec at the edge.
+//!
+//! Wire types have no maps, no zero-sized elements and no recursion; every list has its limit in
+//! its type. What many receivers get is shared, not copied.
+
+mod envelope;
+mod group;
+mod hello;
+mod list;
+mod route;
+
+pub use envelope::{Envelope, Sealed};
+pub use group::{
+    Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogEntry, LogMark, LogUpdate,
+    ProbeOutcome, Proof, RefuseReason, Welcome,
+};
+pub use hello::{Hello, Nonce, WIRE_MAX, WIRE_MIN};
+pub use list::{List, TooMany};
+pub use route::{
+    Introduction, Lookup, LookupAnswer, LookupReply, RouteBody, Row, RowGroup, SignedIntroduction,
+    SignedRow,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::GroupId;
+
+/// Largest control frame in bytes, encoded. Larger answers are paged.
+pub const CONTROL_BYTES_MAX: usize = 64 * 1024;
+
+/// One authenticated connection to a peer, as its driver numbers it.
+///
+/// A slot is used again after a close; the generation tells a late event from a current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId {
+    /// Index in the driver's table.
+    pub slot: u32,
+    /// How often the slot was used before.
+    pub generation: u32,
+}
+
+/// Everything that travels on the control stream of a session.
+///
+/// Until both Hellos were exchanged, only `Hello` is accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Control {
+    /// The first message in each direction.
+    Hello(Box<Hello>),
+    /// The last message in a direction: nothing follows, the receiver closes when it has read all.
+    Bye(ByeReason),
+    /// A question whose answer measures the round trip; counts as life.
+    Ping(u32),
+    /// The answer to the `Ping` of this number.
+    Pong(u32),
+    /// Something within one s-group.
+    Group(GroupId, GroupBody),
+    /// Reflection and look-ups.
+    Route(RouteBody),
+    /// Something forwarded for others: a relay or a detour.
+    Envelope(Box<Envelope>),
+    /// The dialler shows why it may open a session outside any common group.
+    Introduce(Box<SignedIntroduction>),
+    /// This end has been idle for long enough and proposes to close an on-demand session.
+    IdlePropose,
+    /// This end agrees, and sends nothing more: the proposer closes.
+    IdleAgree,
+}
+
+/// Why a session ends, as told to the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ByeReason {
+    /// The other of two connections between the same nodes is kept.
+    Duplicate,
+    /// No traffic for the idle time-out, in agreement.
+    Idle,
+    /// The budget of on-demand sessions was needed for another.
+    Evicted,
+    /// No common group and no valid introduction.
+    NotAdmitted,
+    /// The node shuts down; its Leaves went before.
+    Shutdown,
+    /// No common wire version.
+    Version,
+    /// A message that breaks the protocol.
+    Protocol,
+    /// A limit of this end was exceeded.
+    Overloaded,
+}

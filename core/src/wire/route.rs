@@ -1,0 +1,143 @@
+//! What reflectors say to each other, and what nodes ask of them.
+//!
+//! Source: route reflection, RFC 4456 (originator id, cluster list).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::List;
+use crate::{Boot, GroupId, NodeId, Signature, SignedRecord};
+
+/// A message of the routing machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RouteBody {
+    /// A reflector's row, flooded; with the cluster list of this copy.
+    Row {
+        /// What the originator signed.
+        row: Arc<SignedRow>,
+        /// The reflectors that this copy has passed, to cut loops; the originator is not listed.
+        clusters: List<NodeId, 32>,
+    },
+    /// The numbers of all rows that the sender has; the receiver sends what is newer.
+    RowDigest(List<(NodeId, Boot, u64), 1_024>),
+    /// Where is a node?
+    Lookup(Lookup),
+    /// The answer, back along the way of the question.
+    LookupReply(Box<LookupReply>),
+}
+
+/// Which groups a reflector joins: its statement about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Who reflects.
+    pub reflector: NodeId,
+    /// In which start.
+    pub boot: Boot,
+    /// Rises with each change; the higher (boot, seq) wins.
+    pub seq: u64,
+    /// The groups it is in; empty when it withdraws.
+    pub groups: List<RowGroup, 32>,
+}
+
+/// One group as a reflector in it sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowGroup {
+    /// Which.
+    pub group: GroupId,
+    /// How many live members.
+    pub size: u32,
+    /// Whether nodes outside may be introduced to its members.
+    pub closed: bool,
+    /// The other reflectors of the group that are alive: what confirms their edges.
+    pub reflectors: List<NodeId, 32>,
+}
+
+/// A row with its originator's signature, under `archipelago/row/1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedRow {
+    /// What was signed.
+    pub row: Row,
+    /// By whom the row is about.
+    pub signature: Signature,
+}
+
+/// Where is `target`?
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lookup {
+    /// Chosen by the sender of this hop; comes back in the reply.
+    pub id: u64,
+    /// Who is sought.
+    pub target: NodeId,
+    /// Where to ask: the target's home group.
+    pub group: GroupId,
+    /// Who asks in the end; the introduction is made out to it.
+    pub requester: NodeId,
+    /// Answers older than this (boot, seq) of the target's record will not do.
+    pub version_min: (Boot, u64),
+    /// How many more reflectors may be asked on; 0 answers or fails.
+    pub hops: u8,
+}
+
+/// The answer to a `Lookup`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupReply {
+    /// Of the question on this hop.
+    pub id: u64,
+    /// Who was sought.
+    pub target: NodeId,
+    /// What was found.
+    pub answer: LookupAnswer,
+}
+
+/// What became of a look-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum LookupAnswer {
+    /// Here it is.
+    Found {
+        /// The target's own record.
+        record: Arc<SignedRecord>,
+        /// Reflectors of its group, nearest first: what to try next without asking.
+        reflectors: List<Arc<SignedRecord>, 4>,
+        /// The key to its door.
+        introduction: Arc<SignedIntroduction>,
+    },
+    /// The group knows the node as gone.
+    Gone,
+    /// The group exists, the node is not in it.
+    NotFound,
+    /// No live reflector leads to the group.
+    NoRoute,
+    /// The group lets nobody in from outside.
+    Closed,
+    /// Too many look-ups at once: try again later.
+    Overloaded,
+}
+
+/// A reflector's word that two nodes may open a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Introduction {
+    /// Who will dial.
+    pub requester: NodeId,
+    /// Whom.
+    pub target: NodeId,
+    /// The target's start that it was made for.
+    pub target_boot: Boot,
+    /// The group of the target whose reflector made it.
+    pub group: GroupId,
+    /// The reflector that made it; the target knows it as a member with that role.
+    pub reflector: NodeId,
+    /// The target accepts it for so long after it was made, by the reflector's session with it
+    /// being alive at the time of use. Default 300 s.
+    pub life_s: u32,
+}
+
+/// An introduction with the reflector's signature, under `archipelago/introduction/1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIntroduction {
+    /// What was signed.
+    pub introduction: Introduction,
+    /// By the reflector that it names.
+    pub signature: Signature,
+}

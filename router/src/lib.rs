@@ -1,0 +1,9 @@
+//! Reflection, look-ups, forwarding and on-demand sessions; and [`Node`], which composes them with
+//! the groups into the one control machine that a driver meets.
+
+mod node;
+
+pub use node::{
+    CloseReason, Command, ConfigError, DialId, Event, Node, NodeConfig, Output, Outputs, Refused,
+    RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
+};

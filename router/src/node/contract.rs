@@ -1,0 +1,366 @@
+//! What passes between a [`Node`](super::Node) and its driver.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archipelago_core::channel::Path;
+use archipelago_core::wire::{ByeReason, Control, SessionId};
+use archipelago_core::{Address, Boot, GroupId, NodeId, Roles};
+use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent};
+use bytes::Bytes;
+
+/// Everything that a node is told once.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// This node's public key.
+    pub id: NodeId,
+    /// For people; at most 64 bytes.
+    pub name: Arc<str>,
+    /// The realm; sessions across realms are refused.
+    pub realm: Arc<str>,
+    /// `max(persisted + 1, clock in µs)`; the first `Welcome` may raise it.
+    pub boot: Boot,
+    /// What this node does for others.
+    pub roles: Roles,
+    /// Where it listens, as others dial it.
+    pub addresses: Vec<Address>,
+    /// The groups to join at start, the first one being home. Empty: a free node.
+    pub groups: Vec<Arc<GroupConfig>>,
+    /// Idle on-demand sessions close after this, ± 20 %. Default 60 s.
+    pub idle_timeout: Duration,
+    /// On-demand sessions at once. Default 64 for a member, 512 for a reflector.
+    pub on_demand_max: usize,
+    /// Shortest life of an on-demand session before it may be evicted. Default 5 s.
+    pub on_demand_life_min: Duration,
+    /// Traffic within 10 s on relay beyond which a direct session is dialled: messages and
+    /// bytes. Default 2 and 4 KiB.
+    pub dial_threshold: (u32, u32),
+    /// Whether first messages may go by relay, sealed but without forward secrecy. Default true.
+    pub relay: bool,
+    /// Nodes known at once. Default 65,536.
+    pub peers_max: usize,
+}
+
+impl NodeConfig {
+    /// The defaults for a node `id` of `realm`, in no group.
+    pub fn new(id: NodeId, name: &str, realm: &str, boot: Boot) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            realm: realm.into(),
+            boot,
+            roles: Roles::default(),
+            addresses: Vec::new(),
+            groups: Vec::new(),
+            idle_timeout: Duration::from_secs(60),
+            on_demand_max: 64,
+            on_demand_life_min: Duration::from_secs(5),
+            dial_threshold: (2, 4 * 1024),
+            relay: true,
+            peers_max: 65_536,
+        }
+    }
+}
+
+/// A configuration that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// One of the groups.
+    #[error(transparent)]
+    Group(#[from] GroupConfigError),
+    /// The node's or the realm's name.
+    #[error("{what} {name:?}: give it 1 to 64 bytes without control characters")]
+    Name {
+        /// Which name.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Two entries for one group.
+    #[error("group {name:?} is configured twice")]
+    DuplicateGroup {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// A dial as the node numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialId(pub u32);
+
+/// What the driver says of sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// A connection is up and the peer's key is proved.
+    Opened {
+        /// The driver's number for it.
+        session: SessionId,
+        /// Who is at the other end.
+        peer: NodeId,
+        /// The dial that it answers; `None` if the peer dialled.
+        dial: Option<DialId>,
+    },
+    /// It is gone.
+    Closed {
+        /// Which.
+        session: SessionId,
+    },
+    /// A dial came to nothing. The reason is for people.
+    OpenFailed {
+        /// Which.
+        dial: DialId,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// What the user or the data plane asks for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Begin: join the configured groups.
+    Start,
+    /// Join one more group.
+    Join(Arc<GroupConfig>),
+    /// Leave a group.
+    Leave(GroupId),
+    /// New cookies of a group, the previous ones still accepted.
+    SetCookies(GroupId, archipelago_sgroup::Cookies),
+    /// Where this node listens has changed.
+    SetAddresses(Vec<Address>),
+    /// There is something to send to `peer`, and no path attached. Answered by
+    /// [`Output::AttachPath`] or [`Output::Unreachable`].
+    Contact {
+        /// To whom.
+        peer: NodeId,
+        /// Where to look it up.
+        home: Option<GroupId>,
+    },
+    /// So much was sent to `peer` on relay: decides whether to dial.
+    Demand {
+        /// To whom.
+        peer: NodeId,
+        /// Messages since the last report.
+        messages: u32,
+        /// Bytes since the last report.
+        bytes: u32,
+    },
+    /// Forward these encoded frames to `peer` by relay or detour, sealed.
+    Forward {
+        /// To whom.
+        peer: NodeId,
+        /// The path that the channel chose.
+        path: Path,
+        /// At most 20 KiB.
+        frames: Bytes,
+    },
+    /// Data went either way on a session since the last report; at most once a second each.
+    Activity(SessionId),
+    /// Leave all groups, say `Bye` on all sessions; [`Output::Stopped`] follows.
+    Shutdown,
+}
+
+/// Why a command was not taken; nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Not in that group.
+    #[error("this node is not in that group: join it first")]
+    UnknownGroup,
+    /// Already in that group.
+    #[error("this node is already in that group")]
+    AlreadyIn,
+    /// The node is shutting down.
+    #[error("the node is shutting down")]
+    Stopping,
+    /// A queue or table is full.
+    #[error("too much is under way already: try again later")]
+    Overloaded,
+}
+
+/// Why a peer cannot be reached now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreachable {
+    /// No common group, and no home group to ask in.
+    #[error("no common group and no home group: use a pid with its home, or join a group")]
+    NoHome,
+    /// No live reflector leads there.
+    #[error("no live reflector leads to the node's group")]
+    NoRoute,
+    /// Its group does not know it.
+    #[error("its group does not know the node")]
+    NotFound,
+    /// Its group says that it is gone.
+    #[error("the node is gone")]
+    Gone,
+    /// Its group lets nobody in from outside.
+    #[error("the node's group is closed to others")]
+    Closed,
+    /// It could be looked up, but not reached.
+    #[error("the node could not be dialled, and relay is not possible")]
+    DialFailed,
+    /// A limit was reached.
+    #[error("too many look-ups or sessions at once: try again later")]
+    Overloaded,
+}
+
+/// What the driver is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Put a message on the control stream.
+    Send {
+        /// Of this session.
+        session: SessionId,
+        /// What.
+        message: Control,
+    },
+    /// Open a connection; answered by `Opened` or `OpenFailed` with the same `dial`.
+    Dial {
+        /// Comes back in the answer.
+        dial: DialId,
+        /// Who it must be; `None` for a seed known by address only.
+        peer: Option<NodeId>,
+        /// Where, best first.
+        addresses: Arc<[Address]>,
+    },
+    /// Close after what was sent before is flushed.
+    Close {
+        /// Which.
+        session: SessionId,
+        /// For the log.
+        reason: CloseReason,
+    },
+    /// The peer's channel may use this path. A direct path's data streams are not read before.
+    AttachPath {
+        /// Whose.
+        peer: NodeId,
+        /// Its start.
+        boot: Boot,
+        /// Which.
+        path: Path,
+    },
+    /// It may no longer.
+    DetachPath {
+        /// Whose.
+        peer: NodeId,
+        /// Which.
+        path: Path,
+    },
+    /// Frames from `peer` arrived by relay or detour, opened and authenticated.
+    FramesArrived {
+        /// From whom.
+        peer: NodeId,
+        /// Its start.
+        boot: Boot,
+        /// `Relay` or `Detour`.
+        path: Path,
+        /// Encoded frames.
+        frames: Bytes,
+    },
+    /// A `Contact` came to nothing: fail what waits.
+    Unreachable {
+        /// Who.
+        peer: NodeId,
+        /// Why.
+        reason: Unreachable,
+    },
+    /// For those who watch.
+    Event(Event),
+    /// The shutdown is complete: every Leave and Bye was sent.
+    Stopped,
+}
+
+/// The caller's buffer; a machine only appends to it.
+pub type Outputs = Vec<Output>;
+
+/// Why a session is closed by this end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CloseReason {
+    /// As was said to the peer, or by it.
+    Bye(ByeReason),
+    /// No Hello in time.
+    HelloTimeout,
+    /// Silent for too long.
+    Silent,
+}
+
+/// What a watcher of a node hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The boot is final and mailboxes may be made.
+    Started {
+        /// This node's start.
+        boot: Boot,
+    },
+    /// Something in a group.
+    Group {
+        /// Which.
+        group: GroupId,
+        /// What.
+        event: GroupEvent,
+    },
+    /// A session is up.
+    SessionUp {
+        /// With whom.
+        peer: NodeId,
+        /// Why it exists.
+        kind: SessionKind,
+    },
+    /// A session is gone.
+    SessionDown {
+        /// With whom.
+        peer: NodeId,
+        /// Why it existed.
+        kind: SessionKind,
+        /// Why it ended; `None` if the connection was lost.
+        reason: Option<CloseReason>,
+    },
+    /// A group can be reached.
+    RouteUp {
+        /// Which.
+        group: GroupId,
+    },
+    /// It no longer can.
+    RouteDown {
+        /// Which.
+        group: GroupId,
+    },
+}
+
+/// Why a session exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SessionKind {
+    /// The two share a group.
+    Group,
+    /// They talk, and share none.
+    OnDemand,
+    /// Not admitted yet.
+    Pending,
+}
+
+/// A session as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// The driver's number for it.
+    pub session: SessionId,
+    /// With whom.
+    pub peer: NodeId,
+    /// Why it exists.
+    pub kind: SessionKind,
+    /// Smoothed round-trip time, if measured.
+    pub rtt: Option<Duration>,
+}
+
+/// A group that can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// Which.
+    pub group: GroupId,
+    /// How many reflectors lie between.
+    pub hops: u8,
+    /// Reflectors to ask first, best first.
+    pub next_hops: Vec<NodeId>,
+}

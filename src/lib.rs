@@ -1,0 +1,1 @@
+//! Overlay networks for clusters that have outgrown the full mesh.
