@@ -16,7 +16,7 @@ mod time;
 pub mod wire;
 
 pub use context::Context;
-pub use crypto::{Crypto, OpenError};
+pub use crypto::{Crypto, OpenError, ToyCrypto};
 pub use id::{Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid};
 pub use peers::{Peer, PeerState, Peers, PeersFull};
 pub use record::{Address, NodeRecord, Roles, SealingKey, Signature, SignedRecord};

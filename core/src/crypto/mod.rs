@@ -3,6 +3,10 @@
 //! A machine asks; it never holds a secret key and never knows which implementation answers. The
 //! simulator's tags are deterministic and authenticate nothing against a real enemy; it says so.
 
+mod toy;
+
+pub use toy::ToyCrypto;
+
 use crate::{NodeId, SealingKey, Signature};
 
 /// What a machine needs from cryptography, with this node's secret keys behind it.
@@ -37,6 +41,16 @@ pub trait Crypto: std::fmt::Debug + Send + Sync {
 
     /// A keyed tag over `bytes`: what proves a cookie without showing it.
     fn mac(&self, key: &[u8], bytes: &[u8]) -> [u8; 32];
+
+    /// Whether `tag` is the [`Crypto::mac`] of `bytes` under `key`, compared in a time that says
+    /// nothing of where a wrong tag differs. Tags from a peer are compared by this, never by `==`.
+    fn verify_mac(&self, key: &[u8], bytes: &[u8], tag: &[u8; 32]) -> bool {
+        let expected = self.mac(key, bytes);
+        let difference = expected.iter().zip(tag).fold(0, |sum, (left, right)| {
+            std::hint::black_box(sum | (left ^ right))
+        });
+        difference == 0
+    }
 }
 
 /// Sealed bytes that were not made for us by who they name.
