@@ -1,0 +1,143 @@
+//! What lies between two nodes: latency, jitter, loss, bandwidth, and whether anything gets through.
+//!
+//! A link has two directions with a state each. Loss is a delay: sessions are reliable, so a lost
+//! packet arrives later, as the sender's transport would send it again. A cut direction carries
+//! nothing; the sender's session holds what it has and breaks after the transport's time-out.
+//! Cost: nothing per packet while every link is up and has the default profile; else O(log n).
+
+mod profile;
+
+use std::collections::BTreeMap;
+
+pub use profile::LinkProfile;
+
+/// How one direction of a link is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LinkState {
+    /// Packets get through.
+    #[default]
+    Up,
+    /// Packets wait, and sessions do not notice: for tests that need an exact order.
+    Held,
+    /// Nothing gets through; sessions break after the transport's time-out.
+    Cut,
+}
+
+/// All links of a world: a default, and what differs from it.
+#[derive(Debug)]
+pub struct Links {
+    default: LinkProfile,
+    profiles: BTreeMap<(u32, u32), LinkProfile>,
+    states: BTreeMap<(u32, u32), LinkState>,
+    /// On which side of a partition a node is; nodes that are not listed reach all sides.
+    sides: BTreeMap<u32, u32>,
+}
+
+impl Links {
+    /// Every link up, and like `default`.
+    pub const fn new(default: LinkProfile) -> Self {
+        Self {
+            default,
+            profiles: BTreeMap::new(),
+            states: BTreeMap::new(),
+            sides: BTreeMap::new(),
+        }
+    }
+
+    /// The profile of the direction from `from` to `to`.
+    pub fn profile(&self, from: u32, to: u32) -> &LinkProfile {
+        if self.profiles.is_empty() {
+            return &self.default;
+        }
+        self.profiles.get(&(from, to)).unwrap_or(&self.default)
+    }
+
+    /// Whether packets from `from` get through to `to`.
+    pub fn state(&self, from: u32, to: u32) -> LinkState {
+        if self.is_clean() || from == to {
+            return LinkState::Up;
+        }
+        if self.is_split(from, to) {
+            return LinkState::Cut;
+        }
+        self.states.get(&(from, to)).copied().unwrap_or_default()
+    }
+
+    /// Whether every link is up.
+    pub fn is_clean(&self) -> bool {
+        self.states.is_empty() && self.sides.is_empty()
+    }
+
+    /// Whether packets get through both ways.
+    pub fn is_up(&self, a: u32, b: u32) -> bool {
+        self.state(a, b) == LinkState::Up && self.state(b, a) == LinkState::Up
+    }
+
+    /// Changes the profile of every link that has none of its own.
+    pub const fn set_default(&mut self, profile: LinkProfile) {
+        self.default = profile;
+    }
+
+    /// Gives the link between `a` and `b` a profile of its own, both ways.
+    pub fn set_profile(&mut self, a: u32, b: u32, profile: LinkProfile) {
+        self.profiles.insert((a, b), profile.clone());
+        self.profiles.insert((b, a), profile);
+    }
+
+    /// Sets one direction's state.
+    pub fn set_state(&mut self, from: u32, to: u32, state: LinkState) {
+        if state == LinkState::Up {
+            self.states.remove(&(from, to));
+        } else {
+            self.states.insert((from, to), state);
+        }
+    }
+
+    /// Puts nodes on sides: who is on two different sides is cut off from the other.
+    pub fn set_sides(&mut self, sides: &[Vec<u32>]) {
+        self.sides.clear();
+        for (side, nodes) in (0u32..).zip(sides) {
+            self.sides.extend(nodes.iter().map(|&node| (node, side)));
+        }
+    }
+
+    /// Every link is up again; profiles stay.
+    pub fn heal(&mut self) {
+        self.states.clear();
+        self.sides.clear();
+    }
+
+    fn is_split(&self, from: u32, to: u32) -> bool {
+        match (self.sides.get(&from), self.sides.get(&to)) {
+            (Some(one), Some(other)) => one != other,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_are_cut_one_by_one() {
+        let mut links = Links::new(LinkProfile::default());
+        links.set_state(1, 2, LinkState::Cut);
+        assert_eq!(links.state(1, 2), LinkState::Cut);
+        assert_eq!(links.state(2, 1), LinkState::Up);
+        assert!(!links.is_up(2, 1));
+        links.set_state(1, 2, LinkState::Up);
+        assert!(links.is_clean());
+    }
+
+    #[test]
+    fn a_partition_cuts_between_its_sides_only() {
+        let mut links = Links::new(LinkProfile::default());
+        links.set_sides(&[vec![1, 2], vec![3]]);
+        assert!(links.is_up(1, 2));
+        assert!(!links.is_up(1, 3));
+        assert!(links.is_up(3, 4), "who is on no side reaches all");
+        links.heal();
+        assert!(links.is_up(1, 3));
+    }
+}
