@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::List;
+use super::{Control, List};
 use crate::{Boot, GroupId, NodeId, SignedRecord};
 
 /// Something on its way over other nodes: a relay through reflectors, or a detour through members.
@@ -18,7 +18,8 @@ pub struct Envelope {
     pub target: NodeId,
     /// On relay, where the target is to be found; on a detour, the group that both are in.
     pub group: GroupId,
-    /// A detour's next hops, the target last; empty on relay, where reflectors choose.
+    /// A detour's hops, its next receiver first and the target last: each receiver takes itself
+    /// off. Empty on relay, where reflectors choose.
     pub route: List<NodeId, 4>,
     /// How many more nodes may forward it.
     pub hops: u8,
@@ -37,6 +38,48 @@ pub struct Sealed {
     pub record: Option<Arc<SignedRecord>>,
     /// Never twice for one pair of keys.
     pub nonce: [u8; 24],
-    /// At most 20 KiB: the frames of a channel, or a control message on a detour.
+    /// A sealed [`Payload`], at most [`Sealed::LEN_MAX`] bytes.
     pub bytes: Bytes,
+}
+
+impl Sealed {
+    /// Most sealed bytes of one envelope: a chunk of a channel with room for what goes around it.
+    pub const LEN_MAX: usize = 24 * 1024;
+}
+
+/// What is inside the seal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Payload {
+    /// Frames of the channel between source and target, encoded; at most 20 KiB.
+    Frames(Bytes),
+    /// A message of the virtual session between two members on a detour: anything but another
+    /// envelope, so that nothing can be wrapped again and again.
+    Control(Box<Control>),
+}
+
+/// Opened bytes that are no payload: the source breaks the protocol, or speaks a later version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("opened bytes that are no payload")]
+pub struct PayloadError;
+
+impl Payload {
+    /// The bytes to seal.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("a typed message in memory has an encoding")
+    }
+
+    /// The reverse, of bytes that were authenticated but not checked. Allocates no more than a
+    /// few times what is there: wire types grow with what really arrives.
+    ///
+    /// # Errors
+    /// [`PayloadError`] for anything but exactly one payload, and for an envelope in an envelope.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PayloadError> {
+        match postcard::take_from_bytes(bytes) {
+            Ok((Self::Control(control), [])) if matches!(*control, Control::Envelope(_)) => {
+                Err(PayloadError)
+            }
+            Ok((payload, [])) => Ok(payload),
+            Ok(_) | Err(_) => Err(PayloadError),
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod hello;
 mod list;
 mod route;
 
-pub use envelope::{Envelope, Sealed};
+pub use envelope::{Envelope, Payload, PayloadError, Sealed};
 pub use group::{
     Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogEntry, LogMark, LogUpdate,
     ProbeOutcome, Proof, RefuseReason, Welcome,

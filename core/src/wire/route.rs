@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::List;
-use crate::{Boot, GroupId, NodeId, Signature, SignedRecord};
+use crate::{Boot, Crypto, GroupId, NodeId, Signature, SignedRecord};
 
 /// A message of the routing machines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub enum RouteBody {
         row: Arc<SignedRow>,
         /// The reflectors that this copy has passed, to cut loops; the originator is not listed.
         clusters: List<NodeId, 32>,
+        /// How long ago the originator signed it, in seconds rounded up: what each holder adds its
+        /// own time to, so that copies of a row age out together and are not revived in turn.
+        age_s: u32,
     },
     /// The numbers of all rows that the sender has; the receiver sends what is newer.
     RowDigest(List<(NodeId, Boot, u64), 1_024>),
@@ -60,6 +63,27 @@ pub struct SignedRow {
     pub row: Row,
     /// By whom the row is about.
     pub signature: Signature,
+}
+
+impl SignedRow {
+    const DOMAIN: &str = "archipelago/row/1";
+
+    /// Signs `row` as this node, which must be the one that it names.
+    pub fn new(row: Row, crypto: &dyn Crypto) -> Self {
+        let signature = crypto.sign(Self::DOMAIN, &canonical(&row));
+        Self { row, signature }
+    }
+
+    /// Whether the reflector that the row names signed it.
+    pub fn verify(&self, crypto: &dyn Crypto) -> bool {
+        let bytes = canonical(&self.row);
+        crypto.verify(&self.row.reflector, Self::DOMAIN, &bytes, &self.signature)
+    }
+
+    /// What two rows of one reflector are compared by: the higher wins.
+    pub fn version(&self) -> (Boot, u64) {
+        (self.row.boot, self.row.seq)
+    }
 }
 
 /// Where is `target`?
@@ -140,4 +164,30 @@ pub struct SignedIntroduction {
     pub introduction: Introduction,
     /// By the reflector that it names.
     pub signature: Signature,
+}
+
+impl SignedIntroduction {
+    const DOMAIN: &str = "archipelago/introduction/1";
+
+    /// Signs `introduction` as this node, which must be the reflector that it names.
+    pub fn new(introduction: Introduction, crypto: &dyn Crypto) -> Self {
+        let signature = crypto.sign(Self::DOMAIN, &canonical(&introduction));
+        Self {
+            introduction,
+            signature,
+        }
+    }
+
+    /// Whether the reflector that the introduction names signed it; whether that node reflects for
+    /// the group is another question.
+    pub fn verify(&self, crypto: &dyn Crypto) -> bool {
+        let bytes = canonical(&self.introduction);
+        let signer = &self.introduction.reflector;
+        crypto.verify(signer, Self::DOMAIN, &bytes, &self.signature)
+    }
+}
+
+/// The bytes that are signed: postcard has one encoding of each value.
+fn canonical(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("a typed message in memory has an encoding")
 }
