@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::List;
-use crate::{Boot, GroupId, NodeId};
+use crate::{Boot, Crypto, GroupId, NodeId};
 
 /// A textual multiaddress (`/ip4/127.0.0.1/tcp/4001`), at most [`Address::LEN_MAX`] bytes.
 ///
@@ -114,4 +114,29 @@ pub struct SignedRecord {
     pub record: NodeRecord,
     /// Over the record's canonical bytes, under the domain `archipelago/record/1`.
     pub signature: Signature,
+}
+
+impl SignedRecord {
+    const DOMAIN: &str = "archipelago/record/1";
+
+    /// Signs `record` as this node, which must be the one that it names.
+    ///
+    /// `None` when a text in it is beyond its limit, so that no peer would take it.
+    pub fn new(record: NodeRecord, crypto: &dyn Crypto) -> Option<Self> {
+        let bytes = postcard::to_stdvec(&record).ok()?;
+        let signature = crypto.sign(Self::DOMAIN, &bytes);
+        Some(Self { record, signature })
+    }
+
+    /// Whether the node that the record names signed it.
+    pub fn verify(&self, crypto: &dyn Crypto) -> bool {
+        postcard::to_stdvec(&self.record).is_ok_and(|bytes| {
+            crypto.verify(&self.record.node, Self::DOMAIN, &bytes, &self.signature)
+        })
+    }
+
+    /// What two records of one node are compared by: the higher wins.
+    pub const fn version(&self) -> (Boot, u64) {
+        (self.record.boot, self.record.seq)
+    }
 }

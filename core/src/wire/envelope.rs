@@ -57,15 +57,19 @@ pub enum Payload {
     Control(Box<Control>),
 }
 
-/// Opened bytes that are no payload: the source breaks the protocol, or speaks a later version.
+/// Bytes or a message that are no payload: whoever made them breaks the protocol, or speaks a
+/// later version of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("opened bytes that are no payload")]
+#[error("no payload: malformed, or beyond a limit")]
 pub struct PayloadError;
 
 impl Payload {
     /// The bytes to seal.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("a typed message in memory has an encoding")
+    ///
+    /// # Errors
+    /// [`PayloadError`] for a message that a peer would not take: one beyond a limit of its own.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, PayloadError> {
+        postcard::to_stdvec(self).map_err(|_| PayloadError)
     }
 
     /// The reverse, of bytes that were authenticated but not checked. Allocates no more than a
