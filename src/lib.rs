@@ -1,1 +1,63 @@
 //! Overlay networks for clusters that have outgrown the full mesh.
+//!
+//! Nodes join one or more *s-groups*; inside a group every pair of members has a session, and
+//! route reflectors, members of several groups, lead from group to group. A message to a node of a
+//! far group is relayed at once; when more follow, a direct session opens on demand, and closes
+//! when idle. Messages between two mailboxes arrive in order, once, whatever path carries them.
+//!
+//! Two nodes and one message:
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use archipelago::{GroupSpec, Node};
+//!
+//! let one = Node::builder("one")
+//!     .group(GroupSpec::open("island"))
+//!     .start()
+//!     .await?;
+//! let two = Node::builder("two")
+//!     .group(GroupSpec::open("island").seed(one.addresses()[0].clone()))
+//!     .start()
+//!     .await?;
+//!
+//! let mut inbox = one.mailbox().await?;
+//! let outbox = two.mailbox().await?;
+//! two.joined("island").await?;
+//! outbox.send(inbox.pid(), "hello").await?;
+//!
+//! let received = inbox.recv().await.expect("the node is running");
+//! assert_eq!((received.from, &received.payload[..]), (outbox.pid(), &b"hello"[..]));
+//! two.shutdown().await;
+//! one.shutdown().await;
+//! # Ok(())
+//! # }
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+//! # runtime.block_on(run()).unwrap();
+//! ```
+//!
+//! Every node has its own key, its own listener and its own tables. The protocol runs on threads
+//! of its own ([`Runtime`]): what the user computes delays no heartbeat. Methods may be awaited on
+//! any executor.
+
+mod actor;
+mod event;
+mod mailbox;
+mod metrics;
+mod node;
+mod peer;
+mod runtime;
+mod session;
+mod swarm;
+
+pub use archipelago_core::wire::{ByeReason, Life, RefuseReason};
+pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
+pub use archipelago_router::{
+    CloseReason, ConfigError, Refused, RouteInfo, SessionInfo, SessionKind, Unreachable,
+};
+pub use archipelago_sgroup::{DownReason, MemberInfo, Timing};
+pub use bytes::Bytes;
+pub use event::{Events, NodeEvent};
+pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
+pub use metrics::Metrics;
+pub use node::{Builder, GroupSpec, Limits, Node, NodeError, StartError};
+pub use runtime::{Runtime, RuntimeError};

@@ -1,0 +1,162 @@
+//! What happens at a node, for those who watch.
+
+mod hub;
+
+pub use hub::Events;
+pub(crate) use hub::Hub;
+
+use archipelago_core::wire::RefuseReason;
+use archipelago_core::{Boot, Era, GroupId, NodeId};
+use archipelago_router::{CloseReason, Event, SessionKind};
+use archipelago_sgroup::{DownReason, GroupEvent, MemberInfo};
+
+/// Something that happened at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeEvent {
+    /// The boot is final, and mailboxes can be made.
+    Started {
+        /// This start of the node.
+        boot: Boot,
+    },
+    /// This node is up in a group.
+    Joined {
+        /// Which.
+        group: GroupId,
+        /// How many members it could not reach.
+        missing: usize,
+    },
+    /// A seed refused this node; it is asked again, with growing pauses.
+    Refused {
+        /// By which group.
+        group: GroupId,
+        /// Why.
+        reason: RefuseReason,
+    },
+    /// This node was declared dead by others, and came back.
+    Returned {
+        /// In which group.
+        group: GroupId,
+        /// As which life of the same boot.
+        era: Era,
+    },
+    /// A member is up.
+    MemberUp {
+        /// Of which group.
+        group: GroupId,
+        /// Who.
+        member: MemberInfo,
+    },
+    /// A member is thought dead by some.
+    MemberSuspect {
+        /// Of which group.
+        group: GroupId,
+        /// Who.
+        member: MemberInfo,
+    },
+    /// A suspicion was refuted.
+    MemberAlive {
+        /// Of which group.
+        group: GroupId,
+        /// Who.
+        member: MemberInfo,
+    },
+    /// A member is down.
+    MemberDown {
+        /// Of which group.
+        group: GroupId,
+        /// Who.
+        member: MemberInfo,
+        /// Why.
+        reason: DownReason,
+    },
+    /// A living member has no session with this node: traffic goes round by others.
+    PathDown {
+        /// Of which group.
+        group: GroupId,
+        /// Who.
+        node: NodeId,
+    },
+    /// The session is back.
+    PathUp {
+        /// Of which group.
+        group: GroupId,
+        /// Who.
+        node: NodeId,
+    },
+    /// A session is up.
+    SessionUp {
+        /// With whom.
+        peer: NodeId,
+        /// Why it exists.
+        kind: SessionKind,
+    },
+    /// A session is gone.
+    SessionDown {
+        /// With whom.
+        peer: NodeId,
+        /// Why it existed.
+        kind: SessionKind,
+        /// Why it ended; `None` if the connection was lost.
+        reason: Option<CloseReason>,
+    },
+    /// A group can be reached through reflectors.
+    RouteUp {
+        /// Which.
+        group: GroupId,
+    },
+    /// A group can no longer be reached.
+    RouteDown {
+        /// Which.
+        group: GroupId,
+    },
+    /// Messages that were accepted may not have been delivered: the peer restarted, forgot the
+    /// channel, has no such mailbox any more, or could not be reached.
+    Undelivered {
+        /// To which node.
+        peer: NodeId,
+        /// How many.
+        messages: usize,
+    },
+    /// This watcher was too slow: events were left out here.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+    /// The node has stopped; nothing follows.
+    Stopped,
+}
+
+impl NodeEvent {
+    /// The protocol's event in the API's words; `None` for one that this build has no words for.
+    pub(crate) fn from_machine(event: Event) -> Option<Self> {
+        Some(match event {
+            Event::Started { boot } => Self::Started { boot },
+            Event::Group { group, event } => return Self::from_group(group, event),
+            Event::SessionUp { peer, kind } => Self::SessionUp { peer, kind },
+            Event::SessionDown { peer, kind, reason } => Self::SessionDown { peer, kind, reason },
+            Event::RouteUp { group } => Self::RouteUp { group },
+            Event::RouteDown { group } => Self::RouteDown { group },
+            _ => return None,
+        })
+    }
+
+    fn from_group(group: GroupId, event: GroupEvent) -> Option<Self> {
+        Some(match event {
+            GroupEvent::Joined { missing } => Self::Joined { group, missing },
+            GroupEvent::Refused(reason) => Self::Refused { group, reason },
+            GroupEvent::MemberUp(member) => Self::MemberUp { group, member },
+            GroupEvent::MemberSuspect(member) => Self::MemberSuspect { group, member },
+            GroupEvent::MemberAlive(member) => Self::MemberAlive { group, member },
+            GroupEvent::MemberDown(member, reason) => Self::MemberDown {
+                group,
+                member,
+                reason,
+            },
+            GroupEvent::PathDown(node) => Self::PathDown { group, node },
+            GroupEvent::PathUp(node) => Self::PathUp { group, node },
+            GroupEvent::Returned(era) => Self::Returned { group, era },
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! Mailboxes: where messages between pids come out, and what sends them.
+//!
+//! A mailbox is bounded: a full one holds back its own senders, on this node or afar, and nobody
+//! else. Messages between mailboxes of one node take no codec and no socket.
+
+mod error;
+mod sender;
+mod table;
+
+pub use error::{RecvError, SendError};
+pub use sender::Sender;
+pub(crate) use table::{Deliver, Table};
+
+use std::sync::Arc;
+
+use archipelago_core::Pid;
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use crate::node::Shared;
+
+/// A message as its receiver gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Who sent it; proved as far as its node, whose word it is which of its mailboxes.
+    pub from: Pid,
+    /// What was sent; shared bytes, not copied for the receiver.
+    pub payload: Bytes,
+}
+
+/// A mailbox of a node, with the pid that others send to. Dropping it ends the pid.
+#[derive(Debug)]
+pub struct Mailbox {
+    sender: Sender,
+    queue: mpsc::Receiver<Received>,
+}
+
+impl Mailbox {
+    pub(crate) fn new(shared: Arc<Shared>, pid: Pid, queue: mpsc::Receiver<Received>) -> Self {
+        Self {
+            sender: Sender::new(shared, pid),
+            queue,
+        }
+    }
+
+    /// What others send to.
+    pub const fn pid(&self) -> Pid {
+        self.sender.pid()
+    }
+
+    /// The next message, or `None` when the node has stopped and the mailbox is empty.
+    ///
+    /// Cancel safe: a message is taken only when it is returned.
+    pub async fn recv(&mut self) -> Option<Received> {
+        self.queue.recv().await
+    }
+
+    /// The next message, if one is there.
+    pub fn try_recv(&mut self) -> Option<Received> {
+        self.queue.try_recv().ok()
+    }
+
+    /// Waits for a message and appends it and what else is there, at most `len_max`; returns how
+    /// many. 0: the node has stopped and the mailbox is empty.
+    ///
+    /// Cancel safe: nothing is taken unless it is appended.
+    pub async fn recv_many(&mut self, batch: &mut Vec<Received>, len_max: usize) -> usize {
+        self.queue.recv_many(batch, len_max).await
+    }
+
+    /// The next message as a value that was sent by [`Sender::send_typed`].
+    ///
+    /// Cancel safe: a message is taken only when it is returned.
+    ///
+    /// # Errors
+    /// [`RecvError::Decode`] for a message that is not a `T` (it is taken out);
+    /// [`RecvError::Stopped`] at the end.
+    pub async fn recv_typed<T: DeserializeOwned>(&mut self) -> Result<(Pid, T), RecvError> {
+        let received = self.recv().await.ok_or(RecvError::Stopped)?;
+        received.decode()
+    }
+
+    /// What sends in this mailbox's name; cheap to clone, and free to go to another task.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// As [`Sender::send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send(&self, to: Pid, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        self.sender.send(to, payload).await
+    }
+
+    /// As [`Sender::try_send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send(&self, to: Pid, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        self.sender.try_send(to, payload)
+    }
+
+    /// As [`Sender::send_typed`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_typed<T: Serialize + Sync>(
+        &self,
+        to: Pid,
+        value: &T,
+    ) -> Result<(), SendError> {
+        self.sender.send_typed(to, value).await
+    }
+}
+
+impl Received {
+    /// The payload as a value that was sent by [`Sender::send_typed`].
+    ///
+    /// # Errors
+    /// [`RecvError::Decode`] when the bytes are not a `T`, or more than a `T`.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<(Pid, T), RecvError> {
+        let failed = |reason: String| RecvError::Decode {
+            from: self.from,
+            reason,
+        };
+        let (value, rest) =
+            postcard::take_from_bytes(&self.payload).map_err(|error| failed(error.to_string()))?;
+        if rest.is_empty() {
+            Ok((self.from, value))
+        } else {
+            Err(failed(format!("{} bytes too many", rest.len())))
+        }
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.sender.shared().mailboxes.remove(self.pid().local);
+    }
+}

@@ -1,0 +1,167 @@
+//! Sends in a mailbox's name: on this node directly, to others through the peer's queue.
+
+use std::sync::Arc;
+
+use archipelago_core::Pid;
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Deliver, Received, SendError};
+use crate::node::Shared;
+use crate::peer::{Outgoing, PushError};
+
+/// What sends in the name of one mailbox. Clones send in the same name.
+///
+/// Messages of one task to one pid arrive in the order in which their sends returned, once, and
+/// without gaps while neither end forgets the other (a restart, or
+/// [`NodeEvent::Undelivered`](crate::NodeEvent::Undelivered)).
+#[derive(Clone, Debug)]
+pub struct Sender {
+    shared: Arc<Shared>,
+    pid: Pid,
+}
+
+impl Sender {
+    pub(crate) const fn new(shared: Arc<Shared>, pid: Pid) -> Self {
+        Self { shared, pid }
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// In whose name it sends.
+    pub const fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends bytes to `to`, waiting while a queue on the way is full, and until a first path to a
+    /// far node is found (a look-up of some milliseconds, not a dial).
+    ///
+    /// `Ok` says that the message has its place in the order; it is delivered unless the peer
+    /// ends, and if it may not have been, the node says
+    /// [`NodeEvent::Undelivered`](crate::NodeEvent::Undelivered).
+    ///
+    /// Cancel safe: dropped before it returns, nothing was sent.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was sent. A node that cannot be reached is an error as soon as the
+    /// look-up says so, never a hang.
+    pub async fn send(&self, to: Pid, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        let payload = self.checked(payload.into())?;
+        if to.node == self.shared.id {
+            return self.send_here(to, payload).await;
+        }
+        let mut outgoing = Outgoing::new(self.pid.local, to, payload);
+        loop {
+            let peer = self.shared.peer(to.node, to.home)?;
+            peer.reached(to.boot).await?;
+            match peer.push(outgoing).await {
+                Ok(()) => return Ok(()),
+                // Its task came to rest in between: start it again.
+                Err(PushError::Ended(back)) => outgoing = back,
+                Err(PushError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends bytes to `to` if every queue on the way has room now.
+    ///
+    /// To a far node that no path leads to yet, the message waits in the peer's queue for the
+    /// look-up; if that fails, the node says
+    /// [`NodeEvent::Undelivered`](crate::NodeEvent::Undelivered).
+    ///
+    /// # Errors
+    /// [`SendError::Full`] when a queue is full; other [`SendError`]s as for [`Sender::send`].
+    /// Nothing was sent.
+    pub fn try_send(&self, to: Pid, payload: impl Into<Bytes>) -> Result<(), SendError> {
+        let payload = self.checked(payload.into())?;
+        if to.node == self.shared.id {
+            return self.try_send_here(to, payload);
+        }
+        let mut outgoing = Outgoing::new(self.pid.local, to, payload);
+        loop {
+            let peer = self.shared.peer(to.node, to.home)?;
+            match peer.try_push(outgoing) {
+                Ok(()) => return Ok(()),
+                Err(PushError::Ended(back)) => outgoing = back,
+                Err(PushError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends a value to `to`, written with postcard; [`Mailbox::recv_typed`] reads it.
+    ///
+    /// Cancel safe, as [`Sender::send`].
+    ///
+    /// # Errors
+    /// [`SendError::Encode`], and as for [`Sender::send`].
+    ///
+    /// [`Mailbox::recv_typed`]: crate::Mailbox::recv_typed
+    pub async fn send_typed<T: Serialize + Sync>(
+        &self,
+        to: Pid,
+        value: &T,
+    ) -> Result<(), SendError> {
+        let bytes =
+            postcard::to_stdvec(value).map_err(|error| SendError::Encode(error.to_string()))?;
+        self.send(to, bytes).await
+    }
+
+    fn checked(&self, payload: Bytes) -> Result<Bytes, SendError> {
+        let max = self.shared.channel_config.message_bytes_max;
+        if payload.len() > max {
+            return Err(SendError::TooLong {
+                len: payload.len(),
+                max,
+            });
+        }
+        if self.shared.is_stopped() {
+            return Err(SendError::Stopped);
+        }
+        Ok(payload)
+    }
+
+    fn received(&self, payload: Bytes) -> Received {
+        Received {
+            from: self.pid,
+            payload,
+        }
+    }
+
+    async fn send_here(&self, to: Pid, payload: Bytes) -> Result<(), SendError> {
+        let queue = self.here(to)?;
+        queue
+            .send(self.received(payload))
+            .await
+            .map_err(|_| SendError::NoMailbox)?;
+        self.shared.metrics.messages_local.add(1);
+        Ok(())
+    }
+
+    fn try_send_here(&self, to: Pid, payload: Bytes) -> Result<(), SendError> {
+        self.here(to)?;
+        match self
+            .shared
+            .mailboxes
+            .deliver(to.local, self.received(payload))
+        {
+            Deliver::Done => {
+                self.shared.metrics.messages_local.add(1);
+                Ok(())
+            }
+            Deliver::Full { .. } => Err(SendError::Full),
+            Deliver::NoMailbox => Err(SendError::NoMailbox),
+        }
+    }
+
+    fn here(&self, to: Pid) -> Result<tokio::sync::mpsc::Sender<Received>, SendError> {
+        if to.boot != self.shared.boot() {
+            return Err(SendError::NoMailbox);
+        }
+        self.shared
+            .mailboxes
+            .find(to.local)
+            .ok_or(SendError::NoMailbox)
+    }
+}

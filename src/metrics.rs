@@ -1,0 +1,88 @@
+//! Counters of one node: each rises only, and is cheap to add to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter that any task may add to.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Counters of a node since its start.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Metrics {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)+
+        }
+
+        impl Counters {
+            pub(crate) fn read(&self) -> Metrics {
+                Metrics {
+                    $($name: self.$name.read(),)+
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages accepted for other nodes.
+    messages_sent,
+    /// Messages from other nodes handed to mailboxes.
+    messages_delivered,
+    /// Messages between mailboxes of this node.
+    messages_local,
+    /// Accepted messages that may not have been delivered; each also tells
+    /// [`NodeEvent::Undelivered`](crate::NodeEvent::Undelivered).
+    messages_undelivered,
+    /// Bytes of frames put on data streams.
+    data_bytes_sent,
+    /// Bytes of frames read from data streams.
+    data_bytes_received,
+    /// Bytes of frames sent by relay or detour.
+    relay_bytes_sent,
+    /// Bytes of frames that came by relay or detour.
+    relay_bytes_received,
+    /// Control messages put on sessions.
+    control_sent,
+    /// Control messages read from sessions.
+    control_received,
+    /// Bytes of control messages put on sessions.
+    control_bytes_sent,
+    /// Bytes of control messages read from sessions.
+    control_bytes_received,
+    /// Dials begun.
+    dials,
+    /// Dials that came to nothing.
+    dials_failed,
+    /// Sessions that came to be, in either direction.
+    sessions_opened,
+    /// Sessions that ended.
+    sessions_closed,
+    /// Connections refused by a limit.
+    connections_refused,
+    /// Connections whose handshake or control stream did not come in time.
+    half_open_closed,
+    /// Sessions closed because the peer's queue of control messages was full.
+    slow_peers_closed,
+    /// Sessions closed because the peer broke the protocol or its quota.
+    abusive_peers_closed,
+    /// Frames by relay or detour that were dropped because their peer's queue was full; the
+    /// sender sends them again.
+    relay_dropped,
+}

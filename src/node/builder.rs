@@ -1,0 +1,165 @@
+//! How a node is configured, and started.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use archipelago_core::Roles;
+use archipelago_sgroup::Timing;
+
+use super::{GroupSpec, Limits, Node, StartError};
+use crate::Runtime;
+
+/// A node to be: every method but the last says one thing about it.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    pub(crate) name: String,
+    pub(crate) realm: String,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) listen: Vec<String>,
+    pub(crate) groups: Vec<GroupSpec>,
+    pub(crate) roles: Roles,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) dial_threshold: Option<(u32, u32)>,
+    pub(crate) on_demand_max: Option<usize>,
+    pub(crate) relay: bool,
+    pub(crate) limits: Limits,
+    pub(crate) timing: Timing,
+    pub(crate) runtime: Option<Runtime>,
+}
+
+impl Builder {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            realm: "default".to_owned(),
+            key_file: None,
+            listen: Vec::new(),
+            groups: Vec::new(),
+            roles: Roles::default(),
+            idle_timeout: None,
+            dial_threshold: None,
+            on_demand_max: None,
+            relay: true,
+            limits: Limits::default(),
+            timing: Timing::default(),
+            runtime: None,
+        }
+    }
+
+    /// The realm: nodes of different realms refuse each other. 1 to 64 bytes; default `default`.
+    #[must_use]
+    pub fn realm(mut self, realm: &str) -> Self {
+        realm.clone_into(&mut self.realm);
+        self
+    }
+
+    /// Where the node's key and its last boot are kept; made, readable by its owner only, if it
+    /// is not there. Without it the node has a new key, and so a new id, at every start.
+    #[must_use]
+    pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.key_file = Some(path.into());
+        self
+    }
+
+    /// Where to listen, as a multiaddress; may be given several times. Default
+    /// `/ip4/127.0.0.1/tcp/0`: a free port of this machine, unreachable from others.
+    /// `/memory/0` listens within the process, for tests.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen.push(address.to_owned());
+        self
+    }
+
+    /// A group to join at the start; may be given several times. The first one is home: where
+    /// others look this node up. Without any the node is free.
+    #[must_use]
+    pub fn group(mut self, group: GroupSpec) -> Self {
+        self.groups.push(group);
+        self
+    }
+
+    /// Reflects between the groups that it is in: answers look-ups, relays first messages.
+    #[must_use]
+    pub const fn reflector(mut self) -> Self {
+        self.roles = self.roles.with(Roles::REFLECTOR);
+        self
+    }
+
+    /// Idle on-demand sessions close after this, ± 20 %. Default 60 s.
+    #[must_use]
+    pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// On-demand sessions at once. Default 64, for a reflector 512; the least recently used is
+    /// closed for a new one.
+    #[must_use]
+    pub const fn on_demand_max(mut self, sessions: usize) -> Self {
+        self.on_demand_max = Some(sessions);
+        self
+    }
+
+    /// Traffic to a far node within 10 s beyond which it is dialled. Default 2 messages, 4 KiB.
+    #[must_use]
+    pub const fn dial_threshold(mut self, messages: u32, bytes: u32) -> Self {
+        self.dial_threshold = Some((messages, bytes));
+        self
+    }
+
+    /// Sends nothing by relay, whose messages are sealed but without forward secrecy: first
+    /// messages wait for the dial.
+    #[must_use]
+    pub const fn no_relay(mut self) -> Self {
+        self.relay = false;
+        self
+    }
+
+    /// Limits of sockets and queues.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Times of failure detection and joining; for tests. All members of a group need the same.
+    #[must_use]
+    pub const fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// The threads to run on. Default [`Runtime::shared`].
+    #[must_use]
+    pub fn runtime(mut self, runtime: &Runtime) -> Self {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+
+    /// Starts the node: returns when it listens and has begun to join its groups.
+    ///
+    /// Cancel safe: dropped before it returns, the node is killed.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let runtime = match &self.runtime {
+            Some(runtime) => runtime.clone(),
+            None => Runtime::shared()?,
+        };
+        let handle = runtime.handle().clone();
+        let starting = handle.spawn(crate::actor::launch(self, runtime));
+        match starting.await {
+            Ok(started) => Ok(Node::new(started?)),
+            Err(error) => Err(StartError::Listen {
+                address: String::new(),
+                reason: format!("the starting task ended: {error}"),
+            }),
+        }
+    }
+
+    pub(crate) fn timing_arc(&self) -> Arc<Timing> {
+        Arc::new(self.timing.clone())
+    }
+}

@@ -1,0 +1,49 @@
+//! What can go wrong with a node as a whole.
+
+use archipelago_router::{ConfigError, Refused};
+
+use crate::RuntimeError;
+
+/// A node could not start; nothing of it is left running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// What was configured cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The protocol's threads could not be started.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The key file cannot be read, made or trusted.
+    #[error("the identity: {0}")]
+    Identity(String),
+    /// An address that cannot be parsed or listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// As configured.
+        address: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The operating system gives no random bytes.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(String),
+}
+
+/// Something asked of a node was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The node was shut down or killed.
+    #[error("the node has stopped: start another")]
+    Stopped,
+    /// The protocol refused; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The node is not in a group of that name.
+    #[error("the node is not in that group: join it first")]
+    UnknownGroup,
+    /// The node has as many mailboxes as it may: see [`Limits`](crate::Limits).
+    #[error("the node has as many mailboxes as it may: drop some, or raise `mailboxes_max`")]
+    TooManyMailboxes,
+}

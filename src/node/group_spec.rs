@@ -1,0 +1,120 @@
+//! How a group to join is described.
+
+use std::sync::Arc;
+
+use archipelago_core::{Address, GroupId, NodeId};
+use archipelago_sgroup::{Cookies, GroupConfig, Seed, Timing};
+
+/// A group to join: its name, who may enter, whom to ask.
+///
+/// The group's id is a hash of the realm and the name: nodes that name the same group in the same
+/// realm mean the same one, whoever came first.
+#[derive(Clone, Debug)]
+pub struct GroupSpec {
+    name: String,
+    cookies: Option<Cookies>,
+    seeds: Vec<Seed>,
+    size: u32,
+    members_max: u32,
+    is_closed: bool,
+}
+
+impl GroupSpec {
+    /// A group that anyone of the realm may enter: for local experiments.
+    pub fn open(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            cookies: None,
+            seeds: Vec::new(),
+            size: 0,
+            members_max: 1_024,
+            is_closed: false,
+        }
+    }
+
+    /// A group that is entered by proving a secret, which itself never travels.
+    pub fn with_cookie(name: &str, cookie: impl AsRef<[u8]>) -> Self {
+        Self {
+            cookies: Some(Cookies {
+                current: Arc::from(cookie.as_ref()),
+                previous: None,
+            }),
+            ..Self::open(name)
+        }
+    }
+
+    /// Also accepts the cookie that was valid before, while a rotation lasts. Without effect on
+    /// an open group.
+    #[must_use]
+    pub fn previous_cookie(mut self, cookie: impl AsRef<[u8]>) -> Self {
+        if let Some(cookies) = &mut self.cookies {
+            cookies.previous = Some(Arc::from(cookie.as_ref()));
+        }
+        self
+    }
+
+    /// A member to ask for admission; may be given several times. A group without seeds is
+    /// founded by this node alone.
+    #[must_use]
+    pub fn seed(mut self, address: impl Into<Address>) -> Self {
+        self.seeds.push(Seed {
+            address: address.into(),
+            node: None,
+        });
+        self
+    }
+
+    /// As [`GroupSpec::seed`], for a seed that must be `node`: no other is believed.
+    #[must_use]
+    pub fn seed_node(mut self, address: impl Into<Address>, node: NodeId) -> Self {
+        self.seeds.push(Seed {
+            address: address.into(),
+            node: Some(node),
+        });
+        self
+    }
+
+    /// How many members the group is meant for; quorums count against it. Default: not said.
+    #[must_use]
+    pub const fn size(mut self, members: u32) -> Self {
+        self.size = members;
+        self
+    }
+
+    /// Most members admitted. Default 1,024.
+    #[must_use]
+    pub const fn members_max(mut self, members: u32) -> Self {
+        self.members_max = members;
+        self
+    }
+
+    /// Nobody outside the group may be introduced to its members.
+    #[must_use]
+    pub const fn closed(mut self) -> Self {
+        self.is_closed = true;
+        self
+    }
+
+    /// The group's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The group's id in `realm`.
+    pub fn id(&self, realm: &str) -> GroupId {
+        GroupId::new(realm, &self.name)
+    }
+
+    pub(crate) fn into_config(self, realm: &Arc<str>, timing: &Arc<Timing>) -> GroupConfig {
+        GroupConfig {
+            realm: realm.clone(),
+            name: self.name.into(),
+            cookies: self.cookies,
+            seeds: self.seeds,
+            size: self.size,
+            members_max: self.members_max,
+            is_closed: self.is_closed,
+            timing: timing.clone(),
+        }
+    }
+}

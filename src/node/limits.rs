@@ -1,0 +1,60 @@
+//! What one node grants to all and to each: on by default, and what happens at each limit.
+
+use std::time::Duration;
+
+/// Limits of one node's sockets and queues.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections being accepted and not yet authenticated. Default 256: several hundred may
+    /// knock at one seed. Beyond it a connection is closed unanswered; the dialler tries again.
+    pub pending_inbound_max: u32,
+    /// Dials under way. Default 256; beyond it a dial fails at once.
+    pub pending_outbound_max: u32,
+    /// Connections at once, in both directions. Default 4,096; beyond it new ones are closed.
+    pub connections_max: u32,
+    /// Connections with one node. Default 4: two nodes may dial each other at the same time,
+    /// and again before the old ones are seen to be dead.
+    pub connections_per_peer_max: u32,
+    /// Time for a handshake, and again for the control stream to open. Default 5 s.
+    pub handshake_timeout: Duration,
+    /// Data streams that a peer may open on one session in a burst; one more is granted per
+    /// second. Default 64; beyond it the session is closed.
+    pub streams_burst: u32,
+    /// Control messages that a peer may send on one session in a burst. Default 32,768; beyond it
+    /// the session is closed.
+    pub control_burst: u32,
+    /// Control messages per second that a peer may send on one session for ever. Default 8,192.
+    pub control_rate: u32,
+    /// Bytes of control messages waiting for a slow peer. Default 1 MiB; beyond it its session is
+    /// closed.
+    pub control_queue_bytes_max: usize,
+    /// Bytes of messages waiting to enter the channel of one peer. Default 256 KiB; beyond it
+    /// `send` waits and `try_send` says `Full`.
+    pub send_queue_bytes_max: usize,
+    /// Messages waiting in one mailbox. Default 1,024; beyond it its senders wait, nobody else.
+    pub mailbox_len_max: usize,
+    /// Mailboxes of the node. Default 1,048,576.
+    pub mailboxes_max: usize,
+    /// Peers with traffic at once. Default 4,096; beyond it a send to another fails.
+    pub busy_peers_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pending_inbound_max: 256,
+            pending_outbound_max: 256,
+            connections_max: 4_096,
+            connections_per_peer_max: 4,
+            handshake_timeout: Duration::from_secs(5),
+            streams_burst: 64,
+            control_burst: 32_768,
+            control_rate: 8_192,
+            control_queue_bytes_max: 1024 * 1024,
+            send_queue_bytes_max: 256 * 1024,
+            mailbox_len_max: 1_024,
+            mailboxes_max: 1_048_576,
+            busy_peers_max: 4_096,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What a node's task, its peers' tasks, its mailboxes and its handles share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use archipelago_core::channel::ChannelConfig;
+use archipelago_core::{Address, Boot, GroupId, NodeId, Time};
+use archipelago_router::Command;
+use archipelago_sgroup::Timing;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Limits, NodeError, Replica};
+use crate::actor::Request;
+use crate::event::Hub;
+use crate::metrics::Counters;
+use crate::peer::{PeerHandle, Registry};
+use crate::{Runtime, SendError, mailbox};
+
+/// One node's common ground. Holds no lock across an await.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) id: NodeId,
+    pub(crate) name: Arc<str>,
+    pub(crate) realm: Arc<str>,
+    /// The first configured group: where others look this node up.
+    pub(crate) home: Option<GroupId>,
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) limits: Limits,
+    pub(crate) timing: Arc<Timing>,
+    pub(crate) channel_config: ChannelConfig,
+    pub(crate) clock: Clock,
+    pub(crate) runtime: Runtime,
+    pub(crate) mailboxes: mailbox::Table,
+    pub(crate) peers: Registry,
+    pub(crate) hub: Hub,
+    pub(crate) replica: Replica,
+    pub(crate) metrics: Counters,
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) life: watch::Sender<Life>,
+    pub(crate) frozen: watch::Sender<bool>,
+    pub(crate) boot: AtomicU64,
+}
+
+/// Where a node is in its life; it only moves down this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Life {
+    /// The boot is provisional.
+    Starting,
+    /// The boot is final.
+    Started,
+    /// Was told to end at once.
+    Killed,
+    /// Nothing of it runs any more.
+    Stopped,
+}
+
+/// The node's time: microseconds since its start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        Time::START.after(self.start.elapsed())
+    }
+
+    /// When `time` is, for the executor's timer; at most a day ahead.
+    pub(crate) fn instant(&self, time: Time) -> tokio::time::Instant {
+        let ahead = time.since(self.now()).min(Duration::from_secs(86_400));
+        tokio::time::Instant::now() + ahead
+    }
+}
+
+impl Shared {
+    pub(crate) fn boot(&self) -> Boot {
+        Boot(self.boot.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.life.borrow() >= Life::Killed
+    }
+
+    pub(crate) fn advance(&self, to: Life) {
+        self.life.send_if_modified(|life| {
+            let is_later = *life < to;
+            *life = to.max(*life);
+            is_later
+        });
+    }
+
+    pub(crate) fn kill(&self) {
+        self.advance(Life::Killed);
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.frozen.send_replace(true);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.frozen.send_replace(false);
+    }
+
+    pub(crate) async fn started(&self) -> Result<Boot, NodeError> {
+        let mut life = self.life.subscribe();
+        // The sender lives in `self`: an error is impossible, and would mean the end as well.
+        let reached = life.wait_for(|life| *life >= Life::Started).await;
+        match reached.map(|life| *life) {
+            Ok(Life::Started) => Ok(self.boot()),
+            _ => Err(NodeError::Stopped),
+        }
+    }
+
+    pub(crate) async fn stopped(&self) {
+        let mut life = self.life.subscribe();
+        let _ = life.wait_for(|life| *life >= Life::Stopped).await;
+    }
+
+    pub(crate) async fn joined(&self, group: GroupId) -> Result<usize, NodeError> {
+        self.wait(|replica| match replica.joined(group) {
+            None => Some(Err(NodeError::UnknownGroup)),
+            Some(None) => None,
+            Some(Some(missing)) => Some(Ok(missing)),
+        })
+        .await
+    }
+
+    pub(crate) async fn wait_members(
+        &self,
+        group: GroupId,
+        members: usize,
+    ) -> Result<(), NodeError> {
+        self.wait(|replica| match replica.members_len(group) {
+            None => Some(Err(NodeError::UnknownGroup)),
+            Some(len) if len >= members => Some(Ok(())),
+            Some(_) => None,
+        })
+        .await
+    }
+
+    /// Waits until `look` finds something in the replica, or the node ends.
+    async fn wait<T>(
+        &self,
+        look: impl Fn(&Replica) -> Option<Result<T, NodeError>>,
+    ) -> Result<T, NodeError> {
+        let mut changes = self.replica.watch();
+        let mut life = self.life.subscribe();
+        loop {
+            changes.borrow_and_update();
+            if let Some(found) = look(&self.replica) {
+                return found;
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                _ = life.wait_for(|life| *life >= Life::Killed) => return Err(NodeError::Stopped),
+            }
+        }
+    }
+
+    /// Has the node's task do something, and waits for its answer.
+    pub(crate) async fn command(&self, command: Command) -> Result<(), NodeError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Command {
+            command,
+            reply: Some(reply),
+        };
+        let sent = self.requests.send(request).await;
+        sent.map_err(|_| NodeError::Stopped)?;
+        let answered = answer.await.map_err(|_| NodeError::Stopped)?;
+        Ok(answered?)
+    }
+
+    /// The way to a peer, its task started if it is not there.
+    pub(crate) fn peer(
+        self: &Arc<Self>,
+        peer: NodeId,
+        home: Option<GroupId>,
+    ) -> Result<Arc<PeerHandle>, SendError> {
+        if let Some(handle) = self.peers.find(peer) {
+            return Ok(handle);
+        }
+        if self.is_stopped() {
+            return Err(SendError::Stopped);
+        }
+        crate::peer::start(self, peer, home)
+    }
+}

@@ -1,0 +1,264 @@
+//! The way to a peer's task: a queue bounded in bytes, and what is known of the way.
+//!
+//! Everything that is for the task lies under one short lock; the task takes all of it at once.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use archipelago_core::channel::{Message, Path};
+use archipelago_core::{Boot, GroupId, LocalId, NodeId, Pid};
+use archipelago_router::Unreachable;
+use bytes::Bytes;
+use futures::task::AtomicWaker;
+use libp2p::Stream;
+use tokio::sync::{Semaphore, watch};
+
+use crate::SendError;
+
+/// Bytes that a message counts for beside its payload.
+const OVERHEAD_BYTES: usize = 64;
+
+/// Frames by relay that wait for the task; beyond it they are dropped, and sent again.
+const RELAYED_MAX: usize = 256;
+
+/// A message on its way into a peer's channel.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) message: Message,
+    /// The start of the peer that it is meant for.
+    pub(crate) boot: Boot,
+}
+
+/// Why a message did not enter.
+#[derive(Debug)]
+pub(crate) enum PushError {
+    /// The task came to rest; another must be started.
+    Ended(Outgoing),
+    /// It cannot be sent.
+    Failed(SendError),
+}
+
+/// What is known of the way to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// A path is being looked for.
+    Seeking,
+    /// A path to this start of the peer is attached.
+    Attached(Boot),
+    /// No path was found.
+    Failed(Unreachable),
+    /// The task came to rest.
+    Ended,
+    /// This node has stopped.
+    Stopped,
+}
+
+/// Something for the task from the node's task.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// A path may be used.
+    Attach(Path, Boot),
+    /// It may no longer.
+    Detach(Path),
+    /// No path was found.
+    Unreachable(Unreachable),
+    /// The peer opened its data stream.
+    Inbound(archipelago_core::wire::SessionId, Stream),
+    /// Our data stream, as asked for.
+    Outbound(archipelago_core::wire::SessionId, Stream),
+}
+
+/// All that waits for the task.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    pub(crate) outgoing: VecDeque<Outgoing>,
+    /// At most a few per session that lives: paths and streams come and go with sessions.
+    pub(crate) signals: VecDeque<Signal>,
+    pub(crate) relayed: VecDeque<(Path, Boot, Bytes)>,
+    is_ended: bool,
+}
+
+/// The way to one peer's task.
+#[derive(Debug)]
+pub(crate) struct PeerHandle {
+    pub(crate) id: NodeId,
+    pub(crate) home: Option<GroupId>,
+    inbox: Mutex<Inbox>,
+    pub(crate) waker: AtomicWaker,
+    /// A permit per byte that still fits the queue.
+    room: Semaphore,
+    queue_bytes_max: usize,
+    reach: watch::Sender<Reach>,
+}
+
+impl Outgoing {
+    pub(crate) const fn new(from: LocalId, to: Pid, payload: Bytes) -> Self {
+        Self {
+            message: Message {
+                from,
+                to: to.local,
+                payload,
+            },
+            boot: to.boot,
+        }
+    }
+}
+
+impl PeerHandle {
+    pub(crate) fn new(id: NodeId, home: Option<GroupId>, queue_bytes_max: usize) -> Self {
+        let queue_bytes_max = queue_bytes_max.clamp(OVERHEAD_BYTES, u32::MAX as usize >> 4);
+        Self {
+            id,
+            home,
+            inbox: Mutex::default(),
+            waker: AtomicWaker::new(),
+            room: Semaphore::new(queue_bytes_max),
+            queue_bytes_max,
+            reach: watch::Sender::new(Reach::Seeking),
+        }
+    }
+
+    /// Waits until a path leads to the start `boot` of the peer, or the task ends.
+    pub(crate) async fn reached(&self, boot: Boot) -> Result<(), SendError> {
+        let known = *self.reach.borrow();
+        let reach = match known {
+            Reach::Seeking => {
+                let mut changes = self.reach.subscribe();
+                let found = changes.wait_for(|reach| *reach != Reach::Seeking).await;
+                found.map_or(Reach::Stopped, |reach| *reach)
+            }
+            reach => reach,
+        };
+        match reach {
+            Reach::Attached(attached) if attached > boot => Err(SendError::NoMailbox),
+            // An older start of the peer is still attached: the queue waits for the new one.
+            Reach::Attached(_) | Reach::Seeking | Reach::Ended => Ok(()),
+            Reach::Failed(reason) => Err(SendError::Unreachable(reason)),
+            Reach::Stopped => Err(SendError::Stopped),
+        }
+    }
+
+    /// Puts a message into the queue, waiting for room. Cancel safe: it is there or not.
+    pub(crate) async fn push(&self, outgoing: Outgoing) -> Result<(), PushError> {
+        let Ok(permit) = self.room.acquire_many(self.cost(&outgoing)).await else {
+            return Err(self.ended(outgoing));
+        };
+        self.insert(outgoing, permit)
+    }
+
+    /// Puts a message into the queue, if it has room.
+    pub(crate) fn try_push(&self, outgoing: Outgoing) -> Result<(), PushError> {
+        match self.room.try_acquire_many(self.cost(&outgoing)) {
+            Ok(permit) => self.insert(outgoing, permit),
+            Err(tokio::sync::TryAcquireError::NoPermits) => Err(PushError::Failed(SendError::Full)),
+            Err(tokio::sync::TryAcquireError::Closed) => Err(self.ended(outgoing)),
+        }
+    }
+
+    fn insert(
+        &self,
+        outgoing: Outgoing,
+        permit: tokio::sync::SemaphorePermit<'_>,
+    ) -> Result<(), PushError> {
+        {
+            let mut inbox = self.lock();
+            if inbox.is_ended {
+                drop(inbox);
+                return Err(self.ended(outgoing));
+            }
+            inbox.outgoing.push_back(outgoing);
+        }
+        permit.forget();
+        self.waker.wake();
+        Ok(())
+    }
+
+    fn ended(&self, outgoing: Outgoing) -> PushError {
+        match *self.reach.borrow() {
+            Reach::Failed(reason) => PushError::Failed(SendError::Unreachable(reason)),
+            Reach::Stopped => PushError::Failed(SendError::Stopped),
+            Reach::Seeking | Reach::Attached(_) | Reach::Ended => PushError::Ended(outgoing),
+        }
+    }
+
+    /// A message longer than the queue takes all of it.
+    fn cost(&self, outgoing: &Outgoing) -> u32 {
+        let bytes = outgoing
+            .message
+            .payload
+            .len()
+            .saturating_add(OVERHEAD_BYTES);
+        u32::try_from(bytes.min(self.queue_bytes_max)).unwrap_or(u32::MAX)
+    }
+
+    /// Messages left the queue for the channel: their room is free again.
+    pub(crate) fn release(&self, outgoing: &Outgoing) {
+        self.room.add_permits(self.cost(outgoing) as usize);
+    }
+
+    /// Tells the task something; `false` if it has ended.
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
+        {
+            let mut inbox = self.lock();
+            if inbox.is_ended {
+                return false;
+            }
+            inbox.signals.push_back(signal);
+        }
+        self.waker.wake();
+        true
+    }
+
+    /// Hands frames over that came by relay or detour; `false` if there is no room for them.
+    pub(crate) fn relayed(&self, path: Path, boot: Boot, frames: Bytes) -> bool {
+        {
+            let mut inbox = self.lock();
+            if inbox.is_ended || inbox.relayed.len() >= RELAYED_MAX {
+                return false;
+            }
+            inbox.relayed.push_back((path, boot, frames));
+        }
+        self.waker.wake();
+        true
+    }
+
+    pub(crate) fn set_reach(&self, reach: Reach) {
+        self.reach.send_replace(reach);
+    }
+
+    /// For the task: everything that waits.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the task: ends the queue if nothing waits in it.
+    pub(crate) fn end_if_empty(&self) -> bool {
+        let mut inbox = self.lock();
+        if !inbox.is_empty() {
+            return false;
+        }
+        inbox.is_ended = true;
+        drop(inbox);
+        self.set_reach(Reach::Ended);
+        self.room.close();
+        true
+    }
+
+    /// For the task: ends the queue, whatever waits in it, and returns that.
+    pub(crate) fn end(&self, reach: Reach) -> VecDeque<Outgoing> {
+        self.set_reach(reach);
+        let mut inbox = self.lock();
+        inbox.is_ended = true;
+        let left = std::mem::take(&mut *inbox);
+        inbox.is_ended = true;
+        drop(inbox);
+        self.room.close();
+        left.outgoing
+    }
+}
+
+impl Inbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outgoing.is_empty() && self.signals.is_empty() && self.relayed.is_empty()
+    }
+}

@@ -1,0 +1,12 @@
+//! Traffic with one peer: a task of its own that owns the pair channel.
+//!
+//! Payloads go from a sender's call through [`PeerHandle`]'s bounded queue into the channel, and
+//! from there onto a data stream, without passing the node's task. The task starts with the first
+//! message either way and ends when the channel is at rest; what must outlive it, the channel's
+//! watermarks, stays in [`Registry`].
+
+mod handle;
+mod registry;
+
+pub(crate) use handle::{Outgoing, PeerHandle, PushError};
+pub(crate) use registry::{Registry, start};
