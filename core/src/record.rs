@@ -7,14 +7,20 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::List;
+use crate::wire::{List, bounded};
 use crate::{Boot, Crypto, GroupId, NodeId};
 
 /// A textual multiaddress (`/ip4/127.0.0.1/tcp/4001`), at most [`Address::LEN_MAX`] bytes.
 ///
 /// The machines only carry it; the driver parses it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Address(pub Arc<str>);
+pub struct Address(
+    #[serde(
+        serialize_with = "bounded::put_text::<{ Address::LEN_MAX }, _>",
+        deserialize_with = "bounded::text::<{ Address::LEN_MAX }, _>"
+    )]
+    pub Arc<str>,
+);
 
 impl Address {
     /// Longest address accepted, in bytes.
@@ -92,6 +98,10 @@ pub struct NodeRecord {
     /// Rises with every change within one boot; the higher (boot, seq) wins.
     pub seq: u64,
     /// The node's name for people; at most 64 bytes, no control characters, not unique.
+    #[serde(
+        serialize_with = "bounded::put_text::<64, _>",
+        deserialize_with = "bounded::text::<64, _>"
+    )]
     pub name: Arc<str>,
     /// Groups it is in, the first one being home.
     pub groups: List<GroupId, 64>,

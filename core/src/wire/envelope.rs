@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Control, List};
+use super::{Control, List, bounded};
 use crate::{Boot, GroupId, NodeId, SignedRecord};
 
 /// Something on its way over other nodes: a relay through reflectors, or a detour through members.
@@ -39,6 +39,10 @@ pub struct Sealed {
     /// Never twice for one pair of keys.
     pub nonce: [u8; 24],
     /// A sealed [`Payload`], at most [`Sealed::LEN_MAX`] bytes.
+    #[serde(
+        serialize_with = "bounded::put_bytes::<{ Sealed::LEN_MAX }, _>",
+        deserialize_with = "bounded::bytes::<{ Sealed::LEN_MAX }, _>"
+    )]
     pub bytes: Bytes,
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::List;
+use super::{List, bounded};
 use crate::{Boot, Era, Incarnation, NodeId, SignedRecord};
 
 /// A message within one s-group.
@@ -86,7 +86,11 @@ pub enum GroupBody {
 /// The higher (epoch, hash) wins; equal ids merge like a heal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charter {
-    /// The group's name; at most 255 bytes.
+    /// The group's name; at most 255 bytes, no control characters.
+    #[serde(
+        serialize_with = "bounded::put_text::<255, _>",
+        deserialize_with = "bounded::text::<255, _>"
+    )]
     pub name: Arc<str>,
     /// Rises with each change.
     pub epoch: u64,
@@ -260,13 +264,27 @@ pub struct LogUpdate {
     pub to_seq: u64,
     /// A page of a snapshot is authoritative for its range of keys: from the first key after
     /// this one (empty: from the start) …
+    #[serde(
+        serialize_with = "bounded::put_bytes::<{ LogEntry::KEY_BYTES_MAX }, _>",
+        deserialize_with = "bounded::bytes::<{ LogEntry::KEY_BYTES_MAX }, _>"
+    )]
     pub range_after: Bytes,
     /// … up to this one, included; `None` for the end, or where this is a delta.
+    #[serde(
+        serialize_with = "bounded::put_bytes_option::<{ LogEntry::KEY_BYTES_MAX }, _>",
+        deserialize_with = "bounded::bytes_option::<{ LogEntry::KEY_BYTES_MAX }, _>"
+    )]
     pub range_to: Option<Bytes>,
     /// Whether this is a page of a snapshot.
     pub snapshot: bool,
     /// What was written, rising by key in a snapshot and by seq in a delta.
-    pub entries: List<LogEntry, 1_024>,
+    pub entries: List<LogEntry, { LogUpdate::ENTRIES_MAX }>,
+}
+
+impl LogUpdate {
+    /// Most entries in one update. A deletion is some 4 bytes on the wire and 73 in memory: this
+    /// limit is what keeps a frame of them from growing eightfold when it is decoded.
+    pub const ENTRIES_MAX: usize = 256;
 }
 
 /// One key of an owner's log.
@@ -275,7 +293,22 @@ pub struct LogEntry {
     /// The number of the write.
     pub seq: u64,
     /// At most 255 bytes; the first byte tells which user of the log it belongs to.
+    #[serde(
+        serialize_with = "bounded::put_bytes::<{ LogEntry::KEY_BYTES_MAX }, _>",
+        deserialize_with = "bounded::bytes::<{ LogEntry::KEY_BYTES_MAX }, _>"
+    )]
     pub key: Bytes,
     /// At most 4 KiB; `None` for a deletion.
+    #[serde(
+        serialize_with = "bounded::put_bytes_option::<{ LogEntry::VALUE_BYTES_MAX }, _>",
+        deserialize_with = "bounded::bytes_option::<{ LogEntry::VALUE_BYTES_MAX }, _>"
+    )]
     pub value: Option<Bytes>,
+}
+
+impl LogEntry {
+    /// Longest key in bytes.
+    pub const KEY_BYTES_MAX: usize = 255;
+    /// Longest value in bytes.
+    pub const VALUE_BYTES_MAX: usize = 4 * 1024;
 }

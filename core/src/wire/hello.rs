@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded;
 use crate::{Boot, SignedRecord};
 
 /// Lowest wire version this build speaks.
@@ -21,6 +22,10 @@ pub struct Hello {
     /// Lowest and highest wire version; the session speaks the highest common one.
     pub wire: (u16, u16),
     /// The realm's name; sessions across realms are refused. At most 64 bytes.
+    #[serde(
+        serialize_with = "bounded::put_text::<64, _>",
+        deserialize_with = "bounded::text::<64, _>"
+    )]
     pub realm: Arc<str>,
     /// The sender's start.
     pub boot: Boot,

@@ -3,6 +3,8 @@
 //! Wire types have no maps, no zero-sized elements and no recursion; every list has its limit in
 //! its type. What many receivers get is shared, not copied.
 
+pub(crate) mod bounded;
+pub mod codec;
 mod envelope;
 mod group;
 mod hello;
