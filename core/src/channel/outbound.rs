@@ -1,0 +1,362 @@
+//! The sending half: the window of what was numbered and is not acknowledged, above the lanes.
+//!
+//! A frame gets its number when it enters the window and leaves it when it is acknowledged. On
+//! whatever path is active, the window is sent from its beginning and then goes on from the lanes
+//! (go-back-N), so a change of path only moves a cursor. It never sends more than the receiver
+//! granted, and never gives up: what cannot be sent waits.
+//!
+//! Cost: O(1) per frame; about 90 bytes per frame in the window, payloads shared.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::burst::Burst;
+use super::codec::data_len_max;
+use super::config::{ChannelConfig, FRAME_COST, FrameError, HELD_COST, SendError, to_u64};
+use super::frame::{Ack, Data, Frame, Part};
+use super::lanes::{Chunk, Lanes, Pull, message_cost};
+use super::{ChannelOutput, Marks, Message, Path};
+use crate::{LocalId, Time};
+
+/// A timer doubles at most so often.
+const BACKOFF_MAX: u32 = 4;
+
+/// Full mailboxes of the peer that are remembered; more are only parked there.
+const PAUSED_MAX: usize = 1024;
+
+/// Why nothing more is pulled from the lanes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Stall {
+    #[default]
+    None,
+    /// The window is full: an acknowledgement ends it.
+    Window,
+    /// No credit for any message that could begin: an acknowledgement or a shorter one ends it.
+    Credit,
+}
+
+/// The sending half of a channel that is not at rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Outbound {
+    lanes: Lanes,
+    window: VecDeque<Chunk>,
+    window_bytes: usize,
+    /// What the window takes of the credit.
+    charged: u64,
+    /// Frames of the window that were sent on the active path since it became active.
+    cursor: usize,
+    /// Frames of the window that were ever sent.
+    sent: usize,
+    /// As last told by the receiver; `None`: not told in this epoch.
+    credit: Option<u64>,
+    stall: Stall,
+    retransmit_at: Option<Time>,
+    retransmit_backoff: u32,
+    paused: BTreeSet<LocalId>,
+    ask_at: Option<Time>,
+    ask_backoff: u32,
+    wants_writable: bool,
+}
+
+impl Outbound {
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.lanes.bytes()
+    }
+
+    pub(super) const fn window_bytes(&self) -> usize {
+        self.window_bytes
+    }
+
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.window.is_empty()
+            && self.lanes.is_empty()
+            && self.paused.is_empty()
+            && !self.wants_writable
+    }
+
+    /// Whether a pull could give a frame.
+    pub(super) fn has_data(&self) -> bool {
+        self.cursor < self.window.len() || (self.stall == Stall::None && self.lanes.is_ready())
+    }
+
+    pub(super) fn push(
+        &mut self,
+        message: Message,
+        config: &ChannelConfig,
+    ) -> Result<(), SendError> {
+        let len = message.payload.len();
+        let queued = self.lanes.bytes();
+        if queued > 0 && queued.saturating_add(message_cost(len)) > config.queue_bytes_max {
+            self.wants_writable = true;
+            return Err(SendError::Full);
+        }
+        let is_paused = !self.paused.is_empty() && self.paused.contains(&message.to);
+        self.lanes.push(message, is_paused);
+        if self.stall == Stall::Credit {
+            self.stall = Stall::None;
+        }
+        Ok(())
+    }
+
+    /// Fills the burst: what the active path has not carried yet, then what the lanes give.
+    pub(super) fn transmit(
+        &mut self,
+        path: Path,
+        burst: &mut Burst<'_>,
+        marks: &mut Marks,
+        config: &ChannelConfig,
+        now: Time,
+    ) {
+        let mut is_sent = false;
+        while self.cursor < self.window.len() || self.pull(marks, config, now) {
+            let base = self.base(marks);
+            let chunk = &self.window[self.cursor];
+            if !burst.fits(data_len_max(chunk.payload.len())) {
+                break;
+            }
+            if self.cursor < self.sent {
+                marks.retransmitted = marks.retransmitted.saturating_add(1);
+            }
+            burst.push(Frame::Data(Data {
+                epoch: marks.tx_epoch,
+                seq: base.saturating_add(to_u64(self.cursor)),
+                is_fresh: base == 0,
+                from: chunk.from,
+                to: chunk.to,
+                part: chunk.part,
+                payload: chunk.payload.clone(),
+            }));
+            self.cursor += 1;
+            self.sent = self.sent.max(self.cursor);
+            is_sent = true;
+        }
+        if is_sent && !matches!(path, Path::Direct(_)) && self.retransmit_at.is_none() {
+            self.retransmit_at = Some(self.retransmit_after(config, now));
+        }
+        if self.stall == Stall::Credit && self.window.is_empty() {
+            self.arm_ask(config, now);
+        }
+    }
+
+    /// Says `Writable` if somebody waits and half of the queue is free.
+    pub(super) fn tell_writable(&mut self, config: &ChannelConfig, out: &mut Vec<ChannelOutput>) {
+        if self.wants_writable && self.lanes.bytes() <= config.queue_bytes_max / 2 {
+            self.wants_writable = false;
+            out.push(ChannelOutput::Writable);
+        }
+    }
+
+    /// The receiver has everything before `ack.expected`.
+    pub(super) fn on_ack(
+        &mut self,
+        ack: Ack,
+        marks: &Marks,
+        is_direct: bool,
+        config: &ChannelConfig,
+        now: Time,
+    ) -> Result<(), FrameError> {
+        let base = self.base(marks);
+        let Some(news) = ack.expected.checked_sub(base) else {
+            return Ok(());
+        };
+        if news > to_u64(self.sent) {
+            return Err(FrameError::Malformed);
+        }
+        self.stall = Stall::None;
+        if news == 0 {
+            // At one `expected` the receiver only ever frees memory: of two, the larger is later.
+            self.credit = Some(self.credit.unwrap_or(0).max(ack.credit));
+            return Ok(());
+        }
+        self.credit = Some(ack.credit);
+        for _ in 0..news {
+            self.pop();
+        }
+        self.retransmit_backoff = 0;
+        self.retransmit_at = None;
+        if self.sent > 0 && !is_direct {
+            self.retransmit_at = Some(self.retransmit_after(config, now));
+        }
+        Ok(())
+    }
+
+    /// Another path is active, or none: all that is not acknowledged is sent again.
+    pub(super) fn rewind(&mut self) {
+        self.cursor = 0;
+        self.retransmit_at = None;
+        self.retransmit_backoff = 0;
+    }
+
+    pub(super) fn on_flow_pause(&mut self, to: LocalId, config: &ChannelConfig, now: Time) {
+        if self.paused.len() < PAUSED_MAX && self.paused.insert(to) {
+            self.lanes.pause(to);
+            self.arm_ask(config, now);
+        }
+    }
+
+    pub(super) fn on_flow_resume(&mut self, to: LocalId) {
+        if self.paused.remove(&to) {
+            self.lanes.resume(to);
+            self.ask_backoff = 0;
+            if self.stall == Stall::Credit {
+                self.stall = Stall::None;
+            }
+        }
+    }
+
+    /// The peer forgot the epoch: how many messages are lost, or may be.
+    pub(super) fn on_reset(&mut self) -> usize {
+        let ended = self
+            .window
+            .iter()
+            .filter(|chunk| is_end(chunk.part))
+            .count();
+        let open = self.lanes.drop_open();
+        self.forget_window();
+        ended + open
+    }
+
+    /// The peer started anew: how many messages are lost, or may be.
+    pub(super) fn on_peer_restart(&mut self) -> usize {
+        let lost = self.on_reset();
+        self.paused.clear();
+        lost + self.lanes.clear()
+    }
+
+    /// Retransmissions and questions whose time has come; the questions go to `control`.
+    pub(super) fn on_timeout(
+        &mut self,
+        config: &ChannelConfig,
+        now: Time,
+        control: &mut Vec<Frame>,
+    ) {
+        if self.retransmit_at.is_some_and(|at| at <= now) {
+            self.cursor = 0;
+            self.retransmit_at = None;
+            self.retransmit_backoff = (self.retransmit_backoff + 1).min(BACKOFF_MAX);
+        }
+        if self.ask_at.is_some_and(|at| at <= now) {
+            self.ask_at = None;
+            self.ask_backoff = (self.ask_backoff + 1).min(BACKOFF_MAX);
+            self.ask(config, now, control);
+        }
+    }
+
+    /// When `on_timeout` has something to do, and why.
+    pub(super) fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        let retransmit = self.retransmit_at.map(|at| (at, "retransmission"));
+        let ask = self.ask_at.map(|at| (at, "question for room"));
+        retransmit.into_iter().chain(ask).min()
+    }
+
+    /// Whether one more frame entered the window.
+    fn pull(&mut self, marks: &mut Marks, config: &ChannelConfig, now: Time) -> bool {
+        if self.stall != Stall::None || !self.lanes.is_ready() {
+            return false;
+        }
+        let room = config.chunk_bytes_max.saturating_add(FRAME_COST);
+        let is_full = self.window_bytes.saturating_add(room) > config.window_bytes_max;
+        if is_full && !self.window.is_empty() {
+            self.stall = Stall::Window;
+            return false;
+        }
+        let granted = self.credit.unwrap_or_else(|| config.held_bytes_max());
+        let left = granted.saturating_sub(self.charged);
+        let reserve = if self.lanes.open() == 0 {
+            0
+        } else {
+            granted / 8
+        };
+        match self.lanes.pull(config, |len, part| match part {
+            Part::Middle | Part::Last => true,
+            Part::Whole => charge(len, part) <= left,
+            // Long messages leave room for short ones, or one slow mailbox would stop all.
+            Part::First { .. } => charge(len, part).saturating_add(reserve) <= left,
+        }) {
+            Pull::Chunk(chunk) => {
+                self.number(chunk, marks, now);
+                true
+            }
+            Pull::Empty => false,
+            Pull::Blocked => {
+                self.stall = Stall::Credit;
+                false
+            }
+        }
+    }
+
+    fn number(&mut self, chunk: Chunk, marks: &mut Marks, now: Time) {
+        if marks.tx_epoch == 0 {
+            marks.begin_epoch(now);
+        }
+        let len = chunk.payload.len();
+        self.window_bytes = self.window_bytes.saturating_add(message_cost(len));
+        self.charged = self.charged.saturating_add(charge(len, chunk.part));
+        self.window.push_back(chunk);
+        marks.tx_next = marks.tx_next.saturating_add(1);
+    }
+
+    fn pop(&mut self) {
+        if let Some(chunk) = self.window.pop_front() {
+            let len = chunk.payload.len();
+            self.window_bytes = self.window_bytes.saturating_sub(message_cost(len));
+            self.charged = self.charged.saturating_sub(charge(len, chunk.part));
+            self.cursor = self.cursor.saturating_sub(1);
+            self.sent = self.sent.saturating_sub(1);
+        }
+    }
+
+    /// The number of the window's first frame.
+    fn base(&self, marks: &Marks) -> u64 {
+        marks.tx_next.saturating_sub(to_u64(self.window.len()))
+    }
+
+    fn forget_window(&mut self) {
+        self.rewind();
+        self.window.clear();
+        self.window_bytes = 0;
+        self.charged = 0;
+        self.sent = 0;
+        self.credit = None;
+        self.stall = Stall::None;
+    }
+
+    fn ask(&mut self, config: &ChannelConfig, now: Time, control: &mut Vec<Frame>) {
+        control.extend(self.paused.iter().map(|&to| Frame::FlowAsk { to }));
+        let is_stalled = self.stall == Stall::Credit && self.window.is_empty();
+        if is_stalled {
+            control.push(Frame::AckAsk);
+        }
+        if is_stalled || !self.paused.is_empty() {
+            self.arm_ask(config, now);
+        } else {
+            self.ask_backoff = 0;
+        }
+    }
+
+    fn arm_ask(&mut self, config: &ChannelConfig, now: Time) {
+        if self.ask_at.is_none() {
+            let delay = config.retransmit_timeout * (1 << self.ask_backoff);
+            self.ask_at = Some(now.after(delay));
+        }
+    }
+
+    fn retransmit_after(&self, config: &ChannelConfig, now: Time) -> Time {
+        now.after(config.retransmit_timeout * (1 << self.retransmit_backoff))
+    }
+}
+
+/// What a frame takes of the credit: a message is charged whole when it begins.
+fn charge(len: usize, part: Part) -> u64 {
+    let held = match part {
+        Part::Whole => len.saturating_add(HELD_COST),
+        Part::First { len } => usize::try_from(len)
+            .unwrap_or(usize::MAX)
+            .saturating_add(HELD_COST),
+        Part::Middle | Part::Last => 0,
+    };
+    to_u64(held)
+}
+
+const fn is_end(part: Part) -> bool {
+    matches!(part, Part::Whole | Part::Last)
+}
