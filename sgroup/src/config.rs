@@ -5,6 +5,13 @@ use std::time::Duration;
 
 use archipelago_core::{Address, GroupId, NodeId};
 
+/// Most members that a group may be configured for: a digest of the view is one message.
+const MEMBERS_MAX: u32 = 1_024;
+/// Most seeds; more than anybody dials in a back-off's length.
+const SEEDS_MAX: usize = 256;
+/// Longest cookie in bytes.
+const COOKIE_BYTES_MAX: usize = 4_096;
+
 /// One group as this node is configured for it.
 #[derive(Clone, Debug)]
 pub struct GroupConfig {
@@ -30,6 +37,62 @@ impl GroupConfig {
     /// The group's id.
     pub fn id(&self) -> GroupId {
         GroupId::new(&self.realm, &self.name)
+    }
+
+    /// Whether a group can run by this; to be asked once, before [`Group::new`](crate::Group::new).
+    ///
+    /// # Errors
+    /// [`GroupConfigError`] says what to change.
+    pub fn check(&self) -> Result<(), GroupConfigError> {
+        self.check_names()?;
+        self.check_cookies()?;
+        if !(1..=MEMBERS_MAX).contains(&self.members_max) || self.size > self.members_max {
+            return Err(GroupConfigError::Members {
+                name: self.name.to_string(),
+                size: self.size,
+                members_max: self.members_max,
+            });
+        }
+        if self.seeds.len() > SEEDS_MAX {
+            return Err(GroupConfigError::Seeds {
+                name: self.name.to_string(),
+                seeds: self.seeds.len(),
+            });
+        }
+        self.timing.check()
+    }
+
+    fn check_names(&self) -> Result<(), GroupConfigError> {
+        if !is_name(&self.name, 255) {
+            let name = self.name.to_string();
+            return Err(GroupConfigError::Name { name });
+        }
+        if !is_name(&self.realm, 64) {
+            let realm = self.realm.to_string();
+            return Err(GroupConfigError::Realm { realm });
+        }
+        Ok(())
+    }
+
+    fn check_cookies(&self) -> Result<(), GroupConfigError> {
+        let Some(cookies) = &self.cookies else {
+            return Ok(());
+        };
+        let name = || self.name.to_string();
+        let mut lengths = [Some(&cookies.current), cookies.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|cookie| cookie.len());
+        if lengths.clone().any(|bytes| bytes == 0) {
+            return Err(GroupConfigError::EmptyCookie { name: name() });
+        }
+        match lengths.find(|&bytes| bytes > COOKIE_BYTES_MAX) {
+            None => Ok(()),
+            Some(bytes) => Err(GroupConfigError::LongCookie {
+                name: name(),
+                bytes,
+            }),
+        }
     }
 }
 
@@ -73,6 +136,49 @@ pub enum GroupConfigError {
         /// The group's name.
         name: String,
     },
+    /// The realm is empty, too long, or has control characters.
+    #[error("realm {realm:?}: give it 1 to 64 bytes without control characters")]
+    Realm {
+        /// The realm, escaped when shown.
+        realm: String,
+    },
+    /// A cookie that is no secret but a file given by mistake.
+    #[error("group {name:?} has a cookie of {bytes} bytes: at most {COOKIE_BYTES_MAX} are allowed")]
+    LongCookie {
+        /// The group's name.
+        name: String,
+        /// The cookie's length.
+        bytes: usize,
+    },
+    /// Sizes that contradict each other.
+    #[error(
+        "group {name:?} is meant for {size} and limited to {members_max} members: \
+         the limit must be 1 to {MEMBERS_MAX}, and no less than the size"
+    )]
+    Members {
+        /// The group's name.
+        name: String,
+        /// What it is meant for.
+        size: u32,
+        /// Its limit.
+        members_max: u32,
+    },
+    /// More seeds than anybody dials.
+    #[error("group {name:?} has {seeds} seeds: a few are enough, at most {SEEDS_MAX} are allowed")]
+    Seeds {
+        /// The group's name.
+        name: String,
+        /// How many.
+        seeds: usize,
+    },
+    /// A time or number of `Timing` that no group can run by.
+    #[error("timing: {field} must be {remedy}")]
+    Timing {
+        /// Which.
+        field: &'static str,
+        /// What it must be.
+        remedy: &'static str,
+    },
 }
 
 /// The times that groups run by; defaults are DESIGN's of the failure detector.
@@ -99,6 +205,8 @@ pub struct Timing {
     pub redial: (Duration, Duration),
     /// How long a difference of hashes is borne before it is looked into. Default 2 s.
     pub digest_delay: Duration,
+    /// Limits and times of the owner-logs.
+    pub log: crate::log::LogConfig,
 }
 
 impl Default for Timing {
@@ -114,6 +222,53 @@ impl Default for Timing {
             tombstone_life: Duration::from_secs(600),
             redial: (Duration::from_millis(250), Duration::from_secs(8)),
             digest_delay: Duration::from_secs(2),
+            log: crate::log::LogConfig::default(),
         }
     }
 }
+
+impl Timing {
+    fn check(&self) -> Result<(), GroupConfigError> {
+        let zero = Duration::ZERO;
+        let (probe, redial) = (self.probe_timeout, self.redial);
+        let log = &self.log;
+        let rules = [
+            (
+                self.heartbeat_period > zero,
+                "heartbeat_period",
+                "above zero",
+            ),
+            (
+                probe.0 > zero && probe.0 <= probe.1,
+                "probe_timeout",
+                "above zero, least first",
+            ),
+            (self.observers > 0, "observers", "1 or more"),
+            (self.votes > 0, "votes", "1 or more"),
+            (self.dials_max > 0, "dials_max", "1 or more"),
+            (
+                redial.0 > zero && redial.0 <= redial.1,
+                "redial",
+                "above zero, shortest first",
+            ),
+            (self.digest_delay > zero, "digest_delay", "above zero"),
+            (log.window > 0, "log.window", "1 or more"),
+            (
+                log.repeat.0 > zero && log.repeat.0 <= log.repeat.1,
+                "log.repeat",
+                "above zero, shortest first",
+            ),
+        ];
+        let broken = rules.into_iter().find(|(holds, _, _)| !holds);
+        broken.map_or(Ok(()), |(_, field, remedy)| {
+            Err(GroupConfigError::Timing { field, remedy })
+        })
+    }
+}
+
+fn is_name(name: &str, bytes_max: usize) -> bool {
+    (1..=bytes_max).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests;

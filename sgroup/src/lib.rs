@@ -1,7 +1,9 @@
 //! One s-group as a state machine: admission, view, failure detector, owner-log.
 
+pub mod admission;
 mod config;
 mod group;
+pub mod log;
 
 pub use config::{Cookies, GroupConfig, GroupConfigError, Seed, Timing};
 pub use group::{

@@ -75,8 +75,8 @@ pub enum GroupBody {
     Log(Arc<LogUpdate>),
     /// Everything of the sender's log up to this was applied.
     LogAck(LogMark),
-    /// Asks the receiver for its own log from this on (`seq` 0: a snapshot).
-    LogPull(LogMark),
+    /// Asks the receiver for its own log from a mark on.
+    LogPull(LogPull),
     /// How far the sender has each member's log; asks nobody but the owners for what is missing.
     LogDigest(Arc<List<LogMark, 1_024>>),
 }
@@ -124,6 +124,14 @@ pub enum Proof {
     Open,
     /// By the cookie; the tag of a role is worth nothing in another role.
     Cookie([u8; 32]),
+    /// By both cookies of a rotation, since the verifier may know only one of them: so members
+    /// may be given the new cookie in any order.
+    Rotating {
+        /// The tag by the current cookie.
+        current: [u8; 32],
+        /// The tag by the previous cookie.
+        previous: [u8; 32],
+    },
 }
 
 /// In what capacity one speaks first.
@@ -251,6 +259,15 @@ pub struct LogMark {
     pub seq: u64,
 }
 
+/// Asks an owner for its log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPull {
+    /// Everything up to this was applied; names the owner, and the (boot, era) that is meant.
+    pub mark: LogMark,
+    /// In the middle of a snapshot: the last key of the last page that was applied; else empty.
+    pub after: Bytes,
+}
+
 /// A part of one owner's log, from the owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogUpdate {
@@ -258,9 +275,10 @@ pub struct LogUpdate {
     pub boot: Boot,
     /// The owner's era.
     pub era: Era,
-    /// Applies to a receiver that has everything up to this; 0 for a snapshot's first page.
+    /// Applies to a receiver that has everything up to this; 0 in a snapshot.
     pub from_seq: u64,
-    /// After it the receiver has everything up to this.
+    /// After it the receiver has everything up to this: of all keys after a delta, of those in
+    /// the page's range after a page of a snapshot.
     pub to_seq: u64,
     /// A page of a snapshot is authoritative for its range of keys: from the first key after
     /// this one (empty: from the start) …

@@ -13,8 +13,8 @@ mod route;
 
 pub use envelope::{Envelope, Payload, PayloadError, Sealed};
 pub use group::{
-    Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogEntry, LogMark, LogUpdate,
-    ProbeOutcome, Proof, RefuseReason, Welcome,
+    Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogEntry, LogMark, LogPull,
+    LogUpdate, ProbeOutcome, Proof, RefuseReason, Welcome,
 };
 pub use hello::{Hello, Nonce, WIRE_MAX, WIRE_MIN};
 pub use list::{List, TooMany};

@@ -1,0 +1,70 @@
+//! The first byte of a key of the owner-log tells which of its users the key belongs to.
+//!
+//! | byte | user | rest of the key | value |
+//! |---|---|---|---|
+//! | `0x01` | broken paths: whom the owner cannot reach | the other's 32-byte name | empty |
+//! | `0x02` | claims on names | reserved | |
+//! | `0x03` | process groups | reserved | |
+//! | `0x04` | services | reserved | |
+//! | `0x05` | attributes and properties | reserved | |
+//! | `0x06` | load | reserved | |
+//! | `0x80` | the application's own keys | any | any |
+//!
+//! All other bytes are reserved. A reader passes over keys that it cannot parse: they come from a
+//! later version, or from a peer that lies, and harm nobody but the owner's own log.
+
+use bytes::Bytes;
+
+use archipelago_core::NodeId;
+
+/// Whom the owner cannot reach directly.
+pub const PATH_DOWN: u8 = 0x01;
+/// Claims on names.
+pub const NAME: u8 = 0x02;
+/// Memberships in process groups.
+pub const PROCESS_GROUP: u8 = 0x03;
+/// Services that the owner offers.
+pub const SERVICE: u8 = 0x04;
+/// Attributes and properties of the owner.
+pub const ATTRIBUTE: u8 = 0x05;
+/// How busy the owner is.
+pub const LOAD: u8 = 0x06;
+/// The application's own keys.
+pub const USER: u8 = 0x80;
+
+/// The key of `rest` under `prefix`.
+pub fn key(prefix: u8, rest: &[u8]) -> Bytes {
+    let mut bytes = Vec::with_capacity(1 + rest.len());
+    bytes.push(prefix);
+    bytes.extend_from_slice(rest);
+    bytes.into()
+}
+
+/// What follows `prefix` in `key`; `None` for another user's key.
+pub fn rest(prefix: u8, key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(&[prefix])
+}
+
+/// The key under which the owner says that it cannot reach `node`.
+pub fn path_down(node: &NodeId) -> Bytes {
+    key(PATH_DOWN, &node.0)
+}
+
+/// Whom a key of [`path_down`] names; `None` for any other key.
+pub fn path_down_node(key: &[u8]) -> Option<NodeId> {
+    rest(PATH_DOWN, key)?.try_into().ok().map(NodeId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_path_is_read_back_and_nothing_else_is_taken_for_one() {
+        let node = NodeId([7; 32]);
+        assert_eq!(path_down_node(&path_down(&node)), Some(node));
+        assert_eq!(path_down_node(&key(NAME, &node.0)), None);
+        assert_eq!(path_down_node(&key(PATH_DOWN, &[7; 31])), None);
+        assert_eq!(path_down_node(b""), None);
+    }
+}
