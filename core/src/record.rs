@@ -73,7 +73,11 @@ impl std::fmt::Debug for Signature {
 
 impl Serialize for Signature {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (left, right) = self.0.split_at(32);
+        // As two arrays, which have no length on the wire; serde knows none of 64 bytes.
+        let (halves, _) = self.0.as_chunks::<32>();
+        let [left, right] = halves else {
+            return Err(serde::ser::Error::custom("a signature has 64 bytes"));
+        };
         (left, right).serialize(serializer)
     }
 }

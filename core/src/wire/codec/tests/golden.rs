@@ -1,0 +1,90 @@
+//! The bytes of one message of each kind, as they were when they were agreed on.
+//!
+//! Where a difference is meant, raise `WIRE_MAX` and write the file anew:
+//! `GOLDEN=write cargo test -p archipelago-core golden`.
+
+use std::fmt::Write as _;
+
+use super::generate::{BYE_REASONS, Generator, KINDS, LIVES, REFUSE_REASONS, kind};
+use super::*;
+use crate::wire::{LookupAnswer, Payload, ProbeOutcome};
+
+const GOLDEN: &str = include_str!("golden.txt");
+
+#[test]
+fn golden_bytes_of_every_kind_of_message() {
+    let mut text = String::new();
+    for (index, (name, make)) in KINDS.iter().enumerate() {
+        let message = make(&mut Generator::new(index as u64, 2));
+        assert_eq!(kind(&message), *name);
+        let mut bytes = Vec::new();
+        encode_frame(&message, &mut bytes).unwrap();
+        writeln!(text, "{name} {}", hex(&bytes)).unwrap();
+    }
+    if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/wire/codec/tests/golden.txt"
+        );
+        std::fs::write(path, &text).unwrap();
+        return;
+    }
+    for (now, then) in text.lines().zip(GOLDEN.lines()) {
+        assert_eq!(now, then);
+    }
+    assert_eq!(text.lines().count(), GOLDEN.lines().count());
+}
+
+#[test]
+fn golden_bytes_are_still_read() {
+    for (index, line) in GOLDEN.lines().enumerate() {
+        let (name, hex) = line.split_once(' ').unwrap();
+        let bytes = unhex(hex);
+        let message = FrameReader::new().read(&mut &bytes[..]).unwrap().unwrap();
+        assert_eq!(kind(&message), name);
+        assert_eq!(
+            message,
+            KINDS[index].1(&mut Generator::new(index as u64, 2))
+        );
+    }
+}
+
+#[test]
+fn golden_numbers_of_the_variants_inside_messages() {
+    fn numbers<T: serde::Serialize>(all: &[T]) -> Vec<u8> {
+        let first = |value| postcard::to_stdvec(value).unwrap()[0];
+        all.iter().map(first).collect()
+    }
+    assert_eq!(numbers(&BYE_REASONS), [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(numbers(&REFUSE_REASONS), [0, 1, 2, 3]);
+    assert_eq!(numbers(&LIVES), [0, 1, 2, 3, 4]);
+    let answers = [
+        LookupAnswer::Gone,
+        LookupAnswer::NotFound,
+        LookupAnswer::NoRoute,
+        LookupAnswer::Closed,
+        LookupAnswer::Overloaded,
+    ];
+    assert_eq!(numbers(&answers), [1, 2, 3, 4, 5]);
+    let outcomes = [
+        ProbeOutcome::Heard { ago_ms: 9 },
+        ProbeOutcome::Closed,
+        ProbeOutcome::Silent,
+    ];
+    assert_eq!(numbers(&outcomes), [0, 1, 2]);
+    let payloads = [
+        Payload::Frames(bytes::Bytes::new()),
+        Payload::Control(Box::new(Control::IdleAgree)),
+    ];
+    assert_eq!(numbers(&payloads), [0, 1]);
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2)
+        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
+        .collect()
+}
