@@ -2,6 +2,8 @@
 //! the groups into the one control machine that a driver meets.
 
 mod node;
+mod pulse;
+mod sessions;
 
 pub use node::{
     CloseReason, Command, ConfigError, DialId, Event, Node, NodeConfig, Output, Outputs, Refused,

@@ -170,6 +170,9 @@ pub enum Refused {
     /// Already in that group.
     #[error("this node is already in that group")]
     AlreadyIn,
+    /// The group's name or cookie cannot be used; as at construction.
+    #[error("the group's name or cookie cannot be used: see `GroupConfigError`")]
+    InvalidGroup,
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,

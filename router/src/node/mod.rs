@@ -10,23 +10,52 @@
 //! - Payloads between pids never come here but on relay and detour: [`Output::AttachPath`] tells
 //!   the driver which path a peer's [`Channel`](archipelago_core::channel::Channel) has.
 
+mod commands;
+mod config;
 mod contract;
+mod dials;
+mod groups;
+mod messages;
+mod peers;
+mod record;
+mod shutdown;
+mod work;
 
 pub use contract::{
     CloseReason, Command, ConfigError, DialId, Event, NodeConfig, Output, Outputs, Refused,
     RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
 };
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use archipelago_core::wire::{Control, SessionId};
-use archipelago_core::{Boot, Crypto, GroupId, NodeId, Rng, Time};
-use archipelago_sgroup::MemberInfo;
+use archipelago_core::{Boot, Context, Crypto, GroupId, NodeId, Peers, Rng, SignedRecord, Time};
+use archipelago_sgroup::{Group, GroupOutputs, MemberInfo};
+
+use crate::pulse::Pulse;
+use crate::sessions::{DialBook, SessionOutputs, Sessions};
+use shutdown::Life;
+use work::Work;
 
 /// The control machine of one node.
 #[derive(Debug)]
 pub struct Node {
-    config: Arc<NodeConfig>,
+    config: NodeConfig,
+    boot: Boot,
+    record_seq: u64,
+    record: Arc<SignedRecord>,
+    life: Life,
+    crypto: Arc<dyn Crypto>,
+    rng: Rng,
+    peers: Peers,
+    groups: BTreeMap<GroupId, Group>,
+    sessions: Sessions,
+    dials: DialBook,
+    pulse: Pulse,
+    /// What machines said and nobody has acted on yet; empty between two inputs.
+    work: VecDeque<Work>,
 }
 
 impl Node {
@@ -36,26 +65,67 @@ impl Node {
     /// [`ConfigError`] says what to change.
     pub fn new(
         config: Arc<NodeConfig>,
-        _crypto: Arc<dyn Crypto>,
-        _rng: Rng,
-        _now: Time,
+        crypto: Arc<dyn Crypto>,
+        rng: Rng,
+        now: Time,
     ) -> Result<Self, ConfigError> {
-        Ok(Self { config })
+        config::check(&config)?;
+        let config = Arc::unwrap_or_clone(config);
+        let (boot, record_seq) = (config.boot, 1);
+        let groups = config.groups.iter().map(|group| group.id());
+        let record = record::own(&config, boot, record_seq, groups, &*crypto);
+        let _ = now;
+        Ok(Self {
+            boot,
+            record_seq,
+            record,
+            life: Life::Configured,
+            crypto,
+            rng,
+            peers: Peers::new(config.peers_max),
+            groups: BTreeMap::new(),
+            sessions: Sessions::new(config.realm.clone()),
+            dials: DialBook::default(),
+            pulse: Pulse::default(),
+            work: VecDeque::new(),
+            config,
+        })
     }
 
     /// Control messages arrived on a session; the batch is emptied.
     pub fn handle_messages(
         &mut self,
-        _session: SessionId,
+        session: SessionId,
         batch: &mut Vec<Control>,
-        _now: Time,
-        _out: &mut Outputs,
+        now: Time,
+        out: &mut Outputs,
     ) {
-        batch.clear();
+        self.touch(session, now);
+        for message in batch.drain(..) {
+            if self.admit(session, &message, now) {
+                self.on_message(session, message, now, out);
+            }
+            self.do_work(now, out);
+        }
     }
 
     /// A session opened or closed, or a dial failed.
-    pub fn handle_session(&mut self, _event: SessionEvent, _now: Time, _out: &mut Outputs) {}
+    pub fn handle_session(&mut self, event: SessionEvent, now: Time, out: &mut Outputs) {
+        match event {
+            SessionEvent::Opened {
+                session,
+                peer,
+                dial,
+            } => self.on_opened(session, peer, dial, now, out),
+            SessionEvent::Closed { session } => {
+                self.with_sessions(now, |sessions, cx, said| {
+                    sessions.handle_closed(session, cx, said);
+                });
+            }
+            SessionEvent::OpenFailed { dial, .. } => self.on_open_failed(dial, now),
+        }
+        self.do_work(now, out);
+    }
 
     /// The user, or the driver on behalf of the data plane, asks for something.
     ///
@@ -63,19 +133,32 @@ impl Node {
     /// [`Refused`]; nothing changed.
     pub fn handle_command(
         &mut self,
-        _command: Command,
-        _now: Time,
-        _out: &mut Outputs,
+        command: Command,
+        now: Time,
+        out: &mut Outputs,
     ) -> Result<(), Refused> {
-        Ok(())
+        let result = self.on_command(command, now, out);
+        self.do_work(now, out);
+        result
     }
 
     /// What has come due by `now`; harmless when early, late or repeated.
-    pub fn handle_timeout(&mut self, _now: Time, _out: &mut Outputs) {}
+    pub fn handle_timeout(&mut self, now: Time, out: &mut Outputs) {
+        self.with_sessions(now, |sessions, cx, said| sessions.handle_timeout(cx, said));
+        self.do_work(now, out);
+        self.on_groups_due(now);
+        self.do_work(now, out);
+        self.on_life_due(now, out);
+        self.do_work(now, out);
+    }
 
     /// When to call `handle_timeout`, and why.
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
-        None
+        let groups = self.groups.values().filter_map(Group::poll_timeout);
+        groups
+            .chain(self.sessions.poll_timeout())
+            .chain(self.life.poll_timeout())
+            .min()
     }
 
     /// This node.
@@ -85,21 +168,91 @@ impl Node {
 
     /// The start that this node goes by; final once [`Event::Started`] was told.
     pub fn boot(&self) -> Boot {
-        self.config.boot
+        self.boot
     }
 
     /// Living members of a group, by name; `None` for a group that this node is not in.
-    pub fn members(&self, _group: GroupId) -> Option<Vec<MemberInfo>> {
-        None
+    pub fn members(&self, group: GroupId) -> Option<Vec<MemberInfo>> {
+        let members = |group: &Group| group.members(self.config.id);
+        self.groups.get(&group).map(members)
     }
 
-    /// All sessions, by the peer's name.
+    /// All sessions in use, by the peer's name.
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        Vec::new()
+        let used = self.peers.iter().filter_map(|(peer, state)| {
+            Some(SessionInfo {
+                session: state.session?,
+                peer: state.id,
+                kind: self.kind(peer),
+                rtt: (state.srtt_us > 0).then(|| Duration::from_micros(state.srtt_us.into())),
+            })
+        });
+        used.collect()
     }
 
     /// Groups that can be reached, and over whom.
     pub fn routes(&self) -> Vec<RouteInfo> {
         Vec::new()
+    }
+}
+
+/// How the machines inside are called: with a context lent, their words queued as work.
+impl Node {
+    fn with_sessions(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Sessions, &mut Context<'_>, &mut SessionOutputs),
+    ) {
+        let mut said = SessionOutputs::new();
+        let mut cx = Context {
+            now,
+            me: self.config.id,
+            rng: &mut self.rng,
+            crypto: &*self.crypto,
+            peers: &mut self.peers,
+        };
+        call(&mut self.sessions, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Session));
+    }
+
+    fn with_group(
+        &mut self,
+        id: GroupId,
+        now: Time,
+        call: impl FnOnce(&mut Group, &mut Context<'_>, &mut GroupOutputs),
+    ) {
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
+        let mut said = GroupOutputs::new();
+        let mut cx = Context {
+            now,
+            me: self.config.id,
+            rng: &mut self.rng,
+            crypto: &*self.crypto,
+            peers: &mut self.peers,
+        };
+        call(group, &mut cx, &mut said);
+        let said = said.into_iter().map(|output| Work::Group(id, output));
+        self.work.extend(said);
+    }
+
+    fn with_groups(
+        &mut self,
+        now: Time,
+        mut call: impl FnMut(&mut Group, &mut Context<'_>, &mut GroupOutputs),
+    ) {
+        self.with_each_group(now, |_, group, cx, said| call(group, cx, said));
+    }
+
+    fn with_each_group(
+        &mut self,
+        now: Time,
+        mut call: impl FnMut(GroupId, &mut Group, &mut Context<'_>, &mut GroupOutputs),
+    ) {
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in ids {
+            self.with_group(id, now, |group, cx, said| call(id, group, cx, said));
+        }
     }
 }

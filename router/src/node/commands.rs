@@ -1,0 +1,105 @@
+//! What the user and the data plane ask for.
+
+use std::sync::Arc;
+
+use archipelago_core::{Address, GroupId, NodeId, Time};
+use archipelago_sgroup::{Cookies, GroupConfig};
+
+use super::{Command, Life, Node, Output, Outputs, Refused, SessionKind, Unreachable, config};
+
+impl Node {
+    pub(super) fn on_command(
+        &mut self,
+        command: Command,
+        now: Time,
+        out: &mut Outputs,
+    ) -> Result<(), Refused> {
+        if matches!(self.life, Life::Stopping(_) | Life::Stopped) {
+            return Err(Refused::Stopping);
+        }
+        match command {
+            Command::Start => self.start(now),
+            Command::Join(config) => return self.join(config, now),
+            Command::Leave(group) => return self.leave(group, now, out),
+            Command::SetCookies(group, cookies) => return self.set_cookies(group, cookies, now),
+            Command::SetAddresses(addresses) => self.set_addresses(addresses, now),
+            Command::Contact { peer, home } => self.contact(peer, home, now, out),
+            Command::Demand { .. } | Command::Forward { .. } => {}
+            Command::Activity(session) => self.touch(session, now),
+            Command::Shutdown => self.shut_down(now, out),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, now: Time) {
+        if !matches!(self.life, Life::Configured) {
+            return;
+        }
+        self.life = Life::starting(now);
+        for config in self.config.groups.clone() {
+            self.enter_group(config, now);
+        }
+        if self.config.groups.is_empty() {
+            self.life.settle_boot();
+        }
+    }
+
+    fn join(&mut self, config: Arc<GroupConfig>, now: Time) -> Result<(), Refused> {
+        let mut configured = self.config.groups.iter();
+        if configured.any(|known| known.id() == config.id()) {
+            return Err(Refused::AlreadyIn);
+        }
+        config::check_group(&config).map_err(|_| Refused::InvalidGroup)?;
+        self.config.groups.push(config.clone());
+        self.renew_record(now);
+        if !matches!(self.life, Life::Configured) {
+            self.enter_group(config, now);
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, group: GroupId, now: Time, out: &mut Outputs) -> Result<(), Refused> {
+        let before = self.config.groups.len();
+        self.config.groups.retain(|config| config.id() != group);
+        if self.config.groups.len() == before {
+            return Err(Refused::UnknownGroup);
+        }
+        self.leave_group(group, now, out);
+        self.renew_record(now);
+        Ok(())
+    }
+
+    fn set_cookies(&mut self, id: GroupId, cookies: Cookies, now: Time) -> Result<(), Refused> {
+        let mut configured = self.config.groups.iter_mut();
+        let Some(config) = configured.find(|config| config.id() == id) else {
+            return Err(Refused::UnknownGroup);
+        };
+        Arc::make_mut(config).cookies = Some(cookies.clone());
+        let _ = (cookies, now);
+        Ok(())
+    }
+
+    fn set_addresses(&mut self, addresses: Vec<Address>, now: Time) {
+        if self.config.addresses != addresses {
+            self.config.addresses = addresses;
+            self.renew_record(now);
+        }
+    }
+
+    fn contact(&mut self, node: NodeId, home: Option<GroupId>, now: Time, out: &mut Outputs) {
+        let peer = self.peers.find(&node);
+        let usable = peer.filter(|&peer| {
+            let state = self.peers.get(peer);
+            let has_session = state.is_some_and(|state| state.session.is_some());
+            has_session && self.kind(peer) != SessionKind::Pending
+        });
+        if let Some(peer) = usable {
+            return self.attach(peer, now, out);
+        }
+        let reason = match home {
+            Some(_) => Unreachable::NoRoute,
+            None => Unreachable::NoHome,
+        };
+        out.push(Output::Unreachable { peer: node, reason });
+    }
+}

@@ -1,0 +1,132 @@
+//! What groups say, done; and when they come and go.
+
+use std::sync::Arc;
+
+use archipelago_core::wire::{Control, GroupBody};
+use archipelago_core::{Boot, Context, GroupId, Peer, Time};
+use archipelago_sgroup::{Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs};
+
+use super::work::Work;
+use super::{Event, Node, Outputs, record};
+
+impl Node {
+    pub(super) fn on_group_output(
+        &mut self,
+        group: GroupId,
+        output: GroupOutput,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        match output {
+            GroupOutput::Send { to, body } => self.send_group(group, to, body, now, out),
+            GroupOutput::Ping { peer } => self.ping(peer, now, out),
+            GroupOutput::Dial { target } => self.on_group_dial(group, target, now, out),
+            GroupOutput::Admitted { peer } => self.on_admitted(peer, now, out),
+            GroupOutput::Released { peer } => self.on_released(peer, now),
+            GroupOutput::RaiseBoot { boot } => self.raise_boot(boot, now),
+            GroupOutput::Event(event) => self.on_group_event(group, event, out),
+            _ => {}
+        }
+    }
+
+    /// By the session; without one the message is lost, and repaired by the group.
+    fn send_group(
+        &mut self,
+        group: GroupId,
+        to: Peer,
+        body: GroupBody,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        self.send_to(to, Control::Group(group, body), now, out);
+    }
+
+    pub(super) fn ping(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
+        let has_session = self
+            .peers
+            .get(peer)
+            .is_some_and(|state| state.session.is_some());
+        if !has_session {
+            return;
+        }
+        if let Some(number) = self.pulse.ping(peer, now) {
+            self.send_to(peer, Control::Ping(number), now, out);
+        }
+    }
+
+    fn on_group_event(&mut self, group: GroupId, event: GroupEvent, out: &mut Outputs) {
+        if matches!(event, GroupEvent::Joined { .. }) {
+            self.life.settle_boot();
+        }
+        self.tell(Event::Group { group, event }, out);
+    }
+
+    pub(super) fn enter_group(&mut self, config: Arc<GroupConfig>, now: Time) {
+        let id = config.id();
+        let record = self.record.clone();
+        let mut cx = Context {
+            now,
+            me: self.config.id,
+            rng: &mut self.rng,
+            crypto: &*self.crypto,
+            peers: &mut self.peers,
+        };
+        let group = Group::new(config, record, &mut cx);
+        self.groups.insert(id, group);
+        self.with_group(id, now, |group, cx, said| group.handle_start(cx, said));
+    }
+
+    /// Says Leave to every member, and forgets the group.
+    pub(super) fn leave_group(&mut self, id: GroupId, now: Time, out: &mut Outputs) {
+        self.with_group(id, now, |group, cx, said| group.handle_leave(cx, said));
+        self.do_work(now, out);
+        self.groups.remove(&id);
+        self.dials.forget_group(id);
+        let is_of_group = |work: &Work| matches!(work, Work::Group(group, _) if *group == id);
+        self.work.retain(|work| !is_of_group(work));
+        self.release_unused(now);
+    }
+
+    pub(super) fn on_groups_due(&mut self, now: Time) {
+        self.with_groups(now, |group, cx, said| {
+            if group.poll_timeout().is_some_and(|(due, _)| due <= cx.now) {
+                group.handle_timeout(cx, said);
+            }
+        });
+    }
+
+    fn raise_boot(&mut self, boot: Boot, now: Time) {
+        if boot > self.boot && self.life.is_boot_provisional() {
+            self.boot = boot;
+            self.renew_record(now);
+        }
+    }
+
+    /// Signs a new record and says it to everybody who should know.
+    pub(super) fn renew_record(&mut self, now: Time) {
+        self.record_seq = self.record_seq.saturating_add(1);
+        let groups = self.config.groups.iter().map(|group| group.id());
+        self.record = record::own(
+            &self.config,
+            self.boot,
+            self.record_seq,
+            groups,
+            &*self.crypto,
+        );
+        let (boot, record) = (self.boot, self.record.clone());
+        self.with_sessions(now, |sessions, _, said| {
+            sessions.announce((boot, &record), said)
+        });
+        self.with_groups(
+            now,
+            |group: &mut Group, cx: &mut Context<'_>, said: &mut GroupOutputs| {
+                group.handle_record(record.clone(), cx, said);
+            },
+        );
+    }
+
+    /// This node's start and record, for a Hello.
+    pub(super) fn own(&self) -> (Boot, Arc<archipelago_core::SignedRecord>) {
+        (self.boot, self.record.clone())
+    }
+}

@@ -1,0 +1,88 @@
+//! Which machine each control message is for.
+
+use archipelago_core::wire::{Control, GroupBody, RefuseReason, SessionId};
+use archipelago_core::{GroupId, Peer, Time};
+use archipelago_sgroup::Origin;
+
+use super::{Node, Outputs};
+
+impl Node {
+    /// Anything that arrives is a sign of life.
+    pub(super) fn touch(&mut self, session: SessionId, now: Time) {
+        let peer = self.sessions.get(session).map(|session| session.peer);
+        if let Some(state) = peer.and_then(|peer| self.peers.get_mut(peer)) {
+            state.last_heard = now;
+        }
+    }
+
+    pub(super) fn admit(&mut self, session: SessionId, message: &Control, now: Time) -> bool {
+        let mut is_admitted = false;
+        self.with_sessions(now, |sessions, cx, said| {
+            is_admitted = sessions.admit(session, message, cx, said);
+        });
+        is_admitted
+    }
+
+    pub(super) fn on_message(
+        &mut self,
+        session: SessionId,
+        message: Control,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        let Some(from) = self.origin(session) else {
+            return;
+        };
+        match message {
+            Control::Hello(hello) => self.with_sessions(now, |sessions, cx, said| {
+                sessions.handle_hello(session, &hello, cx, said);
+            }),
+            Control::Bye(reason) => self.with_sessions(now, |sessions, cx, said| {
+                sessions.handle_bye(session, reason, cx, said);
+            }),
+            Control::Ping(number) => self.send(session, Control::Pong(number), now, out),
+            Control::Pong(number) => self.on_pong(from.peer, number, now),
+            Control::Group(group, body) => {
+                self.on_group_message(session, group, from, body, now, out)
+            }
+            Control::Route(_) | Control::Envelope(_) | Control::Introduce(_) => {}
+            Control::IdlePropose | Control::IdleAgree => {}
+        }
+    }
+
+    /// Who speaks on a session, and under which transcript.
+    fn origin(&self, session: SessionId) -> Option<Origin> {
+        self.sessions.get(session).map(|session| Origin {
+            peer: session.peer,
+            transcript: session.transcript,
+        })
+    }
+
+    fn on_pong(&mut self, peer: Peer, number: u32, now: Time) {
+        if let Some(state) = self.peers.get_mut(peer) {
+            self.pulse.handle_pong(peer, number, state, now);
+        }
+        self.with_groups(now, |group, cx, said| group.handle_pong(peer, cx, said));
+    }
+
+    fn on_group_message(
+        &mut self,
+        session: SessionId,
+        id: GroupId,
+        from: Origin,
+        body: GroupBody,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        if self.groups.contains_key(&id) {
+            return self.with_group(id, now, |group, cx, said| {
+                group.handle_message(from, body, cx, said);
+            });
+        }
+        if matches!(body, GroupBody::Join(_)) {
+            let refusal = GroupBody::Refused(RefuseReason::UnknownGroup);
+            self.send(session, Control::Group(id, refusal), now, out);
+        }
+        self.with_sessions(now, |sessions, cx, said| sessions.strike(session, cx, said));
+    }
+}

@@ -1,0 +1,176 @@
+//! What becomes of a peer as its sessions come, change and go.
+
+use archipelago_core::channel::Path;
+use archipelago_core::wire::{ByeReason, Control, SessionId};
+use archipelago_core::{GroupId, Peer, Time};
+use archipelago_sgroup::DialTarget;
+
+use super::{CloseReason, Event, Node, Output, Outputs, SessionKind};
+use crate::sessions::{Last, Purpose, SessionOutput};
+
+impl Node {
+    pub(super) fn on_session_output(
+        &mut self,
+        output: SessionOutput,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        match output {
+            SessionOutput::Send(session, message) => self.send(session, message, now, out),
+            SessionOutput::Close(session, reason) => out.push(Output::Close { session, reason }),
+            SessionOutput::Ready(peer) => self.on_ready(peer, now),
+            SessionOutput::Moved { peer, from, to } => self.on_moved(peer, from, to, now, out),
+            SessionOutput::Ended { peer, last, reason } => {
+                self.on_ended(peer, last, reason, now, out);
+            }
+            SessionOutput::Failed(peer) => self.fail_waiting(peer, now),
+            SessionOutput::Quiet(peer) => self.ping(peer, now, out),
+            SessionOutput::Renewed(peer) => self.on_renewed(peer, out),
+        }
+    }
+
+    /// Why a session with the peer exists.
+    pub(super) fn kind(&self, peer: Peer) -> SessionKind {
+        let mut groups = self.groups.values();
+        if groups.any(|group| group.is_admitted(peer) || group.holds(peer)) {
+            return SessionKind::Group;
+        }
+        SessionKind::Pending
+    }
+
+    /// The first session of a peer: every group may try it.
+    fn on_ready(&mut self, peer: Peer, now: Time) {
+        let purposes = self.dials.take_purposes(peer);
+        self.with_each_group(now, |id, group, cx, said| {
+            let target = dialled(&purposes, id);
+            group.handle_session_ready(peer, target, cx, said);
+        });
+    }
+
+    /// Another session of the same peer took over: its groups go on, whoever dialled is answered.
+    fn on_moved(&mut self, peer: Peer, from: Last, to: SessionId, now: Time, out: &mut Outputs) {
+        if from.was_attached {
+            self.attach(peer, now, out);
+            let path = Path::Direct(from.id);
+            let peer = self.peers.id(peer);
+            out.push(Output::DetachPath { peer, path });
+        }
+        let _ = to;
+        let purposes = self.dials.take_purposes(peer);
+        self.with_each_group(now, |id, group, cx, said| {
+            if let Some(target) = dialled(&purposes, id) {
+                group.handle_session_ready(peer, Some(target), cx, said);
+            }
+        });
+    }
+
+    fn on_ended(
+        &mut self,
+        peer: Peer,
+        last: Last,
+        reason: Option<CloseReason>,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        let name = self.peers.id(peer);
+        if last.was_attached {
+            let path = Path::Direct(last.id);
+            out.push(Output::DetachPath { peer: name, path });
+        }
+        if let Some(kind) = last.shown {
+            let peer = name;
+            self.tell(Event::SessionDown { peer, kind, reason }, out);
+        }
+        self.pulse.forget(peer);
+        self.with_groups(now, |group, cx, said| {
+            group.handle_session_closed(peer, cx, said)
+        });
+    }
+
+    /// The peer's boot was raised before it was final: its channel speaks to the new one.
+    fn on_renewed(&mut self, peer: Peer, out: &mut Outputs) {
+        let Some(state) = self.peers.get(peer) else {
+            return;
+        };
+        let Some(session) = state.session.and_then(|id| self.sessions.get(id)) else {
+            return;
+        };
+        if session.is_attached {
+            out.push(Output::AttachPath {
+                peer: state.id,
+                boot: state.boot,
+                path: Path::Direct(session.id),
+            });
+        }
+    }
+
+    pub(super) fn on_admitted(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
+        self.life.settle_boot();
+        self.attach(peer, now, out);
+    }
+
+    /// The peer's session is justified: its data may flow, and watchers hear of it, once.
+    pub(super) fn attach(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
+        let kind = self.kind(peer);
+        let Some(state) = self.peers.get(peer) else {
+            return;
+        };
+        let (name, boot, Some(id)) = (state.id, state.boot, state.session) else {
+            return;
+        };
+        self.sessions.hold(id, true, now);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        let was_attached = std::mem::replace(&mut session.is_attached, true);
+        let was_shown = session
+            .shown
+            .replace(session.shown.unwrap_or(kind))
+            .is_some();
+        if !was_attached {
+            let path = Path::Direct(id);
+            out.push(Output::AttachPath {
+                peer: name,
+                boot,
+                path,
+            });
+        }
+        if !was_shown {
+            self.tell(Event::SessionUp { peer: name, kind }, out);
+        }
+    }
+
+    pub(super) fn on_released(&mut self, peer: Peer, now: Time) {
+        if self.kind(peer) == SessionKind::Pending {
+            let session = self.peers.get(peer).and_then(|state| state.session);
+            if let Some(session) = session {
+                self.sessions.hold(session, false, now);
+            }
+        }
+    }
+
+    /// A group was left: sessions that it alone justified end.
+    pub(super) fn release_unused(&mut self, now: Time) {
+        let peers: Vec<Peer> = self.peers.iter().map(|(peer, _)| peer).collect();
+        for peer in peers {
+            self.on_released(peer, now);
+        }
+    }
+
+    /// A connection that cannot be used at all.
+    pub(super) fn refuse_session(&self, session: SessionId, out: &mut Outputs) {
+        let reason = ByeReason::Overloaded;
+        let message = Control::Bye(reason);
+        out.push(Output::Send { session, message });
+        let reason = CloseReason::Bye(reason);
+        out.push(Output::Close { session, reason });
+    }
+}
+
+/// Which target of a group a session answers.
+fn dialled(purposes: &[Purpose], id: GroupId) -> Option<DialTarget> {
+    purposes.iter().find_map(|purpose| match purpose {
+        Purpose::Group(group, target) if *group == id => Some(*target),
+        _ => None,
+    })
+}

@@ -1,0 +1,35 @@
+//! This node's own record: what it signs about itself, anew with each change.
+
+use std::sync::Arc;
+
+use archipelago_core::wire::{List, WIRE_MAX, WIRE_MIN};
+use archipelago_core::{Boot, Crypto, GroupId, NodeRecord, SignedRecord};
+
+use super::NodeConfig;
+
+/// A day.
+const LIFE_S: u32 = 86_400;
+
+/// What this node says of itself now.
+pub(super) fn own(
+    config: &NodeConfig,
+    boot: Boot,
+    seq: u64,
+    groups: impl Iterator<Item = GroupId>,
+    crypto: &dyn Crypto,
+) -> Arc<SignedRecord> {
+    let record = NodeRecord {
+        node: config.id,
+        boot,
+        seq,
+        name: config.name.clone(),
+        groups: List::truncated(groups),
+        addresses: List::truncated(config.addresses.iter().cloned()),
+        roles: config.roles,
+        sealing_key: crypto.sealing_key(),
+        wire: (WIRE_MIN, WIRE_MAX),
+        life_s: LIFE_S,
+    };
+    let signed = SignedRecord::new(record, crypto);
+    Arc::new(signed.expect("lists and strings within their limits have an encoding"))
+}

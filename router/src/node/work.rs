@@ -1,0 +1,73 @@
+//! What machines said, done one after the other until nothing is left.
+//!
+//! A machine's output may lead to an input of a sibling, which has outputs again; the queue keeps
+//! them in order and the stack flat. Every chain ends: machines wait (back-off, timers) before
+//! they ask again for what failed.
+
+use archipelago_core::wire::{Control, SessionId};
+use archipelago_core::{GroupId, Peer, Time};
+use archipelago_sgroup::GroupOutput;
+
+use super::{Event, Node, Output, Outputs};
+use crate::sessions::SessionOutput;
+
+/// One thing to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// The table of sessions said so.
+    Session(SessionOutput),
+    /// A group said so.
+    Group(GroupId, GroupOutput),
+}
+
+/// Capacity kept between two inputs; more is given back, since most nodes are idle.
+const CAPACITY_KEPT: usize = 8;
+
+impl Node {
+    pub(super) fn do_work(&mut self, now: Time, out: &mut Outputs) {
+        while let Some(work) = self.work.pop_front() {
+            match work {
+                Work::Session(output) => self.on_session_output(output, now, out),
+                Work::Group(group, output) => self.on_group_output(group, output, now, out),
+            }
+        }
+        if self.work.capacity() > CAPACITY_KEPT {
+            self.work.shrink_to(CAPACITY_KEPT);
+        }
+        self.life_after_work(now, out);
+    }
+
+    /// Puts a message on a session; anything sent counts as sent life.
+    pub(super) fn send(
+        &mut self,
+        session: SessionId,
+        message: Control,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        let peer = self.sessions.get(session).map(|session| session.peer);
+        if let Some(state) = peer.and_then(|peer| self.peers.get_mut(peer)) {
+            state.last_sent = now;
+        }
+        out.push(Output::Send { session, message });
+    }
+
+    /// Sends to a peer by its session; `false` if it has none.
+    pub(super) fn send_to(
+        &mut self,
+        peer: Peer,
+        message: Control,
+        now: Time,
+        out: &mut Outputs,
+    ) -> bool {
+        let session = self.peers.get(peer).and_then(|state| state.session);
+        if let Some(session) = session {
+            self.send(session, message, now, out);
+        }
+        session.is_some()
+    }
+
+    pub(super) fn tell(&self, event: Event, out: &mut Outputs) {
+        out.push(Output::Event(event));
+    }
+}
