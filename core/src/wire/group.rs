@@ -265,6 +265,10 @@ pub struct LogPull {
     /// Everything up to this was applied; names the owner, and the (boot, era) that is meant.
     pub mark: LogMark,
     /// In the middle of a snapshot: the last key of the last page that was applied; else empty.
+    #[serde(
+        serialize_with = "bounded::put_bytes::<{ LogEntry::KEY_BYTES_MAX }, _>",
+        deserialize_with = "bounded::bytes::<{ LogEntry::KEY_BYTES_MAX }, _>"
+    )]
     pub after: Bytes,
 }
 

@@ -91,8 +91,11 @@ pub(super) const KINDS: &[(&str, Make)] = &[
         g.group(GroupBody::LogAck(mark))
     }),
     ("Group.LogPull", |g| {
-        let mark = g.log_mark();
-        g.group(GroupBody::LogPull(mark))
+        let pull = LogPull {
+            mark: g.log_mark(),
+            after: g.bytes(255),
+        };
+        g.group(GroupBody::LogPull(pull))
     }),
     ("Group.LogDigest", |g| {
         let marks = g.list(Generator::log_mark);
