@@ -1,3 +1,57 @@
-//! The program `archipelago`.
+//! The program `archipelago`: without a command it runs the demo.
 
-fn main() {}
+mod cluster;
+mod demo;
+mod machine;
+mod member;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Overlay networks for clusters that have outgrown the full mesh.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    demo: demo::Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring up a real cluster over loopback and say what was seen (the default).
+    Demo(demo::Options),
+    /// One node as a process of its own, told over standard input; for the demo itself.
+    #[command(hide = true)]
+    Member,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    let command = arguments.command.unwrap_or(Command::Demo(arguments.demo));
+    match command {
+        Command::Demo(options) => match runtime.block_on(demo::run(&options)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => failed(&error),
+        },
+        Command::Member => match runtime.block_on(member::run()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        },
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("archipelago: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,275 @@
+//! Turns what was written into a plan, or says what is wrong with it and how to mend it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::Spanned;
+
+use super::error::Complaint;
+use super::file::{ClusterFile, GroupTable, NodeTable};
+use super::{ClusterError, Plan, PlannedGroup, PlannedNode};
+
+/// Most nodes of one cluster in one process: two descriptors per loopback connection.
+const NODES_MAX: usize = 10_000;
+
+/// Whether so many nodes, groups and reflectors make a cluster.
+pub(super) fn regular(nodes: usize, groups: usize, reflectors: usize) -> Result<(), ClusterError> {
+    let refuse = |problem: String, remedy: &str| {
+        Err(ClusterError::Numbers {
+            problem,
+            remedy: remedy.to_owned(),
+        })
+    };
+    if groups == 0 {
+        return refuse("a cluster of no groups".to_owned(), "ask for at least one");
+    }
+    if nodes > NODES_MAX {
+        return refuse(
+            format!("{nodes} nodes"),
+            "one process takes at most 10000: ask for fewer",
+        );
+    }
+    let smallest = nodes / groups;
+    if smallest < 2 {
+        return refuse(
+            format!("{nodes} nodes in {groups} groups leave a group with {smallest}"),
+            "give every group at least two: more nodes or fewer groups",
+        );
+    }
+    if groups > 1 && (reflectors == 0 || reflectors > smallest) {
+        return refuse(
+            format!("{reflectors} reflectors for groups of {smallest}"),
+            "give every group at least one and at most as many as it has members",
+        );
+    }
+    Ok(())
+}
+
+/// The plan that `file` describes.
+pub(super) fn file(file: &ClusterFile) -> Result<Plan, Complaint> {
+    realm(&file.realm)?;
+    let mut plan = Plan {
+        realm: file.realm.get_ref().clone(),
+        groups: Vec::new(),
+        nodes: Vec::new(),
+    };
+    for (name, table) in &file.groups {
+        plan.groups.push(group(name, table)?);
+    }
+    let mut copies = BTreeMap::new();
+    for (name, table) in &file.nodes {
+        let first = plan.nodes.len();
+        nodes(&mut plan, name, table)?;
+        copies.insert(name.get_ref().clone(), first..plan.nodes.len());
+    }
+    for (index, (name, table)) in file.groups.iter().enumerate() {
+        populated(&plan, index, name)?;
+        for reflector in &table.reflectors {
+            reflect(&mut plan, index, reflector, &copies)?;
+        }
+    }
+    bridged(&plan, file)?;
+    Ok(plan)
+}
+
+fn realm(realm: &Spanned<String>) -> Result<(), Complaint> {
+    named("realm", realm, 64)
+}
+
+fn named(what: &str, name: &Spanned<String>, bytes_max: usize) -> Result<(), Complaint> {
+    let text = name.get_ref();
+    if text.is_empty() || text.len() > bytes_max || text.chars().any(char::is_control) {
+        return Err(Complaint::at(
+            name.span().start,
+            format!("{what} {text:?} is not a name"),
+            format!("give it 1 to {bytes_max} bytes without control characters"),
+        ));
+    }
+    Ok(())
+}
+
+fn group(name: &Spanned<String>, table: &GroupTable) -> Result<PlannedGroup, Complaint> {
+    named("group", name, 255)?;
+    let complain =
+        |problem: String, remedy: &str| Err(Complaint::at(name.span().start, problem, remedy));
+    let text = name.get_ref();
+    match (&table.cookie, table.open) {
+        (None, false) => complain(
+            format!("group {text:?} has no cookie"),
+            "give it `cookie = \"…\"`, or `open = true` for a local experiment",
+        ),
+        (Some(_), true) => complain(
+            format!("group {text:?} is open and has a cookie"),
+            "keep one of the two",
+        ),
+        (Some(cookie), false) if cookie.get_ref().is_empty() => complain(
+            format!("the cookie of group {text:?} is empty"),
+            "write a secret, or `open = true` for a local experiment",
+        ),
+        (cookie, _) => Ok(PlannedGroup {
+            name: text.clone(),
+            cookie: cookie.as_ref().map(|cookie| cookie.get_ref().clone()),
+            members: Vec::new(),
+            reflectors: Vec::new(),
+        }),
+    }
+}
+
+fn nodes(plan: &mut Plan, name: &Spanned<String>, table: &NodeTable) -> Result<(), Complaint> {
+    named("node", name, 48)?;
+    let groups = memberships(plan, name, table)?;
+    let count = table.count.as_ref().map_or(1, |count| *count.get_ref());
+    if count == 0 || plan.nodes.len() + count > NODES_MAX {
+        let place = table.count.as_ref().map_or(name.span(), Spanned::span);
+        return Err(Complaint::at(
+            place.start,
+            format!("{count} copies of node {:?}", name.get_ref()),
+            format!("ask for at least 1, and at most {NODES_MAX} nodes in all"),
+        ));
+    }
+    for copy in 1..=count {
+        let node = plan.nodes.len();
+        for &group in &groups {
+            plan.groups[group].members.push(node);
+        }
+        plan.nodes.push(PlannedNode {
+            name: match table.count {
+                Some(_) => format!("{}-{copy}", name.get_ref()),
+                None => name.get_ref().clone(),
+            },
+            groups: groups.clone(),
+            is_reflector: false,
+        });
+    }
+    Ok(())
+}
+
+fn memberships(
+    plan: &Plan,
+    name: &Spanned<String>,
+    table: &NodeTable,
+) -> Result<Vec<usize>, Complaint> {
+    let mut groups = Vec::with_capacity(table.groups.len());
+    for wanted in &table.groups {
+        let found = plan
+            .groups
+            .iter()
+            .position(|group| group.name == *wanted.get_ref());
+        match found {
+            Some(group) if !groups.contains(&group) => groups.push(group),
+            Some(_) => {
+                return Err(Complaint::at(
+                    wanted.span().start,
+                    format!(
+                        "node {:?} names group {:?} twice",
+                        name.get_ref(),
+                        wanted.get_ref()
+                    ),
+                    "name it once",
+                ));
+            }
+            None => {
+                return Err(Complaint::at(
+                    wanted.span().start,
+                    format!("there is no group {:?}", wanted.get_ref()),
+                    format!(
+                        "add `[groups.{}]`, or name one of {}",
+                        wanted.get_ref(),
+                        known(plan)
+                    ),
+                ));
+            }
+        }
+    }
+    if groups.is_empty() {
+        return Err(Complaint::at(
+            name.span().start,
+            format!("node {:?} is in no group", name.get_ref()),
+            "name at least one under `groups`",
+        ));
+    }
+    Ok(groups)
+}
+
+fn known(plan: &Plan) -> String {
+    let names: Vec<_> = plan
+        .groups
+        .iter()
+        .map(|group| group.name.as_str())
+        .collect();
+    names.join(", ")
+}
+
+fn populated(plan: &Plan, group: usize, name: &Spanned<String>) -> Result<(), Complaint> {
+    if plan.groups[group].members.len() < 2 {
+        return Err(Complaint::at(
+            name.span().start,
+            format!("group {:?} has fewer than two nodes", name.get_ref()),
+            "name it under `groups` of more nodes, or take it out",
+        ));
+    }
+    Ok(())
+}
+
+fn reflect(
+    plan: &mut Plan,
+    group: usize,
+    reflector: &Spanned<String>,
+    copies: &BTreeMap<String, std::ops::Range<usize>>,
+) -> Result<(), Complaint> {
+    let text = reflector.get_ref();
+    let complain = |problem: String, remedy: String| {
+        Err(Complaint::at(reflector.span().start, problem, remedy))
+    };
+    let range = match copies.get(text) {
+        Some(range) => range.clone(),
+        None => match plan.nodes.iter().position(|node| node.name == *text) {
+            Some(node) => node..node + 1,
+            None => {
+                return complain(
+                    format!("there is no node {text:?}"),
+                    format!("add `[nodes.{text}]`, or take it out of `reflectors`"),
+                );
+            }
+        },
+    };
+    for node in range {
+        let name = plan.groups[group].name.clone();
+        let planned = &mut plan.nodes[node];
+        if !planned.groups.contains(&group) {
+            return complain(
+                format!("reflector {text:?} is not in group {name:?}"),
+                format!("add {name:?} to its `groups`"),
+            );
+        }
+        if planned.groups.len() < 2 {
+            return complain(
+                format!("reflector {text:?} is in one group only"),
+                "a reflector bridges groups: put it in another one as well".to_owned(),
+            );
+        }
+        planned.is_reflector = true;
+        plan.groups[group].reflectors.push(node);
+    }
+    Ok(())
+}
+
+/// Every group must be reachable from the first one over nodes that reflect for both sides.
+fn bridged(plan: &Plan, file: &ClusterFile) -> Result<(), Complaint> {
+    let reached = plan.bridged(&BTreeSet::new());
+    let stranded = (0..plan.groups.len()).find(|group| !reached.contains(group));
+    let Some((name, _)) = stranded.and_then(|group| file.groups.get_index(group)) else {
+        return Ok(());
+    };
+    Err(Complaint::at(
+        name.span().start,
+        format!(
+            "nobody bridges group {:?} to group {:?}",
+            name.get_ref(),
+            plan.groups[0].name
+        ),
+        "put a node in both this group and a bridged one, and name it under `reflectors` of both",
+    ))
+}
+
+#[cfg(test)]
+mod tests;

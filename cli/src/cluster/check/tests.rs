@@ -1,0 +1,93 @@
+use std::path::Path;
+
+use super::super::file::parse;
+
+const BRIDGED: &str = r#"
+realm = "r"
+[groups.a]
+open = true
+reflectors = ["bridge"]
+[groups.b]
+cookie = "b"
+reflectors = ["bridge"]
+[nodes.bridge]
+groups = ["a", "b"]
+[nodes.x]
+count = 2
+groups = ["a"]
+[nodes.y]
+groups = ["b"]
+"#;
+
+fn error(text: &str) -> String {
+    let error = parse(Path::new("c.toml"), text).expect_err("it is wrong");
+    error.to_string()
+}
+
+#[test]
+fn a_file_becomes_a_plan() {
+    let plan = parse(Path::new("c.toml"), BRIDGED).unwrap();
+    let names: Vec<_> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["bridge", "x-1", "x-2", "y"]);
+    assert_eq!(plan.groups[0].members, [0, 1, 2]);
+    assert_eq!(plan.groups[1].members, [0, 3]);
+    assert_eq!(plan.groups[1].cookie.as_deref(), Some("b"));
+    assert!(plan.nodes[0].is_reflector && !plan.nodes[1].is_reflector);
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_its_line() {
+    let message = error(&BRIDGED.replace("open = true", "opne = true"));
+    assert!(
+        message.contains("opne") && message.contains("line 4"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_missing_group_is_named_with_its_line_and_remedy() {
+    let message = error(&BRIDGED.replace("groups = [\"b\"]", "groups = [\"c\"]"));
+    assert_eq!(
+        message,
+        "c.toml:15: there is no group \"c\"; add `[groups.c]`, or name one of a, b"
+    );
+}
+
+#[test]
+fn a_group_nobody_bridges_is_named_with_its_line_and_remedy() {
+    let message = error(&BRIDGED.replacen("reflectors = [\"bridge\"]", "", 1));
+    assert_eq!(
+        message,
+        "c.toml:6: nobody bridges group \"b\" to group \"a\"; put a node in both this group and a \
+         bridged one, and name it under `reflectors` of both"
+    );
+}
+
+#[test]
+fn a_group_needs_a_cookie_or_to_be_open() {
+    let message = error(&BRIDGED.replace("open = true", ""));
+    assert!(
+        message.starts_with("c.toml:3: group \"a\" has no cookie"),
+        "{message}"
+    );
+    let both = error(&BRIDGED.replace("open = true", "open = true\ncookie = \"x\""));
+    assert!(both.contains("open and has a cookie"), "{both}");
+}
+
+#[test]
+fn a_reflector_must_exist_and_bridge() {
+    let missing = error(&BRIDGED.replacen("[\"bridge\"]", "[\"brigde\"]", 1));
+    assert!(missing.contains("there is no node \"brigde\""), "{missing}");
+    let single = error(&BRIDGED.replacen("[\"bridge\"]", "[\"x\"]", 1));
+    assert!(single.contains("in one group only"), "{single}");
+    let outside = error(&BRIDGED.replacen("[\"bridge\"]", "[\"y\"]", 1));
+    assert!(outside.contains("is not in group \"a\""), "{outside}");
+}
+
+#[test]
+fn a_node_in_no_group_and_a_group_of_one_are_refused() {
+    let free = error(&BRIDGED.replace("groups = [\"b\"]", "groups = []"));
+    assert!(free.contains("node \"y\" is in no group"), "{free}");
+    let lonely = error(&BRIDGED.replace("[nodes.y]\ngroups = [\"b\"]", ""));
+    assert!(lonely.contains("fewer than two nodes"), "{lonely}");
+}

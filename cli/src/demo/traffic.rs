@@ -1,0 +1,152 @@
+//! Streams between nodes that share no group: each begins by relay and goes over to direct.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archipelago::{NodeId, Pid, SendError, Sender};
+use archipelago_core::Rng;
+use indicatif::ProgressBar;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::letter::{Ledger, Letter};
+use super::watch::Watch;
+use crate::cluster::Plan;
+
+/// Messages of a stream before it is waited for the direct session, and after.
+const BEFORE: u32 = 20;
+const AFTER: u32 = 5;
+/// Between two messages of a stream.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Streams under way at once: what is measured is a message, not a jam of dials.
+const AT_ONCE: usize = 48;
+/// How long a direct session may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What one node needs to send, and another to be sent to.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    pub(crate) sender: Sender,
+    pub(crate) pid: Pid,
+    pub(crate) id: NodeId,
+}
+
+/// What the senders saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) messages: u64,
+    pub(crate) refused: u64,
+    pub(crate) direct: usize,
+}
+
+/// At most `wanted` different pairs of nodes with a mailbox and without a common group.
+pub(crate) fn pairs(
+    plan: &Plan,
+    posts: &[Option<Post>],
+    wanted: usize,
+    rng: &mut Rng,
+) -> Vec<(usize, usize)> {
+    let mut all = Vec::new();
+    for one in 0..posts.len() {
+        let near = plan.neighbours(one);
+        let far = (one + 1..posts.len()).filter(|other| !near.contains(other));
+        all.extend(
+            far.filter(|&other| posts[one].is_some() && posts[other].is_some())
+                .map(|other| (one, other)),
+        );
+    }
+    // The first `wanted` places of a Fisher-Yates shuffle.
+    for place in 0..wanted.min(all.len()) {
+        let rest = (all.len() - place) as u64;
+        all.swap(place, place + rng.below(rest) as usize);
+    }
+    all.truncate(wanted);
+    for pair in &mut all {
+        if rng.chance(1, 2) {
+            *pair = (pair.1, pair.0);
+        }
+    }
+    all
+}
+
+/// Runs every stream to its end and waits until all has arrived, or patience ends.
+pub(crate) async fn run(
+    pairs: &[(usize, usize)],
+    posts: &[Option<Post>],
+    ledger: &Ledger,
+    watch: &Watch,
+    bar: &ProgressBar,
+) -> Sent {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut streams = JoinSet::new();
+    for (pair, &(from, to)) in pairs.iter().enumerate() {
+        let (Some(from), Some(to)) = (posts[from].clone(), posts[to].clone()) else {
+            continue;
+        };
+        let stream = Stream {
+            pair: pair as u32,
+            from,
+            to,
+            ledger: ledger.clone(),
+            watch: watch.clone(),
+        };
+        let (places, bar) = (places.clone(), bar.clone());
+        streams.spawn(async move {
+            let _place = places.acquire().await;
+            let sent = stream.run().await;
+            bar.inc(1);
+            sent
+        });
+    }
+    let mut total = Sent::default();
+    while let Some(sent) = streams.join_next().await {
+        let sent = sent.unwrap_or_default();
+        total.messages += sent.messages;
+        total.refused += sent.refused;
+        total.direct += sent.direct;
+    }
+    let everything = |arrived: &super::letter::Arrived| arrived.distinct() >= total.messages;
+    ledger.until(PATIENCE, everything).await;
+    total
+}
+
+struct Stream {
+    pair: u32,
+    from: Post,
+    to: Post,
+    ledger: Ledger,
+    watch: Watch,
+}
+
+impl Stream {
+    async fn run(self) -> Sent {
+        let mut sent = Sent::default();
+        for number in 0..BEFORE {
+            self.send(number, false, &mut sent).await;
+        }
+        let (one, other) = (self.from.id, self.to.id);
+        let direct = self
+            .watch
+            .until(PATIENCE, |seen| seen.is_direct(one, other));
+        sent.direct += usize::from(direct.await);
+        for number in BEFORE..BEFORE + AFTER {
+            self.send(number, true, &mut sent).await;
+        }
+        sent
+    }
+
+    async fn send(&self, number: u32, is_direct: bool, sent: &mut Sent) {
+        let letter = Letter::Stream {
+            pair: self.pair,
+            number,
+            sent_us: self.ledger.now_us(),
+            is_direct,
+        };
+        let result: Result<(), SendError> = self.from.sender.send_typed(self.to.pid, &letter).await;
+        match result {
+            Ok(()) => sent.messages += 1,
+            Err(_) => sent.refused += 1,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
