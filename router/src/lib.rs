@@ -3,9 +3,12 @@
 
 mod node;
 mod pulse;
+pub mod reflect;
+mod routes;
 mod sessions;
 
 pub use node::{
     CloseReason, Command, ConfigError, DialId, Event, Node, NodeConfig, Output, Outputs, Refused,
     RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
 };
+pub use routes::{Membership, Routes, Standing};
