@@ -68,6 +68,12 @@ impl Links {
         self.states.is_empty() && self.sides.is_empty()
     }
 
+    /// Whether any link has a bandwidth, so that the length of packets matters.
+    pub fn is_shaped(&self) -> bool {
+        let mut profiles = self.profiles.values();
+        self.default.bandwidth.is_some() || profiles.any(|profile| profile.bandwidth.is_some())
+    }
+
     /// Whether packets get through both ways.
     pub fn is_up(&self, a: u32, b: u32) -> bool {
         self.state(a, b) == LinkState::Up && self.state(b, a) == LinkState::Up

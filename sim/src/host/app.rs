@@ -1,0 +1,285 @@
+//! The application of a simulated node: one mailbox, and flows of numbered messages to others.
+//!
+//! Every message carries (sender, flow, number, time), so the receiver sees at once what comes
+//! twice, out of order or not at all. What the sender was told may be lost is counted beside it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use archipelago_core::channel::Message;
+use archipelago_core::{LocalId, Pid, Time};
+use bytes::Bytes;
+
+use super::Host;
+use crate::event::Event;
+use crate::names;
+use crate::net::Net;
+
+/// Bytes of a message that the checker needs.
+const HEADER_LEN: usize = 24;
+
+/// Messages from one node's mailbox to another's.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// To whom.
+    pub to: Pid,
+    /// How many messages in all.
+    pub messages: u64,
+    /// Between two of them; zero sends all at once, as far as there is room.
+    pub period: Duration,
+    /// Bytes of each, at least 24.
+    pub bytes: usize,
+}
+
+/// How a flow went so far, as its sender knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowReport {
+    /// Messages accepted by the channel.
+    pub sent: u64,
+    /// Messages of the channel (of all its flows) that the sender was told may be lost.
+    pub told_lost: u64,
+    /// Messages answered by "no such mailbox".
+    pub no_mailbox: u64,
+    /// How often the channel had no room.
+    pub full: u64,
+}
+
+/// What one receiver saw of one flow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Messages delivered.
+    pub delivered: u64,
+    /// The number that would come next without a gap.
+    pub next: u64,
+    /// Numbers that were skipped.
+    pub skipped: u64,
+    /// Messages whose number was lower than one delivered before: twice, or out of order.
+    pub misordered: u64,
+    /// When the last one came.
+    pub last: Time,
+    /// The longest time between two, or before the first, since that one was sent.
+    pub gap_max: Duration,
+    /// The longest time from sender to mailbox.
+    pub latency_max: Duration,
+    /// How long the first message took.
+    pub latency_first: Duration,
+}
+
+/// The application of one node.
+#[derive(Debug, Default)]
+pub(crate) struct App {
+    pub(crate) flows: Vec<(Flow, FlowReport)>,
+    /// By sending node and flow. Outlives the process: it is the world's record, not the node's.
+    pub(crate) received: BTreeMap<(u32, u32), Received>,
+    /// Messages for a mailbox that is not there.
+    pub(crate) strays: u64,
+    mailbox: Option<LocalId>,
+    /// Flows of this process that wait for room.
+    blocked: Vec<u32>,
+    /// Flows of earlier processes are over.
+    first_flow: u32,
+}
+
+impl App {
+    /// The process is gone, and its mailbox and flows with it.
+    pub(crate) fn forget_mailboxes(&mut self) {
+        self.mailbox = None;
+        self.blocked.clear();
+        self.first_flow = u32::try_from(self.flows.len()).unwrap_or(u32::MAX);
+    }
+
+    /// Whether a flow belongs to the running process.
+    pub(crate) const fn is_current(&self, flow: u32) -> bool {
+        self.mailbox.is_some() && flow >= self.first_flow
+    }
+
+    /// The senders to `peer` hear that so many messages may be lost.
+    pub(super) fn on_lost(&mut self, peer: u32, messages: u64) {
+        for (flow, report) in &mut self.flows {
+            if names::node_of(&flow.to.node) == peer {
+                report.told_lost = report.told_lost.saturating_add(messages);
+            }
+        }
+    }
+}
+
+impl Host {
+    /// The address of this node's mailbox, made if the process has none yet.
+    pub(crate) fn pid(&mut self) -> Option<Pid> {
+        let boot = self.boot()?;
+        let random = &mut self.random;
+        let local = *self
+            .app
+            .mailbox
+            .get_or_insert_with(|| LocalId(random.u64()));
+        Some(Pid {
+            node: self.id,
+            boot,
+            local,
+            home: self.config.groups.first().map(|group| group.id()),
+        })
+    }
+
+    /// Starts a flow of this process; its number.
+    pub(crate) fn start_flow(&mut self, flow: Flow, net: &mut Net) -> u32 {
+        let number = u32::try_from(self.app.flows.len()).expect("fewer than 2^32 flows");
+        self.app.flows.push((flow, FlowReport::default()));
+        self.push(net.now, self.ix, Event::Flow { flow: number }, net);
+        number
+    }
+
+    /// A flow's next message is due.
+    pub(super) fn on_flow(&mut self, number: u32, net: &mut Net) {
+        loop {
+            let Some((flow, report)) = self.app.flows.get(number as usize) else {
+                return;
+            };
+            if number < self.app.first_flow || report.sent >= flow.messages {
+                return;
+            }
+            let period = flow.period;
+            if !self.send_next(number, net) {
+                self.app.blocked.push(number);
+                return;
+            }
+            if period > Duration::ZERO {
+                return self.push(
+                    net.now.after(period),
+                    self.ix,
+                    Event::Flow { flow: number },
+                    net,
+                );
+            }
+        }
+    }
+
+    /// A message arrived; whether its mailbox is here.
+    pub(super) fn on_deliver(&mut self, source: u32, message: Message, net: &mut Net) -> bool {
+        if self.app.mailbox != Some(message.to) {
+            self.app.strays += 1;
+            return false;
+        }
+        if let Some((flow, number, sent_at)) = parse(&message.payload) {
+            let received = self.app.received.entry((source, flow)).or_default();
+            received.on_message(number, sent_at, net.now);
+        }
+        true
+    }
+
+    /// The receiver has no such mailbox.
+    pub(super) fn on_no_mailbox(&mut self, peer: u32, from: LocalId, to: LocalId) {
+        if self.app.mailbox != Some(from) {
+            return;
+        }
+        for (flow, report) in &mut self.app.flows {
+            if names::node_of(&flow.to.node) == peer && flow.to.local == to {
+                report.no_mailbox += 1;
+            }
+        }
+    }
+
+    /// The channel to `peer` has room again.
+    pub(super) fn on_writable(&mut self, peer: u32, net: &mut Net) {
+        let mut blocked = std::mem::take(&mut self.app.blocked);
+        blocked.retain(|&number| {
+            let is_for_peer = self
+                .app
+                .flows
+                .get(number as usize)
+                .is_some_and(|(flow, _)| names::node_of(&flow.to.node) == peer);
+            if is_for_peer {
+                self.push(net.now, self.ix, Event::Flow { flow: number }, net);
+            }
+            !is_for_peer
+        });
+        self.app.blocked.append(&mut blocked);
+    }
+
+    /// Sends a flow's next message; whether there was room.
+    fn send_next(&mut self, number: u32, net: &mut Net) -> bool {
+        let Some(from) = self.pid() else { return true };
+        let Some((flow, report)) = self.app.flows.get(number as usize) else {
+            return true;
+        };
+        let to = flow.to;
+        let peer = names::node_of(&to.node);
+        let message = Message {
+            from: from.local,
+            to: to.local,
+            payload: compose(number, report.sent, net.now, flow.bytes),
+        };
+        let is_accepted = if peer == self.ix {
+            self.on_deliver(peer, message, net)
+        } else {
+            self.send_message(peer, to.boot, to.home, message, net)
+        };
+        if let Some((_, report)) = self.app.flows.get_mut(number as usize) {
+            report.sent += u64::from(is_accepted);
+            report.full += u64::from(!is_accepted);
+        }
+        is_accepted
+    }
+}
+
+impl Received {
+    fn on_message(&mut self, number: u64, sent_at: Time, now: Time) {
+        let latency = now.since(sent_at);
+        if self.delivered == 0 {
+            self.latency_first = latency;
+            self.last = sent_at;
+        }
+        self.latency_max = self.latency_max.max(latency);
+        self.gap_max = self.gap_max.max(now.since(self.last));
+        self.last = now;
+        self.delivered += 1;
+        if number < self.next {
+            self.misordered += 1;
+        } else {
+            self.skipped += number - self.next;
+            self.next = number + 1;
+        }
+    }
+}
+
+fn compose(flow: u32, number: u64, now: Time, bytes: usize) -> Bytes {
+    let mut payload = Vec::with_capacity(bytes.max(HEADER_LEN));
+    payload.extend_from_slice(&u64::from(flow).to_le_bytes());
+    payload.extend_from_slice(&number.to_le_bytes());
+    payload.extend_from_slice(&now.as_micros().to_le_bytes());
+    payload.resize(bytes.max(HEADER_LEN), 0xa5);
+    payload.into()
+}
+
+fn parse(payload: &[u8]) -> Option<(u32, u64, Time)> {
+    let word = |index: usize| {
+        let bytes = payload.get(index * 8..index * 8 + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let flow = u32::try_from(word(0)?).ok()?;
+    Some((flow, word(1)?, Time::from_micros(word(2)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_sees_gaps_repeats_and_order() {
+        let mut received = Received::default();
+        for number in [0, 1, 3, 2, 3, 4] {
+            received.on_message(number, Time::START, Time::from_micros(number));
+        }
+        assert_eq!(received.delivered, 6);
+        assert_eq!(received.skipped, 1);
+        assert_eq!(received.misordered, 2);
+        assert_eq!(received.next, 5);
+    }
+
+    #[test]
+    fn a_message_says_who_and_which() {
+        let payload = compose(3, 9, Time::from_micros(77), 300);
+        assert_eq!(payload.len(), 300);
+        assert_eq!(parse(&payload), Some((3, 9, Time::from_micros(77))));
+        assert_eq!(parse(&payload[..20]), None);
+    }
+}

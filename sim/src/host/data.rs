@@ -1,0 +1,378 @@
+//! The data plane of one node: a channel for each peer that it talks to, made when first needed.
+//!
+//! Channels are pulled: what a path may carry now is asked for, sent, and asked for again when the
+//! socket has room. Data that arrive on a session are read once the control machine attached it.
+
+use std::time::Duration;
+
+use archipelago_core::channel::{Channel, ChannelOutput, Frame, Message, Path, PathEvent};
+use archipelago_core::wire::SessionId;
+use archipelago_core::{Boot, GroupId, Time};
+use archipelago_router::Command;
+use bytes::Bytes;
+
+use super::Host;
+use super::outputs::direct;
+use crate::event::{Body, Event};
+use crate::frames;
+use crate::names;
+use crate::net::Net;
+use crate::observe::Observation;
+
+/// Most bytes given to a socket at once, and most that wait in one below the lanes.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// Most encoded bytes of one forwarded batch.
+const FORWARD_BYTES_MAX: usize = 20 * 1024;
+/// The machine hears of traffic on a session at most so often.
+const ACTIVITY_PERIOD: Duration = Duration::from_secs(1);
+
+/// The channel to one peer, and what the driver remembers about it.
+#[derive(Debug)]
+pub(super) struct PeerData {
+    channel: Channel,
+    /// What the control machine attached.
+    paths: Vec<Path>,
+    /// A contact was asked for and not answered yet.
+    is_contacting: bool,
+    home: Option<GroupId>,
+    /// The deadline that a timer is armed for.
+    armed: Option<Time>,
+}
+
+impl Host {
+    /// Accepts a message for a mailbox elsewhere; whether there was room for it.
+    pub(super) fn send_message(
+        &mut self,
+        peer: u32,
+        boot: Boot,
+        home: Option<GroupId>,
+        message: Message,
+        net: &mut Net,
+    ) -> bool {
+        self.channel(peer, boot, net);
+        let Some(data) = self.peers.get_mut(&peer) else {
+            return false;
+        };
+        data.home = home;
+        let is_accepted = data.channel.send(message, &net.channel, net.now).is_ok();
+        self.dirty.insert(peer);
+        is_accepted
+    }
+
+    /// The control machine attaches a path.
+    pub(super) fn attach(&mut self, peer: u32, boot: Boot, path: Path, net: &mut Net) {
+        let mut unread = std::collections::VecDeque::new();
+        if let Some(end) = direct(path).and_then(|session| self.sessions.get_mut(session)) {
+            end.attached = Some(boot);
+            if let Some(extra) = end.extra.as_mut() {
+                unread = std::mem::take(&mut extra.unread);
+            }
+        }
+        if direct(path).is_none() {
+            self.channel(peer, boot, net);
+        }
+        if let Some(data) = self.peers.get_mut(&peer) {
+            data.is_contacting = false;
+            data.paths.push(path);
+            self.change_path(peer, PathEvent::Attached(path), boot, net);
+        }
+        for frames in unread {
+            self.on_arrived(peer, boot, path, frames, net);
+        }
+    }
+
+    /// The control machine detaches a path.
+    pub(super) fn detach(&mut self, peer: u32, path: Path, net: &mut Net) {
+        if let Some(end) = direct(path).and_then(|session| self.sessions.get_mut(session)) {
+            end.attached = None;
+        }
+        if let Some(data) = self.peers.get_mut(&peer) {
+            data.paths.retain(|&other| other != path);
+            let boot = data.channel.peer_boot();
+            self.change_path(peer, PathEvent::Detached(path), boot, net);
+        }
+    }
+
+    /// Data arrived on a session.
+    pub(super) fn on_frames(&mut self, session: SessionId, frames: Vec<Frame>, net: &mut Net) {
+        let Some(end) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let peer = end.peer;
+        let Some(boot) = end.attached else {
+            end.extra_mut().unread.push_back(frames);
+            return;
+        };
+        self.report_activity(session, net);
+        self.on_arrived(peer, boot, Path::Direct(session), frames, net);
+    }
+
+    /// Data arrived by relay or detour.
+    pub(super) fn on_forwarded(
+        &mut self,
+        peer: u32,
+        boot: Boot,
+        path: Path,
+        encoded: &Bytes,
+        net: &mut Net,
+    ) {
+        self.on_arrived(peer, boot, path, frames::decode(encoded, &net.channel), net);
+    }
+
+    /// The channel's timer, or its socket has room again.
+    pub(super) fn on_channel_wake(&mut self, peer: u32, net: &mut Net) {
+        let Some(data) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        if data.armed.is_some_and(|armed| armed <= net.now) {
+            data.armed = None;
+        }
+        let is_due = data
+            .channel
+            .poll_timeout()
+            .is_some_and(|(time, _)| time <= net.now);
+        if is_due {
+            let mut out = net.channel_outputs.pop().unwrap_or_default();
+            data.channel.handle_timeout(&net.channel, net.now, &mut out);
+            self.apply_channel(peer, out, net);
+        }
+        self.dirty.insert(peer);
+    }
+
+    /// A contact failed: what waits has failed.
+    pub(super) fn on_unreachable(&mut self, peer: u32, net: &mut Net) {
+        let Some(data) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        data.is_contacting = false;
+        self.fail_channel(peer, net);
+    }
+
+    /// Sends what the channel to `peer` has for its paths now.
+    pub(super) fn pump(&mut self, peer: u32, net: &mut Net) {
+        while let Some(path) = self
+            .peers
+            .get(&peer)
+            .and_then(|data| data.channel.poll_path())
+        {
+            let is_sent = match path {
+                Path::Direct(session) => self.pump_direct(peer, session, net),
+                Path::Relay | Path::Detour => self.pump_forward(peer, path, net),
+            };
+            if !is_sent {
+                break;
+            }
+        }
+        self.contact(peer, net);
+        self.arm_channel(peer, net);
+    }
+
+    /// All channels are gone with their process.
+    pub(super) fn lose_channels(&mut self) {
+        self.peers.clear();
+        self.dirty.clear();
+    }
+
+    fn pump_direct(&mut self, peer: u32, session: SessionId, net: &mut Net) -> bool {
+        if let Some(room_at) = self.socket_room(session, net) {
+            self.push(room_at, self.ix, Event::ChannelWake { peer }, net);
+            return false;
+        }
+        let path = Path::Direct(session);
+        let Some((frames, bytes)) = self.transmit_from(peer, path, WRITE_BYTES_MAX, net) else {
+            return false;
+        };
+        self.transmit(session, Body::Frames(frames), bytes, net);
+        self.report_activity(session, net);
+        true
+    }
+
+    fn pump_forward(&mut self, peer: u32, path: Path, net: &mut Net) -> bool {
+        let Some((batch, bytes)) = self.transmit_from(peer, path, FORWARD_BYTES_MAX, net) else {
+            return false;
+        };
+        let id = names::node_id(net.seed, peer);
+        let forward = Command::Forward {
+            peer: id,
+            path,
+            frames: frames::encode(&batch),
+        };
+        let messages = frames::messages(&batch);
+        let is_taken = self.command(forward, net).is_ok();
+        if path == Path::Relay && messages > 0 {
+            let demand = Command::Demand {
+                peer: id,
+                messages,
+                bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            };
+            // A refusal means that it is asked again with the next message.
+            let _refused = self.command(demand, net);
+        }
+        is_taken
+    }
+
+    /// When the session's socket has room, if it has none now.
+    fn socket_room(&self, session: SessionId, net: &Net) -> Option<Time> {
+        let end = self.sessions.get(session)?;
+        let busy_until = end.extra.as_ref()?.busy_until;
+        let profile = net.links.profile(self.ix, end.peer);
+        let backlog = busy_until.since(net.now);
+        let room = profile.occupancy(WRITE_BYTES_MAX);
+        (backlog > room).then(|| net.now.after(backlog - room))
+    }
+
+    fn transmit_from(
+        &mut self,
+        peer: u32,
+        path: Path,
+        bytes_max: usize,
+        net: &mut Net,
+    ) -> Option<(Vec<Frame>, usize)> {
+        let data = self.peers.get_mut(&peer)?;
+        let mut out = net.channel_outputs.pop().unwrap_or_default();
+        let (mut batch, channel) = (Vec::new(), &mut data.channel);
+        let bytes =
+            channel.poll_transmit(path, bytes_max, &net.channel, net.now, &mut batch, &mut out);
+        self.apply_channel(peer, out, net);
+        (!batch.is_empty()).then_some((batch, bytes))
+    }
+
+    /// Asks for a path where something waits and there is none.
+    fn contact(&mut self, peer: u32, net: &mut Net) {
+        let Some(data) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        if data.is_contacting || !data.paths.is_empty() || data.channel.is_at_rest() {
+            return;
+        }
+        data.is_contacting = true;
+        let contact = Command::Contact {
+            peer: names::node_id(net.seed, peer),
+            home: data.home,
+        };
+        if self.command(contact, net).is_err()
+            && let Some(data) = self.peers.get_mut(&peer)
+        {
+            data.is_contacting = false;
+            self.fail_channel(peer, net);
+        }
+    }
+
+    fn on_arrived(
+        &mut self,
+        peer: u32,
+        boot: Boot,
+        path: Path,
+        mut frames: Vec<Frame>,
+        net: &mut Net,
+    ) {
+        let mut out = net.channel_outputs.pop().unwrap_or_default();
+        let channel = self.channel(peer, boot, net);
+        let result =
+            channel.handle_frames(path, boot, &mut frames, &net.channel, net.now, &mut out);
+        self.apply_channel(peer, out, net);
+        if let (Err(_), Some(session)) = (result, direct(path)) {
+            self.reset(session, net);
+            self.push(net.now, self.ix, Event::Gone { session }, net);
+        }
+    }
+
+    fn change_path(&mut self, peer: u32, event: PathEvent, boot: Boot, net: &mut Net) {
+        let Some(data) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let mut out = net.channel_outputs.pop().unwrap_or_default();
+        data.channel
+            .handle_path(event, boot, &net.channel, net.now, &mut out);
+        self.apply_channel(peer, out, net);
+    }
+
+    /// The channel to `peer`, made and given its paths if it is not there yet.
+    fn channel(&mut self, peer: u32, boot: Boot, net: &mut Net) -> &mut Channel {
+        if !self.peers.contains_key(&peer) {
+            self.open_channel(peer, boot, net);
+        }
+        let data = self.peers.get_mut(&peer);
+        &mut data.expect("it was just made").channel
+    }
+
+    fn open_channel(&mut self, peer: u32, boot: Boot, net: &mut Net) {
+        let data = PeerData {
+            channel: Channel::new(boot),
+            paths: Vec::new(),
+            is_contacting: false,
+            home: None,
+            armed: None,
+        };
+        self.peers.insert(peer, data);
+        if let Some((session, boot)) = self.sessions.attached_to(peer) {
+            self.attach(peer, boot, Path::Direct(session), net);
+        }
+    }
+
+    fn apply_channel(&mut self, peer: u32, mut out: Vec<ChannelOutput>, net: &mut Net) {
+        self.dirty.insert(peer);
+        for output in out.drain(..) {
+            match output {
+                ChannelOutput::Deliver(message) => {
+                    let (from, to) = (message.from, message.to);
+                    if !self.on_deliver(peer, message, net)
+                        && let Some(data) = self.peers.get_mut(&peer)
+                    {
+                        data.channel.handle_no_mailbox(from, to);
+                    }
+                }
+                ChannelOutput::NoMailbox { from, to } => self.on_no_mailbox(peer, from, to),
+                ChannelOutput::Reset { unacked } => self.on_channel_reset(peer, unacked, net),
+                ChannelOutput::Writable => self.on_writable(peer, net),
+                _ => {}
+            }
+        }
+        net.channel_outputs.push(out);
+    }
+
+    fn on_channel_reset(&mut self, peer: u32, unacked: usize, net: &mut Net) {
+        let id = names::node_id(net.seed, peer);
+        self.observe(Observation::ChannelReset { peer: id, unacked }, net);
+        self.app.on_lost(peer, unacked as u64);
+    }
+
+    /// Tells the senders that what waits for `peer` will not arrive.
+    fn fail_channel(&mut self, peer: u32, net: &mut Net) {
+        let id = names::node_id(net.seed, peer);
+        let unacked = usize::MAX;
+        self.observe(Observation::ChannelReset { peer: id, unacked }, net);
+        self.app.on_lost(peer, u64::from(u32::MAX));
+        self.peers.remove(&peer);
+    }
+
+    fn arm_channel(&mut self, peer: u32, net: &mut Net) {
+        let Some(data) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let Some((deadline, _)) = data.channel.poll_timeout() else {
+            return;
+        };
+        if deadline == Time::NEVER || data.armed.is_some_and(|armed| armed <= deadline) {
+            return;
+        }
+        let slack = self.random.duration(Duration::ZERO, net.timer_slack);
+        let time = deadline.max(net.now).after(slack);
+        data.armed = Some(deadline);
+        self.push(time, self.ix, Event::ChannelWake { peer }, net);
+    }
+
+    fn report_activity(&mut self, session: SessionId, net: &mut Net) {
+        let Some(end) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let extra = end.extra_mut();
+        let is_fresh = extra
+            .reported
+            .is_some_and(|last| net.now.since(last) < ACTIVITY_PERIOD);
+        if !is_fresh {
+            extra.reported = Some(net.now);
+            self.activities.push(session);
+        }
+    }
+}

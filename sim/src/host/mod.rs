@@ -1,0 +1,329 @@
+//! One simulated node: the product's `Node` and `Channel`s, and the driver around them.
+//!
+//! It does what the live runtime does with the machines' outputs, and decides nothing of the
+//! protocol. A host touches itself only; everything between hosts is an event in the queue.
+//!
+//! ```text
+//!  event ─▶ Host::handle ─▶ Node / Channel ─▶ outputs ─▶ settle ─▶ events for others
+//! ```
+
+mod app;
+mod data;
+mod dial;
+mod outputs;
+mod packets;
+pub(crate) mod sessions;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use archipelago_core::wire::{Control, SessionId};
+use archipelago_core::{Boot, Crypto, NodeId, Rng, Time, ToyCrypto};
+use archipelago_router::{Command, ConfigError, Node, NodeConfig, Output, Refused, SessionEvent};
+
+pub(crate) use app::App;
+pub use app::{Flow, FlowReport, Received};
+use data::PeerData;
+use dial::Pending;
+use sessions::Sessions;
+
+use crate::event::{Body, Event};
+use crate::net::Net;
+use crate::observe::{Observation, Observed};
+use crate::random::Random;
+
+/// Whether a node's process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessState {
+    /// Never started, crashed or shut down.
+    Down,
+    /// Working.
+    Running,
+    /// Stopped by a signal: its sockets stay open, nothing is read, no timer fires.
+    Stopped,
+}
+
+/// One simulated node.
+#[derive(Debug)]
+pub(crate) struct Host {
+    /// Its number in the world.
+    pub(crate) ix: u32,
+    pub(crate) id: NodeId,
+    pub(crate) state: ProcessState,
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) node: Option<Box<Node>>,
+    pub(crate) sessions: Sessions,
+    pub(crate) app: App,
+    crypto: Arc<dyn Crypto>,
+    random: Random,
+    /// Events caused so far.
+    counter: u32,
+    /// Starts so far.
+    pub(crate) starts: u32,
+    dials: BTreeMap<SessionId, Pending>,
+    /// The deadline that a timer is armed for and when that fires; an older timer is stale.
+    armed: Option<(Time, Time)>,
+    /// What arrived while the process was stopped.
+    inbox: Vec<(u32, Event)>,
+    peers: BTreeMap<u32, PeerData>,
+    /// Peers whose channels may have something to send.
+    dirty: BTreeSet<u32>,
+    /// Sessions whose traffic the control machine is to hear of.
+    activities: Vec<SessionId>,
+    /// The control machine said that its shutdown is complete.
+    stopped: bool,
+}
+
+impl Host {
+    /// A node that was never started.
+    pub(crate) fn new(ix: u32, config: Arc<NodeConfig>, random: Random) -> Self {
+        Self {
+            ix,
+            id: config.id,
+            state: ProcessState::Down,
+            crypto: Arc::new(ToyCrypto::of(config.id)),
+            config,
+            node: None,
+            sessions: Sessions::default(),
+            app: App::default(),
+            random,
+            counter: 0,
+            starts: 0,
+            dials: BTreeMap::new(),
+            armed: None,
+            inbox: Vec::new(),
+            peers: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            activities: Vec::new(),
+            stopped: false,
+        }
+    }
+
+    /// Starts the process with what `config` says, its boot included.
+    pub(crate) fn start(&mut self, net: &mut Net) -> Result<(), ConfigError> {
+        assert!(self.state == ProcessState::Down, "the process runs already");
+        let seed = Rng::from_u64(net.seed)
+            .split(u64::from(self.ix))
+            .split(u64::from(self.starts));
+        let config = Arc::clone(&self.config);
+        let node = Node::new(config, Arc::clone(&self.crypto), seed, net.now)?;
+        self.node = Some(Box::new(node));
+        self.state = ProcessState::Running;
+        self.starts += 1;
+        let started = self.command(Command::Start, net);
+        assert!(started.is_ok(), "a fresh node accepts its start");
+        Ok(())
+    }
+
+    /// Ends the process at once, as by kill -9. Its kernel resets its sessions unless the whole
+    /// machine lost its power.
+    pub(crate) fn crash(&mut self, is_power_lost: bool, net: &mut Net) {
+        for session in self.sessions.ids() {
+            if is_power_lost {
+                self.sessions.close(session);
+            } else {
+                self.reset(session, net);
+            }
+        }
+        self.forget_process();
+    }
+
+    /// Lets a stopped process go on: what came meanwhile is read, and its timers fire late, in an
+    /// order of chance.
+    pub(crate) fn resume(&mut self, net: &mut Net) {
+        if self.state != ProcessState::Stopped {
+            return;
+        }
+        self.state = ProcessState::Running;
+        let is_timer_first = self.random.chance(500_000);
+        if is_timer_first {
+            self.wake(net);
+        }
+        for (source, event) in std::mem::take(&mut self.inbox) {
+            self.handle(source, event, net);
+        }
+        if !is_timer_first {
+            self.wake(net);
+        }
+    }
+
+    /// Something happens to this node.
+    pub(crate) fn handle(&mut self, source: u32, event: Event, net: &mut Net) {
+        match self.state {
+            ProcessState::Running => {
+                self.handle_running(source, event, net);
+                self.settle(net);
+            }
+            ProcessState::Stopped => self.handle_stopped(source, event, net),
+            ProcessState::Down => self.handle_down(source, event, net),
+        }
+    }
+
+    /// Control messages that arrived together on one session.
+    pub(crate) fn handle_batch(
+        &mut self,
+        session: SessionId,
+        batch: &mut Vec<Control>,
+        net: &mut Net,
+    ) {
+        self.drive(net, |node, now, out| {
+            node.handle_messages(session, batch, now, out);
+        });
+        self.settle(net);
+    }
+
+    /// A command of the user or of this driver.
+    pub(crate) fn command(&mut self, command: Command, net: &mut Net) -> Result<(), Refused> {
+        let mut result = Ok(());
+        self.drive(net, |node, now, out| {
+            result = node.handle_command(command, now, out);
+        });
+        result
+    }
+
+    /// The boot that the running process goes by.
+    pub(crate) fn boot(&self) -> Option<Boot> {
+        self.node.as_ref().map(|node| node.boot())
+    }
+
+    fn handle_running(&mut self, source: u32, event: Event, net: &mut Net) {
+        match event {
+            Event::Wake => self.on_wake(net),
+            Event::ChannelWake { peer } => self.on_channel_wake(peer, net),
+            Event::Syn { session } => self.on_syn(source, session, net),
+            Event::Refused { session } => self.on_dial_failed(session, "connection refused", net),
+            Event::DialTimeout { session } => self.on_dial_failed(session, "timed out", net),
+            Event::DialEnded { dial, reason } => {
+                let reason = reason.to_owned();
+                self.session_event(SessionEvent::OpenFailed { dial, reason }, net);
+            }
+            Event::Packet { from, to, body } => self.on_packet(source, from, to, body, net),
+            Event::Abort { session } => self.on_abort(session, net),
+            Event::Gone { session } => {
+                self.session_event(SessionEvent::Closed { session }, net);
+            }
+            Event::Flow { flow } => self.on_flow(flow, net),
+        }
+    }
+
+    /// The kernel of a stopped process takes what comes; its own work waits.
+    fn handle_stopped(&mut self, source: u32, event: Event, net: &mut Net) {
+        match event {
+            Event::Wake => self.armed = None,
+            Event::Abort { session } if self.is_hopeless(session, net) => {
+                self.inbox.push((source, Event::Abort { session }));
+            }
+            Event::Abort { .. } => {}
+            other => self.inbox.push((source, other)),
+        }
+    }
+
+    /// Where no process runs, the kernel answers.
+    fn handle_down(&mut self, source: u32, event: Event, net: &mut Net) {
+        match event {
+            Event::Syn { session } => self.refuse(source, session, net),
+            Event::Packet { from, to, body } if !matches!(body, Body::Reset) => {
+                self.answer_reset(source, from, to, net);
+            }
+            _ => {}
+        }
+    }
+
+    fn forget_process(&mut self) {
+        self.state = ProcessState::Down;
+        self.node = None;
+        self.armed = None;
+        self.dials.clear();
+        self.inbox.clear();
+        self.activities.clear();
+        self.stopped = false;
+        self.lose_channels();
+        self.app.forget_mailboxes();
+    }
+
+    /// Gives the machine an input, and then does everything that follows from it.
+    fn drive(&mut self, net: &mut Net, input: impl FnOnce(&mut Node, Time, &mut Vec<Output>)) {
+        let Some(node) = self.node.as_mut() else {
+            return;
+        };
+        let mut outputs = net.outputs.pop().unwrap_or_default();
+        input(node, net.now, &mut outputs);
+        for output in outputs.drain(..) {
+            self.apply(output, net);
+        }
+        net.outputs.push(outputs);
+        self.arm(net);
+    }
+
+    /// Lets the channels that have something to say say it, until all are quiet.
+    pub(crate) fn settle(&mut self, net: &mut Net) {
+        while !self.dirty.is_empty() || !self.activities.is_empty() {
+            if let Some(peer) = self.dirty.pop_first() {
+                self.pump(peer, net);
+            }
+            while let Some(session) = self.activities.pop() {
+                // A session that closed meanwhile is refused, and that is all there is to it.
+                let _refused = self.command(Command::Activity(session), net);
+            }
+        }
+        if self.stopped && self.state == ProcessState::Running {
+            self.observe(Observation::Ended, net);
+            self.crash(false, net);
+        }
+    }
+
+    /// Reports to checkers and tests.
+    pub(crate) fn observe(&self, what: Observation, net: &mut Net) {
+        let boot = self.boot().unwrap_or_default();
+        net.observed.push(Observed {
+            time: net.now,
+            node: self.ix,
+            boot,
+            what,
+        });
+    }
+
+    fn session_event(&mut self, event: SessionEvent, net: &mut Net) {
+        self.drive(net, |node, now, out| node.handle_session(event, now, out));
+    }
+
+    fn on_wake(&mut self, net: &mut Net) {
+        if self.armed.is_some_and(|(_, fires)| fires == net.now) {
+            self.wake(net);
+        }
+    }
+
+    fn wake(&mut self, net: &mut Net) {
+        self.armed = None;
+        self.drive(net, |node, now, out| {
+            let is_due = node.poll_timeout().is_some_and(|(time, _)| time <= now);
+            if is_due {
+                node.handle_timeout(now, out);
+            }
+        });
+    }
+
+    /// Sees to it that the machine's next timer fires, up to the configured slack late.
+    fn arm(&mut self, net: &mut Net) {
+        let Some(node) = self.node.as_ref() else {
+            return;
+        };
+        let Some((deadline, _)) = node.poll_timeout() else {
+            return;
+        };
+        if deadline == Time::NEVER || self.armed.is_some_and(|(armed, _)| armed <= deadline) {
+            return;
+        }
+        let slack = self.random.duration(Duration::ZERO, net.timer_slack);
+        let fires = deadline.max(net.now).after(slack);
+        self.armed = Some((deadline, fires));
+        self.push(fires, self.ix, Event::Wake, net);
+    }
+
+    /// Puts an event of this node's making into the queue.
+    fn push(&mut self, time: Time, target: u32, event: Event, net: &mut Net) {
+        self.counter = self.counter.wrapping_add(1);
+        net.push(time, (self.ix, self.counter), target, event);
+    }
+}

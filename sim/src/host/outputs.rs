@@ -1,0 +1,74 @@
+//! Does what the control machine says, one output after the other, as the live driver does.
+
+use archipelago_core::channel::Path;
+use archipelago_core::wire::{Control, SessionId, codec};
+use archipelago_router::Output;
+
+use super::Host;
+use crate::event::Body;
+use crate::names;
+use crate::net::Net;
+use crate::observe::Observation;
+use crate::trace;
+
+impl Host {
+    /// Does one thing that the control machine asked for. Never enters the machine.
+    pub(super) fn apply(&mut self, output: Output, net: &mut Net) {
+        match output {
+            Output::Send { session, message } => self.send_control(session, message, net),
+            Output::Dial {
+                dial,
+                peer,
+                addresses,
+            } => self.dial(dial, peer, addresses, net),
+            Output::Close { session, reason } => {
+                if let Some(end) = self.sessions.get(session) {
+                    let peer = names::node_id(net.seed, end.peer);
+                    self.observe(Observation::SessionClosed { peer, reason }, net);
+                }
+                self.close(session, net);
+            }
+            Output::AttachPath { peer, boot, path } => {
+                self.observe(Observation::PathAttached { peer, path }, net);
+                self.attach(names::node_of(&peer), boot, path, net);
+            }
+            Output::DetachPath { peer, path } => self.detach(names::node_of(&peer), path, net),
+            Output::FramesArrived {
+                peer,
+                boot,
+                path,
+                frames,
+            } => self.on_forwarded(names::node_of(&peer), boot, path, &frames, net),
+            Output::Unreachable { peer, reason } => {
+                self.observe(Observation::Unreachable { peer, reason }, net);
+                self.on_unreachable(names::node_of(&peer), net);
+            }
+            Output::Event(event) => self.observe(Observation::Event(event), net),
+            Output::Stopped => self.stopped = true,
+            _ => {}
+        }
+    }
+
+    fn send_control(&mut self, session: SessionId, message: Control, net: &mut Net) {
+        if !net.codec {
+            let bytes = if net.links.is_shaped() {
+                trace::digest(&message).1
+            } else {
+                0
+            };
+            return self.transmit(session, Body::Control(message), bytes, net);
+        }
+        let mut encoded = Vec::new();
+        codec::encode(&message, &mut encoded).expect("machines say only what can be encoded");
+        let decoded = codec::decode(&encoded).expect("what one end encodes the other decodes");
+        self.transmit(session, Body::Control(decoded), encoded.len(), net);
+    }
+}
+
+/// Whether a path is a session of its own.
+pub(super) const fn direct(path: Path) -> Option<SessionId> {
+    match path {
+        Path::Direct(session) => Some(session),
+        Path::Relay | Path::Detour => None,
+    }
+}

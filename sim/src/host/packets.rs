@@ -1,0 +1,225 @@
+//! Packets of a node's sessions: sent in order, held by a cut, answered by a reset.
+//!
+//! A session is reliable and in order until it closes. What is sent into a cut waits at the
+//! sender; if the link is not whole again within the transport's time-out, the sender's end breaks,
+//! and the other end breaks when it next speaks, or by its own time-out.
+
+use std::time::Duration;
+
+use archipelago_core::wire::SessionId;
+use archipelago_router::SessionEvent;
+
+use super::Host;
+use super::sessions::{End, Stage};
+use crate::event::{Body, Event};
+use crate::link::LinkState;
+use crate::net::Net;
+
+/// What a packet costs on the link beyond its message.
+const PACKET_OVERHEAD: usize = 60;
+/// A held packet leaves so long after a heal at the earliest, and at the latest: where the
+/// sender's retransmission timer happens to stand.
+const RETRANSMIT_AFTER_HEAL: (Duration, Duration) =
+    (Duration::from_millis(20), Duration::from_millis(800));
+
+impl Host {
+    /// Sends on a session, after everything sent before. Unknown sessions are ignored.
+    pub(super) fn transmit(&mut self, session: SessionId, body: Body, bytes: usize, net: &mut Net) {
+        let Some(end) = self.sessions.get(session) else {
+            return;
+        };
+        let peer = end.peer;
+        if net.links.is_clean() && end.extra.is_none() {
+            return self.launch(session, body, bytes, Duration::ZERO, net);
+        }
+        let is_whole = net.links.is_up(self.ix, peer);
+        if !is_whole {
+            self.await_acknowledgement(session, net);
+        }
+        let is_sendable = net.links.state(self.ix, peer) == LinkState::Up;
+        let Some(end) = self.sessions.get_mut(session) else {
+            return;
+        };
+        if is_sendable && end.extra.as_ref().is_none_or(|extra| extra.held.is_empty()) {
+            self.launch(session, body, bytes, Duration::ZERO, net);
+        } else {
+            end.extra_mut().held.push_back(body);
+        }
+    }
+
+    /// Something arrived on a session.
+    pub(super) fn on_packet(
+        &mut self,
+        source: u32,
+        from: SessionId,
+        to: SessionId,
+        body: Body,
+        net: &mut Net,
+    ) {
+        let Some(end) = self.sessions.get_mut(to) else {
+            if !matches!(body, Body::Reset) {
+                self.answer_reset(source, from, to, net);
+            }
+            return;
+        };
+        match body {
+            Body::Accepted => {
+                end.remote = Some(from);
+                self.on_accepted(to, net);
+            }
+            Body::Established => self.on_established(to, net),
+            Body::Control(message) => {
+                let mut batch = std::mem::take(&mut net.batch);
+                batch.push(message);
+                self.handle_batch(to, &mut batch, net);
+                net.batch = batch;
+            }
+            Body::Frames(frames) => self.on_frames(to, frames, net),
+            Body::Fin | Body::Reset => self.on_lost(to, net),
+        }
+    }
+
+    /// The transport's time-out: the session breaks if it still gets no answer.
+    pub(super) fn on_abort(&mut self, session: SessionId, net: &mut Net) {
+        if self.is_hopeless(session, net) {
+            self.on_lost(session, net);
+        }
+    }
+
+    /// Whether the transport's time-out has passed for what was sent on a session.
+    pub(super) fn is_hopeless(&self, session: SessionId, net: &Net) -> bool {
+        let since = self
+            .sessions
+            .get(session)
+            .and_then(|end| end.extra.as_ref()?.unacked_since);
+        since.is_some_and(|since| since.after(net.transport_timeout) <= net.now)
+    }
+
+    /// Ends a session from this end at once; the other end is told if packets get through.
+    pub(super) fn reset(&mut self, session: SessionId, net: &mut Net) {
+        if self
+            .sessions
+            .get(session)
+            .is_some_and(|end| end.remote.is_some())
+        {
+            let is_up = |end: &End| net.links.state(self.ix, end.peer) == LinkState::Up;
+            if self.sessions.get(session).is_some_and(is_up) {
+                self.launch(session, Body::Reset, 0, Duration::ZERO, net);
+            }
+        }
+        self.sessions.close(session);
+    }
+
+    /// The machine closes a session: everything sent before still goes.
+    pub(super) fn close(&mut self, session: SessionId, net: &mut Net) {
+        if self.sessions.get(session).is_none() {
+            return;
+        }
+        self.transmit(session, Body::Fin, 0, net);
+        self.sessions.close(session);
+        self.push(net.now, self.ix, Event::Gone { session }, net);
+    }
+
+    /// Tells whoever speaks to a session that does not exist.
+    pub(super) fn answer_reset(
+        &mut self,
+        source: u32,
+        theirs: SessionId,
+        ours: SessionId,
+        net: &mut Net,
+    ) {
+        if net.links.state(self.ix, source) == LinkState::Up {
+            let delay = net.links.profile(self.ix, source).delay(&mut self.random);
+            let event = Event::Packet {
+                from: ours,
+                to: theirs,
+                body: Body::Reset,
+            };
+            self.push(net.now.after(delay), source, event, net);
+        }
+    }
+
+    /// Links changed for the better: what was held leaves when the transport next tries.
+    pub(crate) fn release_held(&mut self, net: &mut Net) {
+        for session in self.sessions.ids() {
+            let Some(end) = self.sessions.get_mut(session) else {
+                continue;
+            };
+            let peer = end.peer;
+            if end.extra.is_none() || net.links.state(self.ix, peer) != LinkState::Up {
+                continue;
+            }
+            let extra = end.extra_mut();
+            if net.links.is_up(self.ix, peer) {
+                extra.unacked_since = None;
+            }
+            let held = std::mem::take(&mut extra.held);
+            let (low, high) = RETRANSMIT_AFTER_HEAL;
+            let wait = self.random.duration(low, high);
+            for body in held {
+                self.launch(session, body, 0, wait, net);
+            }
+        }
+    }
+
+    /// A session ended that this end did not close.
+    fn on_lost(&mut self, session: SessionId, net: &mut Net) {
+        let Some(end) = self.sessions.close(session) else {
+            return;
+        };
+        match end.stage {
+            Stage::Dialling(_) => self.on_dial_broken(session, net),
+            Stage::Accepting => {}
+            Stage::Open => self.session_event(SessionEvent::Closed { session }, net),
+        }
+    }
+
+    /// Remembers since when nothing was acknowledged, and looks again after the time-out.
+    fn await_acknowledgement(&mut self, session: SessionId, net: &mut Net) {
+        let Some(end) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let is_held = net.links.state(self.ix, end.peer) == LinkState::Held;
+        let extra = end.extra_mut();
+        if is_held || extra.unacked_since.is_some() {
+            return;
+        }
+        extra.unacked_since = Some(net.now);
+        let time = net.now.after(net.transport_timeout);
+        self.push(time, self.ix, Event::Abort { session }, net);
+    }
+
+    /// Puts a packet on the link.
+    fn launch(
+        &mut self,
+        session: SessionId,
+        body: Body,
+        bytes: usize,
+        wait: Duration,
+        net: &mut Net,
+    ) {
+        let Some(end) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let Some(to) = end.remote else { return };
+        let profile = net.links.profile(self.ix, end.peer);
+        let mut departure = net.now.after(wait);
+        if profile.bandwidth.is_some() {
+            let occupancy = profile.occupancy(bytes + PACKET_OVERHEAD);
+            let extra = end.extra.get_or_insert_default();
+            departure = departure.max(extra.busy_until).after(occupancy);
+            extra.busy_until = departure;
+        }
+        let arrival = departure
+            .after(profile.delay(&mut self.random))
+            .max(end.last_arrival);
+        end.last_arrival = arrival;
+        let peer = end.peer;
+        let event = Event::Packet {
+            from: session,
+            to,
+            body,
+        };
+        self.push(arrival, peer, event, net);
+    }
+}

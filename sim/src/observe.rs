@@ -1,0 +1,67 @@
+//! What a run shows to its checkers and tests: one record for each thing that a node reported.
+
+use archipelago_core::channel::Path;
+use archipelago_core::{Boot, NodeId, Time};
+use archipelago_router::{CloseReason, Event, Unreachable};
+
+/// Something that a node reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// When.
+    pub time: Time,
+    /// Which node's report it is.
+    pub node: u32,
+    /// The start of that node.
+    pub boot: Boot,
+    /// What.
+    pub what: Observation,
+}
+
+/// What a node can report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Observation {
+    /// The process began.
+    Started,
+    /// The process ended: killed, or shut down.
+    Ended,
+    /// The process was stopped.
+    Paused,
+    /// The process goes on.
+    Resumed,
+    /// An event of its control machine.
+    Event(Event),
+    /// Its control machine attached a path to a peer's channel.
+    PathAttached {
+        /// The peer.
+        peer: NodeId,
+        /// The path.
+        path: Path,
+    },
+    /// It gave up on a contact.
+    Unreachable {
+        /// The peer.
+        peer: NodeId,
+        /// Why.
+        reason: Unreachable,
+    },
+    /// It closed a session.
+    SessionClosed {
+        /// The peer.
+        peer: NodeId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// It dialled.
+    Dialled {
+        /// The node that listens there, if any.
+        target: Option<u32>,
+    },
+    /// Its channel to `peer` started a new epoch.
+    ChannelReset {
+        /// The peer.
+        peer: NodeId,
+        /// Messages that may be lost.
+        unacked: usize,
+    },
+}

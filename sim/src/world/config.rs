@@ -1,0 +1,58 @@
+//! What a world is made from: the seed, the links, and the transport's habits.
+
+use std::time::Duration;
+
+use archipelago_core::channel::ChannelConfig;
+
+use crate::link::LinkProfile;
+
+/// Everything that a run depends on, beside the verbs.
+#[derive(Clone, Debug)]
+pub struct WorldConfig {
+    /// All chance comes from here.
+    pub seed: u64,
+    /// Every link that has no profile of its own.
+    pub link: LinkProfile,
+    /// A timer fires up to this late. Default 1 ms, as operating systems do.
+    pub timer_slack: Duration,
+    /// A dial that gets no answer fails after this. Default 3 s.
+    pub dial_timeout: Duration,
+    /// A session that gets no acknowledgement breaks after this. Default 20 s.
+    pub transport_timeout: Duration,
+    /// Whether control messages pass through their bytes on the way, as live. Default true;
+    /// false is faster and keeps what receivers share shared.
+    pub codec: bool,
+    /// Whether the trace covers messages' contents, not only their times. Default true.
+    pub trace: bool,
+    /// Whether what nodes report is kept for tests and checkers. Default true.
+    pub log: bool,
+    /// Limits and times of every channel.
+    pub channel: ChannelConfig,
+}
+
+impl WorldConfig {
+    /// The defaults, with this seed.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            link: LinkProfile::default(),
+            timer_slack: Duration::from_millis(1),
+            dial_timeout: Duration::from_secs(3),
+            transport_timeout: Duration::from_secs(20),
+            codec: true,
+            trace: true,
+            log: true,
+            channel: ChannelConfig::default(),
+        }
+    }
+
+    /// For worlds of very many nodes: nothing is kept, copied or hashed that need not be.
+    pub fn large(seed: u64) -> Self {
+        Self {
+            codec: false,
+            trace: false,
+            log: false,
+            ..Self::new(seed)
+        }
+    }
+}

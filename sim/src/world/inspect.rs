@@ -1,0 +1,91 @@
+//! What tests and checkers may see of a world: the machines' own views, and the links' truth.
+
+use archipelago_core::GroupId;
+use archipelago_core::wire::SessionId;
+use archipelago_router::{Node, NodeConfig};
+
+use super::{NodeIx, World};
+use crate::check::rows::RowTap;
+use crate::host::sessions::Stage;
+use crate::host::{FlowReport, ProcessState, Received};
+
+impl World {
+    /// A node's control machine, if its process lives.
+    pub fn node(&self, node: NodeIx) -> Option<&Node> {
+        self.host(node).node.as_deref()
+    }
+
+    /// What a node was last told.
+    pub fn node_config(&self, node: NodeIx) -> &NodeConfig {
+        &self.host(node).config
+    }
+
+    /// Nodes whose processes run, stopped ones not included.
+    pub fn running(&self) -> Vec<NodeIx> {
+        let is_running = |&node: &NodeIx| self.state(node) == ProcessState::Running;
+        self.nodes().into_iter().filter(is_running).collect()
+    }
+
+    /// The transport's own list of a node's open sessions: who is at the other end.
+    pub fn connections(&self, node: NodeIx) -> Vec<(SessionId, NodeIx)> {
+        let ends = self.host(node).sessions.iter();
+        ends.filter(|(_, end)| end.stage == Stage::Open)
+            .map(|(session, end)| (session, NodeIx(end.peer)))
+            .collect()
+    }
+
+    /// Running nodes whose configuration names the group.
+    pub fn members_of(&self, group: GroupId) -> Vec<NodeIx> {
+        let is_member = |node: &NodeIx| {
+            let config = &self.host(*node).config;
+            config.groups.iter().any(|other| other.id() == group)
+        };
+        self.running().into_iter().filter(is_member).collect()
+    }
+
+    /// Whether packets get through between two nodes, both ways.
+    pub fn is_link_up(&self, a: NodeIx, b: NodeIx) -> bool {
+        self.net.links.is_up(a.0, b.0)
+    }
+
+    /// How a flow goes, as its sender knows.
+    pub fn flow_report(&self, from: NodeIx, flow: u32) -> FlowReport {
+        let flows = &self.host(from).app.flows;
+        flows
+            .get(flow as usize)
+            .map(|(_, report)| report.clone())
+            .unwrap_or_default()
+    }
+
+    /// What a receiver saw of a flow.
+    pub fn received(&self, at: NodeIx, from: NodeIx, flow: u32) -> Received {
+        let received = &self.host(at).app.received;
+        received.get(&(from.0, flow)).cloned().unwrap_or_default()
+    }
+
+    /// Every flow of the world: sender, number, receiver.
+    pub fn flows(&self) -> Vec<(NodeIx, u32, NodeIx)> {
+        let mut all = Vec::new();
+        for host in &self.hosts {
+            for (number, (flow, _)) in (0u32..).zip(&host.app.flows) {
+                all.push((NodeIx(host.ix), number, self.node_of(&flow.to.node)));
+            }
+        }
+        all
+    }
+
+    /// Whether a flow's sender is still the process that started it.
+    pub fn is_current(&self, from: NodeIx, flow: u32) -> bool {
+        self.host(from).app.is_current(flow)
+    }
+
+    /// What went over all sessions of rows.
+    pub const fn row_tap(&self) -> &RowTap {
+        &self.rows
+    }
+
+    /// How many events wait in the queue.
+    pub fn events_pending(&self) -> usize {
+        self.net.queue.len()
+    }
+}
