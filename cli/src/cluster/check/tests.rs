@@ -91,3 +91,14 @@ fn a_node_in_no_group_and_a_group_of_one_are_refused() {
     let lonely = error(&BRIDGED.replace("[nodes.y]\ngroups = [\"b\"]", ""));
     assert!(lonely.contains("fewer than two nodes"), "{lonely}");
 }
+
+#[test]
+fn the_clusters_that_ship_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/clusters");
+    let files = std::fs::read_dir(folder).expect("the folder is there");
+    let plans: Vec<_> = files
+        .map(|file| crate::cluster::read(&file.expect("a file").path()).expect("it is right"))
+        .collect();
+    assert!(plans.len() >= 3);
+    assert!(plans.iter().all(|plan| plan.nodes.len() < 60));
+}
