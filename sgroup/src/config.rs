@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use archipelago_core::{Address, GroupId, NodeId};
 
+use crate::log::{LogConfig, PAGE_ENTRIES_MAX};
+
 /// Most members that a group may be configured for: a digest of the view is one message.
 const MEMBERS_MAX: u32 = 1_024;
 /// Most seeds; more than anybody dials in a back-off's length.
@@ -206,7 +208,7 @@ pub struct Timing {
     /// How long a difference of hashes is borne before it is looked into. Default 2 s.
     pub digest_delay: Duration,
     /// Limits and times of the owner-logs.
-    pub log: crate::log::LogConfig,
+    pub log: LogConfig,
 }
 
 impl Default for Timing {
@@ -222,7 +224,7 @@ impl Default for Timing {
             tombstone_life: Duration::from_secs(600),
             redial: (Duration::from_millis(250), Duration::from_secs(8)),
             digest_delay: Duration::from_secs(2),
-            log: crate::log::LogConfig::default(),
+            log: LogConfig::default(),
         }
     }
 }
@@ -253,6 +255,11 @@ impl Timing {
             ),
             (self.digest_delay > zero, "digest_delay", "above zero"),
             (log.window > 0, "log.window", "1 or more"),
+            (
+                (1..=PAGE_ENTRIES_MAX).contains(&log.page_entries),
+                "log.page_entries",
+                "1 to 1,024",
+            ),
             (
                 log.repeat.0 > zero && log.repeat.0 <= log.repeat.1,
                 "log.repeat",

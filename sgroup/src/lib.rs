@@ -4,6 +4,8 @@ pub mod admission;
 mod config;
 mod group;
 pub mod log;
+#[cfg(test)]
+mod testing;
 
 pub use config::{Cookies, GroupConfig, GroupConfigError, Seed, Timing};
 pub use group::{

@@ -131,10 +131,10 @@ impl Sender {
         out: &mut LogOutputs,
     ) {
         let Ok(index) = self.search(from) else { return };
-        let Some(first) = self.log.page(pull) else {
+        let Some(first) = self.log.page(pull, config) else {
             return;
         };
-        let flight = self.flight(first, config.window);
+        let flight = self.flight(first, config);
         let due = now.after(config.wait(0));
         let receiver = &mut self.receivers[index];
         receiver.tries = 0;
@@ -156,8 +156,12 @@ impl Sender {
             if receiver.acked >= head {
                 receiver.due = Time::NEVER;
             } else if receiver.due <= now {
-                let flight = self.flight_from(receiver.acked, config.window, &mut flights);
-                let len = if receiver.tries == 0 { flight.len() } else { 1 };
+                let flight = self.flight_from(receiver.acked, config, &mut flights);
+                let len = if receiver.tries == 0 {
+                    config.window
+                } else {
+                    1
+                };
                 receiver.send(&flight[..len.min(flight.len())], out);
                 receiver.due = now.after(config.wait(receiver.tries));
                 receiver.tries = receiver.tries.saturating_add(1);
@@ -181,13 +185,13 @@ impl Sender {
     fn flight_from<'a>(
         &self,
         seq: u64,
-        window: usize,
+        config: &LogConfig,
         flights: &'a mut Vec<(u64, Vec<Arc<LogUpdate>>)>,
     ) -> &'a [Arc<LogUpdate>] {
         let index = flights.iter().position(|(from, _)| *from == seq);
         let index = index.unwrap_or_else(|| {
-            let first = self.log.page_from(seq, &[]);
-            let flight = first.map(|first| self.flight(first, window));
+            let first = self.log.page_from(seq, &[], config);
+            let flight = first.map(|first| self.flight(first, config));
             flights.push((seq, flight.unwrap_or_default()));
             flights.len() - 1
         });
@@ -196,12 +200,12 @@ impl Sender {
 
     /// `first` and what follows it, up to the window. A page of a snapshot goes alone: the
     /// receiver asks for the next.
-    fn flight(&self, first: LogUpdate, window: usize) -> Vec<Arc<LogUpdate>> {
+    fn flight(&self, first: LogUpdate, config: &LogConfig) -> Vec<Arc<LogUpdate>> {
         let is_snapshot = first.snapshot;
         let mut seq = first.to_seq;
         let mut flight = vec![Arc::new(first)];
-        while !is_snapshot && flight.len() < window {
-            let Some(next) = self.log.page_from(seq, &[]) else {
+        while !is_snapshot && flight.len() < config.window {
+            let Some(next) = self.log.page_from(seq, &[], config) else {
                 break;
             };
             seq = next.to_seq;

@@ -12,7 +12,7 @@ pub const VALUE_BYTES_MAX: usize = 4 * 1024;
 /// quarters of a control frame.
 pub(super) const PAGE_BYTES: usize = 46 * 1024;
 /// Most entries in one message, as its type says.
-pub(super) const PAGE_ENTRIES: usize = 1_024;
+pub const PAGE_ENTRIES_MAX: usize = 1_024;
 /// What an entry counts for beside its key and its value, in bytes: about what it costs in memory.
 pub(super) const ENTRY_BYTES: usize = 64;
 
@@ -30,6 +30,8 @@ pub struct LogConfig {
     /// Messages on their way to one receiver that has not acknowledged them. Default 4, about
     /// 200 KiB.
     pub window: usize,
+    /// Entries in one message, 1 to 1,024. Default 1,024; it ends at 46 KiB in any case.
+    pub page_entries: usize,
     /// First and longest wait before something unacknowledged or asked for is repeated; the wait
     /// doubles. Default 1 s (beyond any round trip) to 16 s.
     pub repeat: (Duration, Duration),
@@ -42,6 +44,7 @@ impl Default for LogConfig {
             bytes_max: 8 * 1024 * 1024,
             deletions_max: 1_024,
             window: 4,
+            page_entries: PAGE_ENTRIES_MAX,
             repeat: (Duration::from_secs(1), Duration::from_secs(16)),
         }
     }

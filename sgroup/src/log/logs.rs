@@ -160,10 +160,7 @@ impl Logs {
             }),
             Err(index) => self.peers.insert(index, PeerLog::new(peer, boot, era)),
         }
-        let due = cx.now.after(self.timing.log.wait(0));
-        if let Some(sender) = &mut self.own {
-            sender.add(peer, due);
-        }
+        self.on_receiver(peer, cx.now);
     }
 
     /// A member is gone, and its log with it.
@@ -214,9 +211,13 @@ impl Logs {
             return Ok(());
         };
         let timing = Arc::clone(&self.timing);
+        let epoch = self.peers[index].epoch();
         let applied = self.change(index, cx, out, |log, changes| {
             log.apply(update, &timing.log, changes)
         });
+        if epoch != self.peers[index].epoch() {
+            self.on_receiver(from, cx.now);
+        }
         let applied = applied.inspect_err(|error| self.count(*error))?;
         self.on_applied(index, applied, update.snapshot, cx, out);
         Ok(())
@@ -230,13 +231,9 @@ impl Logs {
         cx: &Context<'_>,
         out: &mut LogOutputs,
     ) {
-        let Some(sender) = &mut self.own else { return };
-        if mark.owner != cx.me || (mark.boot, mark.era) != (self.boot, self.era) {
-            return;
-        }
-        if sender.on_ack(from, mark.seq, cx.now, &self.timing.log) {
-            let (by, seq) = (from, mark.seq);
-            out.push(LogOutput::Acked { by, seq });
+        if self.on_ack(from, mark, cx, out)
+            && let Some(sender) = &mut self.own
+        {
             sender.poll(cx.now, &self.timing.log, out);
         }
     }
@@ -249,9 +246,11 @@ impl Logs {
         cx: &Context<'_>,
         out: &mut LogOutputs,
     ) {
-        self.handle_ack(from, &pull.mark, cx, out);
-        let Some(sender) = &mut self.own else { return };
-        if pull.mark.owner == cx.me {
+        if pull.mark.owner != cx.me {
+            return;
+        }
+        self.on_ack(from, &pull.mark, cx, out);
+        if let Some(sender) = &mut self.own {
             sender.on_pull(from, pull, cx.now, &self.timing.log, out);
         }
     }
@@ -364,6 +363,34 @@ impl Logs {
             .map_or_else(LogCounts::default, |repair| repair.counts)
     }
 
+    /// Whether the mark is news.
+    fn on_ack(
+        &mut self,
+        from: Peer,
+        mark: &LogMark,
+        cx: &Context<'_>,
+        out: &mut LogOutputs,
+    ) -> bool {
+        let is_ours = mark.owner == cx.me && (mark.boot, mark.era) == (self.boot, self.era);
+        let Some(sender) = self.own.as_mut().filter(|_| is_ours) else {
+            return false;
+        };
+        let is_news = sender.on_ack(from, mark.seq, cx.now, &self.timing.log);
+        if is_news {
+            let (by, seq) = (from, mark.seq);
+            out.push(LogOutput::Acked { by, seq });
+        }
+        is_news
+    }
+
+    /// A member began afresh, so nothing is known of what it has.
+    fn on_receiver(&mut self, peer: Peer, now: Time) {
+        let due = now.after(self.timing.log.wait(0));
+        if let Some(sender) = &mut self.own {
+            sender.add(peer, due);
+        }
+    }
+
     fn on_applied(
         &mut self,
         index: usize,
@@ -417,7 +444,7 @@ impl Logs {
         out: &mut LogOutputs,
     ) -> bool {
         if mark.owner == cx.me {
-            self.handle_ack(from, mark, cx, out);
+            self.on_ack(from, mark, cx, out);
             if let Some(sender) = &mut self.own {
                 sender.on_contact(from, cx.now);
             }

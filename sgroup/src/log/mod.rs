@@ -29,7 +29,9 @@ mod logs;
 mod own;
 mod peer;
 
-pub use config::{KEY_BYTES_MAX, LogConfig, LogError, UpdateError, VALUE_BYTES_MAX};
+pub use config::{
+    KEY_BYTES_MAX, LogConfig, LogError, PAGE_ENTRIES_MAX, UpdateError, VALUE_BYTES_MAX,
+};
 pub use logs::{LogCounts, LogOutput, LogOutputs, Logs};
 pub use own::OwnLog;
 pub use peer::{Applied, LogChange, PeerLog};

@@ -20,7 +20,7 @@ use archipelago_core::wire::{List, LogEntry, LogPull, LogUpdate};
 use archipelago_core::{Boot, Era};
 
 use super::config::{
-    KEY_BYTES_MAX, LogConfig, LogError, PAGE_BYTES, PAGE_ENTRIES, VALUE_BYTES_MAX, weight,
+    KEY_BYTES_MAX, LogConfig, LogError, PAGE_BYTES, PAGE_ENTRIES_MAX, VALUE_BYTES_MAX, weight,
     wire_bytes,
 };
 
@@ -132,19 +132,19 @@ impl OwnLog {
 
     /// What brings a receiver from `pull` closer to this log's head: a delta, or below the floor
     /// (or in the midst of a snapshot) a page of a snapshot. `None` when it has everything.
-    pub fn page(&self, pull: &LogPull) -> Option<LogUpdate> {
+    pub fn page(&self, pull: &LogPull, config: &LogConfig) -> Option<LogUpdate> {
         if (pull.mark.boot, pull.mark.era) != self.epoch() {
-            return self.page_from(0, &[]);
+            return self.page_from(0, &[], config);
         }
-        self.page_from(pull.mark.seq, &pull.after)
+        self.page_from(pull.mark.seq, &pull.after, config)
     }
 
     /// As [`OwnLog::page`], for a receiver of this start and era.
-    pub fn page_from(&self, seq: u64, after: &[u8]) -> Option<LogUpdate> {
+    pub fn page_from(&self, seq: u64, after: &[u8], config: &LogConfig) -> Option<LogUpdate> {
         if !after.is_empty() || seq < self.floor {
-            Some(self.snapshot(after))
+            Some(self.snapshot(after, config))
         } else if seq < self.head {
-            Some(self.delta(seq))
+            Some(self.delta(seq, config))
         } else {
             None
         }
@@ -177,8 +177,8 @@ impl OwnLog {
         self.floor = seq;
     }
 
-    fn delta(&self, from_seq: u64) -> LogUpdate {
-        let mut page = Page::default();
+    fn delta(&self, from_seq: u64, config: &LogConfig) -> LogUpdate {
+        let mut page = Page::new(config);
         let later = (Bound::Excluded(from_seq), Bound::Unbounded);
         let mut to_seq = self.head;
         for (&seq, key) in self.order.range(later) {
@@ -194,8 +194,8 @@ impl OwnLog {
         self.update(from_seq, to_seq, page)
     }
 
-    fn snapshot(&self, after: &[u8]) -> LogUpdate {
-        let mut page = Page::default();
+    fn snapshot(&self, after: &[u8], config: &LogConfig) -> LogUpdate {
+        let mut page = Page::new(config);
         let mut range_to = None;
         let rest = (Bound::Excluded(after), Bound::Unbounded);
         for (key, written) in self.entries.range::<[u8], _>(rest) {
@@ -227,19 +227,27 @@ impl OwnLog {
 }
 
 /// The entries of one message while it fills.
-#[derive(Default)]
 struct Page {
     entries: Vec<LogEntry>,
+    entries_max: usize,
     bytes: usize,
 }
 
 impl Page {
+    fn new(config: &LogConfig) -> Self {
+        Self {
+            entries: Vec::new(),
+            entries_max: config.page_entries.clamp(1, PAGE_ENTRIES_MAX),
+            bytes: 0,
+        }
+    }
+
     /// Appends unless the page is full; any one entry fits an empty page.
     fn push(&mut self, seq: u64, key: &Bytes, value: Option<Bytes>) -> bool {
         let key = key.clone();
         let entry = LogEntry { seq, key, value };
         let bytes = self.bytes + wire_bytes(&entry);
-        if bytes > PAGE_BYTES || self.entries.len() == PAGE_ENTRIES {
+        if bytes > PAGE_BYTES || self.entries.len() >= self.entries_max {
             return false;
         }
         self.bytes = bytes;

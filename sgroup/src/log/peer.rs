@@ -114,7 +114,7 @@ impl PeerLog {
         (self.boot, self.era)
     }
 
-    /// Everything up to this number is here.
+    /// Everything up to this number is here that was not written over since.
     pub fn applied(&self) -> u64 {
         self.data.as_ref().map_or(0, |data| data.applied)
     }
