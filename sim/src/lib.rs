@@ -15,7 +15,7 @@ pub mod trace;
 mod world;
 
 pub use engine::{Due, Key, Queue};
-pub use host::{Flow, FlowReport, ProcessState, Received};
+pub use host::{Flow, FlowReport, ProcessState, Received, Tamper};
 pub use link::{LinkProfile, LinkState, Links};
 pub use observe::{Observation, Observed};
 pub use random::Random;

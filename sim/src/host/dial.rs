@@ -136,11 +136,24 @@ impl Host {
         match target {
             None => self.dial_next(pending, "no such address", net),
             Some(target) if target == self.ix => self.dial_next(pending, "own address", net),
-            Some(target) => self.send_syn(pending, target, net),
+            Some(target) => {
+                self.send_syn(pending, target, net);
+            }
         }
     }
 
-    fn send_syn(&mut self, pending: Pending, target: u32, net: &mut Net) {
+    /// A puppet dials; the session may be spoken on once the other end answered.
+    pub(crate) fn dial_as_puppet(&mut self, target: u32, net: &mut Net) -> SessionId {
+        let pending = Pending {
+            dial: DialId(0),
+            expected: None,
+            addresses: Arc::from([names::address(target)]),
+            next: 1,
+        };
+        self.send_syn(pending, target, net)
+    }
+
+    fn send_syn(&mut self, pending: Pending, target: u32, net: &mut Net) -> SessionId {
         let session = self
             .sessions
             .open(target, None, Stage::Dialling(pending.dial));
@@ -151,5 +164,6 @@ impl Host {
             let delay = net.links.profile(self.ix, target).delay(&mut self.random);
             self.push(net.now.after(delay), target, Event::Syn { session }, net);
         }
+        session
     }
 }

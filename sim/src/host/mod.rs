@@ -10,6 +10,7 @@
 mod app;
 mod data;
 mod dial;
+mod mischief;
 mod outputs;
 mod packets;
 pub(crate) mod sessions;
@@ -26,6 +27,8 @@ pub(crate) use app::App;
 pub use app::{Flow, FlowReport, Received};
 use data::PeerData;
 use dial::Pending;
+use mischief::Puppet;
+pub use mischief::Tamper;
 use sessions::Sessions;
 
 use crate::event::{Body, Event};
@@ -73,6 +76,12 @@ pub(crate) struct Host {
     activities: Vec<SessionId>,
     /// The control machine said that its shutdown is complete.
     stopped: bool,
+    /// What it does to envelopes of others, where it is dishonest.
+    pub(crate) tamper: Option<Tamper>,
+    /// How often it did.
+    pub(crate) tampered_count: u64,
+    /// Where a test is the machine.
+    pub(crate) puppet: Option<Puppet>,
 }
 
 impl Host {
@@ -97,6 +106,9 @@ impl Host {
             dirty: BTreeSet::new(),
             activities: Vec::new(),
             stopped: false,
+            tamper: None,
+            tampered_count: 0,
+            puppet: None,
         }
     }
 
@@ -167,6 +179,9 @@ impl Host {
         batch: &mut Vec<Control>,
         net: &mut Net,
     ) {
+        if self.puppet.is_some() {
+            return self.on_puppet(session, batch, net);
+        }
         self.drive(net, |node, now, out| {
             node.handle_messages(session, batch, now, out);
         });

@@ -50,6 +50,15 @@ impl Host {
     }
 
     fn send_control(&mut self, session: SessionId, message: Control, net: &mut Net) {
+        if self.tamper.is_none() {
+            return self.send_honestly(session, message, net);
+        }
+        for message in self.tampered(message) {
+            self.send_honestly(session, message, net);
+        }
+    }
+
+    fn send_honestly(&mut self, session: SessionId, message: Control, net: &mut Net) {
         if !net.codec {
             let bytes = if net.links.is_shaped() {
                 trace::digest(&message).1

@@ -10,6 +10,7 @@
 mod config;
 mod faults;
 mod inspect;
+mod mischief;
 
 use std::sync::Arc;
 use std::time::Duration;
