@@ -1,6 +1,7 @@
 //! Reflection, look-ups, forwarding and on-demand sessions; and [`Node`], which composes them with
 //! the groups into the one control machine that a driver meets.
 
+pub mod lookup;
 mod node;
 mod pulse;
 pub mod reflect;

@@ -44,6 +44,9 @@ pub trait Routes {
     /// a session. Empty: no route.
     fn next_hops(&self, group: GroupId, peers: &Peers) -> Vec<Peer>;
 
+    /// Whether this node reflects, and so passes things on for others.
+    fn reflects(&self) -> bool;
+
     /// Whether `peer` is a living reflector of a group that this node is in.
     fn is_reflector(&self, peer: Peer) -> bool;
 }

@@ -113,6 +113,10 @@ impl Routes for Reflect {
         }
     }
 
+    fn reflects(&self) -> bool {
+        self.is_active
+    }
+
     fn is_reflector(&self, peer: Peer) -> bool {
         self.groups.is_reflector(peer)
     }
