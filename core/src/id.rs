@@ -39,6 +39,12 @@ impl fmt::Debug for NodeId {
 )]
 pub struct Boot(pub u64);
 
+impl Boot {
+    /// The highest boot that is believed of anybody: the clock reaches it in some 290,000 years.
+    /// So there is always a next one, and nobody makes himself the last word by a huge number.
+    pub const MAX: Self = Self(u64::MAX >> 1);
+}
+
 /// Raised by a node that learns it was declared dead and comes back within the same boot.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

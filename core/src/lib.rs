@@ -19,6 +19,6 @@ pub use context::Context;
 pub use crypto::{Crypto, OpenError, ToyCrypto};
 pub use id::{Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid};
 pub use peers::{Peer, PeerState, Peers, PeersFull};
-pub use record::{Address, NodeRecord, Roles, SealingKey, Signature, SignedRecord};
+pub use record::{Address, NodeRecord, RecordError, Roles, SealingKey, Signature, SignedRecord};
 pub use rng::Rng;
 pub use time::Time;

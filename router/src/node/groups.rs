@@ -96,7 +96,7 @@ impl Node {
     }
 
     fn raise_boot(&mut self, boot: Boot, now: Time) {
-        if boot > self.boot && self.life.is_boot_provisional() {
+        if boot > self.boot && boot <= Boot::MAX && self.life.is_boot_provisional() {
             self.boot = boot;
             self.renew_record(now);
         }

@@ -3,12 +3,19 @@
 //! Only what a node signed about itself is believed about it. A record ages at its receiver, so
 //! no wall clock matters.
 
+mod signature;
+mod signed;
+
+pub use signature::Signature;
+pub use signed::{RecordError, SignedRecord};
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{List, bounded};
-use crate::{Boot, Crypto, GroupId, NodeId};
+use crate::{Boot, GroupId, NodeId};
 
 /// A textual multiaddress (`/ip4/127.0.0.1/tcp/4001`), at most [`Address::LEN_MAX`] bytes.
 ///
@@ -61,37 +68,6 @@ impl Roles {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealingKey(pub [u8; 32]);
 
-/// An Ed25519 signature, or the simulator's tag in its place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Signature(pub [u8; 64]);
-
-impl std::fmt::Debug for Signature {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Signature({:02x}{:02x}..)", self.0[0], self.0[1])
-    }
-}
-
-impl Serialize for Signature {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // As two arrays, which have no length on the wire; serde knows none of 64 bytes.
-        let (halves, _) = self.0.as_chunks::<32>();
-        let [left, right] = halves else {
-            return Err(serde::ser::Error::custom("a signature has 64 bytes"));
-        };
-        (left, right).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Signature {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (left, right) = <([u8; 32], [u8; 32])>::deserialize(deserializer)?;
-        let mut bytes = [0; 64];
-        bytes[..32].copy_from_slice(&left);
-        bytes[32..].copy_from_slice(&right);
-        Ok(Self(bytes))
-    }
-}
-
 /// A node's own statement about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRecord {
@@ -117,40 +93,17 @@ pub struct NodeRecord {
     pub sealing_key: SealingKey,
     /// Lowest and highest wire version it speaks.
     pub wire: (u16, u16),
-    /// Seconds that the record stays valid at its receiver. Default 86,400.
+    /// Seconds that the record stays valid at its receiver: see [`NodeRecord::life`]. Default
+    /// 86,400.
     pub life_s: u32,
 }
 
-/// A record with its owner's signature; shared, since many tables hold the same one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignedRecord {
-    /// What was signed.
-    pub record: NodeRecord,
-    /// Over the record's canonical bytes, under the domain `archipelago/record/1`.
-    pub signature: Signature,
-}
+impl NodeRecord {
+    /// Longest life that a receiver grants, whatever the record asks for: a week.
+    pub const LIFE_MAX: Duration = Duration::from_secs(7 * 86_400);
 
-impl SignedRecord {
-    const DOMAIN: &str = "archipelago/record/1";
-
-    /// Signs `record` as this node, which must be the one that it names.
-    ///
-    /// `None` when a text in it is beyond its limit, so that no peer would take it.
-    pub fn new(record: NodeRecord, crypto: &dyn Crypto) -> Option<Self> {
-        let bytes = postcard::to_stdvec(&record).ok()?;
-        let signature = crypto.sign(Self::DOMAIN, &bytes);
-        Some(Self { record, signature })
-    }
-
-    /// Whether the node that the record names signed it.
-    pub fn verify(&self, crypto: &dyn Crypto) -> bool {
-        postcard::to_stdvec(&self.record).is_ok_and(|bytes| {
-            crypto.verify(&self.record.node, Self::DOMAIN, &bytes, &self.signature)
-        })
-    }
-
-    /// What two records of one node are compared by: the higher wins.
-    pub const fn version(&self) -> (Boot, u64) {
-        (self.record.boot, self.record.seq)
+    /// How long a receiver keeps the record without hearing of it again.
+    pub fn life(&self) -> Duration {
+        Duration::from_secs(self.life_s.into()).min(Self::LIFE_MAX)
     }
 }
