@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use archipelago_core::channel::{Path, PathEvent};
 use channel_support::small_config;
-use channel_support::world::World;
+use channel_support::world::{Heal, World};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -67,6 +67,9 @@ enum Step {
     Forget {
         at: usize,
     },
+    GiveUp {
+        at: usize,
+    },
 }
 
 fn calm_step() -> impl Strategy<Value = Step> {
@@ -100,20 +103,35 @@ fn rough_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         30 => calm_step(),
         1 => at.clone().prop_map(|at| Step::Restart { at }),
+        1 => at.clone().prop_map(|at| Step::GiveUp { at }),
         2 => at.prop_map(|at| Step::Forget { at }),
+    ]
+}
+
+fn heal() -> impl Strategy<Value = Heal> {
+    prop_oneof![
+        Just(Heal::NewSession),
+        Just(Heal::SurvivingSessions),
+        Just(Heal::Relay)
     ]
 }
 
 fn take(world: &mut World, step: &Step) {
     match *step {
         // Two mailboxes on each side, three flows between them.
-        Step::Send { at, flow, len } => drop(world.send(at, flow, flow % 2, len)),
-        Step::Pump { at, bytes_max } => drop(world.pump(at, bytes_max)),
+        Step::Send { at, flow, len } => {
+            let _ = world.send(at, flow, flow % 2, len);
+        }
+        Step::Pump { at, bytes_max } => {
+            world.pump(at, bytes_max);
+        }
         Step::RelayArrives { at, index, repeats } => {
             world.deliver_relayed(at, index, repeats);
         }
         Step::RelayLost { at, index } => world.lose_relayed(at, index),
-        Step::DirectArrives { at, index } => drop(world.deliver_direct(at, index)),
+        Step::DirectArrives { at, index } => {
+            world.deliver_direct(at, index);
+        }
         Step::Relay {
             at,
             is_attached: true,
@@ -121,14 +139,19 @@ fn take(world: &mut World, step: &Step) {
             world.path(at, PathEvent::Attached(Path::Relay));
         }
         Step::Relay { at, .. } => world.path(at, PathEvent::Detached(Path::Relay)),
-        Step::Open => drop(world.open()),
-        Step::Attach { at } => world.attach(at),
+        Step::Open => {
+            world.open();
+        }
+        Step::Attach { at } => {
+            world.attach(at);
+        }
         Step::Close { index, keep } => world.close(index, keep),
         Step::HearClosed { at } => world.detach_closed(at),
         Step::Mailbox { at, to, is_full } => world.mailbox(at, to, is_full),
         Step::Tick { millis } => world.tick(Duration::from_millis(millis)),
         Step::Restart { at } => world.restart(at),
         Step::Forget { at } => world.forget(at),
+        Step::GiveUp { at } => world.give_up(at),
     }
 }
 
@@ -143,20 +166,28 @@ fn check_rest(world: &mut World) {
     }
 }
 
+/// 1,500 cases each, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    let default = ProptestConfig::default();
+    let cases = if asked { default.cases } else { 1_500 };
+    ProptestConfig { cases, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// U6: without restarts nothing at all may be lost, whatever the paths do.
     #[test]
     fn all_is_delivered_in_order_and_once_over_any_paths(
         steps in prop::collection::vec(calm_step(), 1..150),
-        is_direct: bool,
+        heal in heal(),
     ) {
         let mut world = World::new(small_config());
         for step in &steps {
             take(&mut world, step);
         }
-        world.heal(is_direct);
+        world.heal(heal);
         world.run_to_rest();
         check_rest(&mut world);
         prop_assert!(world.ends.iter().all(|end| end.account.announced() == 0));
@@ -166,13 +197,13 @@ proptest! {
     #[test]
     fn a_restart_or_a_forgotten_channel_loses_only_what_is_announced(
         steps in prop::collection::vec(rough_step(), 1..150),
-        is_direct: bool,
+        heal in heal(),
     ) {
         let mut world = World::new(small_config());
         for step in &steps {
             take(&mut world, step);
         }
-        world.heal(is_direct);
+        world.heal(heal);
         world.run_to_rest();
         check_rest(&mut world);
     }

@@ -24,6 +24,11 @@ impl<'a> Burst<'a> {
         self.taken
     }
 
+    /// Whether nothing at all may follow.
+    pub(super) const fn is_full(&self) -> bool {
+        self.taken > 0 && self.taken >= self.bytes_max
+    }
+
     /// Whether a frame of at most `len` encoded bytes may follow.
     pub(super) const fn fits(&self, len: usize) -> bool {
         self.taken == 0 || self.taken.saturating_add(len) <= self.bytes_max

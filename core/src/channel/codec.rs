@@ -11,6 +11,7 @@
 //! Ack         1, epoch, expected, credit       Resume      2, likewise
 //! Reset       3, epoch                         Flow        4 | kind<<3, to
 //! NoMailbox   5, from, to                      AckAsk      6
+//! Epoch       7, epoch
 //! ```
 //! Numbers are LEB128 in their shortest form; mailboxes are eight bytes, little-endian.
 
@@ -30,6 +31,7 @@ const TAG_RESET: u8 = 3;
 const TAG_FLOW: u8 = 4;
 const TAG_NO_MAILBOX: u8 = 5;
 const TAG_ACK_ASK: u8 = 6;
+const TAG_EPOCH: u8 = 7;
 
 const FRESH: u8 = 1 << 3;
 const NEXT: u8 = 1 << 6;
@@ -83,6 +85,10 @@ impl FrameEncoder {
             Frame::Resume(ack) => encode_ack(TAG_RESUME, ack, out),
             Frame::Reset { epoch } => {
                 out.push(TAG_RESET);
+                put_varint(u64::from(*epoch), out);
+            }
+            Frame::Epoch { epoch } => {
+                out.push(TAG_EPOCH);
                 put_varint(u64::from(*epoch), out);
             }
             Frame::FlowPause { to } => encode_flow(0, *to, out),
@@ -218,6 +224,9 @@ impl FrameDecoder {
                 to: reader.local()?,
             },
             (TAG_ACK_ASK, 0) => Frame::AckAsk,
+            (TAG_EPOCH, 0) => Frame::Epoch {
+                epoch: reader.u32()?,
+            },
             _ => return Err(Short::Broken(FrameError::Malformed)),
         };
         Ok((frame, 0))

@@ -83,6 +83,13 @@ impl ChannelConfig {
         let one = self.message_bytes_max.saturating_add(HELD_COST);
         to_u64(self.reassembly_bytes_max.max(one))
     }
+
+    /// What a sender takes as granted until it is told: one message of the longest length, or half
+    /// of what the receiver holds.
+    pub(super) fn credit_initial(&self) -> u64 {
+        let one = self.message_bytes_max.saturating_add(HELD_COST);
+        to_u64(one).max(self.held_bytes_max() / 2)
+    }
 }
 
 /// What a frame counts in the window besides its payload.

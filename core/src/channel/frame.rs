@@ -21,6 +21,12 @@ pub enum Frame {
         /// The sender's epoch.
         epoch: u32,
     },
+    /// The sender gave up what it had not got acknowledged: what is half received never completes.
+    /// Best effort; the next data frame says the same.
+    Epoch {
+        /// The sender's new epoch, of which nothing was sent yet.
+        epoch: u32,
+    },
     /// The mailbox is full: send it nothing more.
     FlowPause {
         /// The receiver's mailbox.

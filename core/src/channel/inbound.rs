@@ -46,7 +46,7 @@ pub(super) struct Inbound {
     unacked_bytes: usize,
     ack_at: Option<Time>,
     is_ack_due: bool,
-    credit_told: u64,
+    credit_told: Option<u64>,
 }
 
 impl Inbound {
@@ -98,22 +98,28 @@ impl Inbound {
 
     /// What `Resume` says, which is no substitute for an acknowledgement on another path.
     pub(super) fn ack(&mut self, marks: &Marks, config: &ChannelConfig) -> Ack {
-        self.credit_told = config.held_bytes_max().saturating_sub(self.held);
+        let credit = config.held_bytes_max().saturating_sub(self.held);
+        self.credit_told = Some(credit);
         Ack {
             epoch: marks.rx_epoch,
             expected: marks.rx_expected,
-            credit: self.credit_told,
+            credit,
         }
     }
 
-    /// The sender's epoch is over: what is half received never completes.
-    pub(super) fn on_epoch(&mut self) {
+    /// The sender begins an epoch: what is half received of the one before never completes.
+    pub(super) fn on_epoch(&mut self, epoch: u32, marks: &mut Marks) {
+        if epoch <= marks.rx_epoch {
+            return;
+        }
         let partials = std::mem::take(&mut self.partials);
         let freed = partials
             .values()
             .map(|partial| held_cost(partial.len))
             .sum();
         self.held = self.held.saturating_sub(freed);
+        marks.rx_epoch = epoch;
+        marks.rx_expected = 0;
     }
 
     /// The sender's process is gone: nothing more of it is delivered. Returns the mailboxes that
@@ -139,9 +145,7 @@ impl Inbound {
             if data.seq != 0 && !data.is_fresh {
                 return Ok(Taken::Unknown);
             }
-            self.on_epoch();
-            marks.rx_epoch = data.epoch;
-            marks.rx_expected = 0;
+            self.on_epoch(data.epoch, marks);
         }
         if data.epoch < marks.rx_epoch {
             return Ok(Taken::OutOfOrder);
@@ -309,9 +313,9 @@ impl Inbound {
 
     /// Memory was freed: a sender that may be short of credit hears of it at once.
     fn tell_credit(&mut self, config: &ChannelConfig) {
-        let max = config.held_bytes_max();
-        let credit = max.saturating_sub(self.held);
-        if self.credit_told < max / 2 && credit > self.credit_told {
+        let credit = config.held_bytes_max().saturating_sub(self.held);
+        let is_short = |told| told < config.credit_initial() && told < credit;
+        if self.credit_told.is_some_and(is_short) {
             self.is_ack_due = true;
         }
     }

@@ -43,7 +43,8 @@ struct Flow {
     queue: VecDeque<Bytes>,
     /// Bytes of the first message that were pulled.
     pulled: usize,
-    deficit: usize,
+    /// What is left of its turn; `None`: its next turn is a whole one.
+    deficit: Option<usize>,
     is_in_ring: bool,
 }
 
@@ -108,8 +109,9 @@ impl Lanes {
             }
             let flow = &mut self.flows[slot];
             let (len, part) = flow.next_chunk(config);
-            if flow.deficit < len.saturating_add(FRAME_COST) {
-                flow.deficit = flow.deficit.saturating_add(quantum);
+            let deficit = flow.deficit.unwrap_or(quantum);
+            if deficit < message_cost(len) {
+                flow.deficit = Some(deficit.saturating_add(quantum));
                 self.ring.rotate_left(1);
                 blocked = 0;
                 continue;
@@ -119,6 +121,7 @@ impl Lanes {
                 blocked += 1;
                 continue;
             }
+            flow.deficit = Some(deficit.saturating_sub(message_cost(len)));
             return Pull::Chunk(self.take(slot, len, part));
         }
         Pull::Empty
@@ -179,7 +182,7 @@ impl Lanes {
             to,
             queue: VecDeque::new(),
             pulled: 0,
-            deficit: 0,
+            deficit: None,
             is_in_ring: false,
         };
         let slot = if let Some(slot) = self.free.pop() {
@@ -195,7 +198,6 @@ impl Lanes {
 
     fn take(&mut self, slot: usize, len: usize, part: Part) -> Chunk {
         let flow = &mut self.flows[slot];
-        flow.deficit = flow.deficit.saturating_sub(len.saturating_add(FRAME_COST));
         let payload = flow.take(len, part);
         let chunk = Chunk {
             from: flow.from,
@@ -224,7 +226,7 @@ impl Lanes {
     /// An empty flow leaves the ring, and is forgotten if many are kept already.
     fn retire(&mut self, slot: usize) {
         let flow = &mut self.flows[slot];
-        flow.deficit = 0;
+        flow.deficit = None;
         if std::mem::take(&mut flow.is_in_ring) {
             if self.ring.front() == Some(&slot) {
                 self.ring.pop_front();

@@ -91,8 +91,8 @@ pub enum ChannelOutput {
         /// Who does not exist.
         to: LocalId,
     },
-    /// Messages that were accepted but not acknowledged are lost, or may be: the peer restarted
-    /// or forgot the channel. A new epoch starts with what is sent from now on.
+    /// Messages that were accepted but not acknowledged are lost, or may be: the peer restarted,
+    /// forgot the channel or was given up. A new epoch starts with what is sent from now on.
     Reset {
         /// How many accepted messages may not have been delivered.
         unacked: usize,
@@ -149,8 +149,8 @@ struct Busy {
 }
 
 impl Busy {
-    fn is_at_rest(&self) -> bool {
-        self.control.is_empty() && self.outbound.is_at_rest() && self.inbound.is_at_rest()
+    fn is_at_rest(&self, config: &ChannelConfig) -> bool {
+        self.control.is_empty() && self.outbound.is_at_rest(config) && self.inbound.is_at_rest()
     }
 
     /// Queues a control frame behind the others; it replaces one that tells of the same mailbox.
@@ -169,8 +169,10 @@ impl Busy {
 ///
 /// Inputs are `handle_*` and [`Channel::send`]; after each, ask [`Channel::poll_path`] whether
 /// something is to be sent, and [`Channel::poll_timeout`] when to call
-/// [`Channel::handle_timeout`]. Keep the value while the node lives, or at least twice as long as
-/// a frame may linger on a relay: its watermarks are what drops late duplicates.
+/// [`Channel::handle_timeout`]. Keep the value while a path is attached, and then, at rest, at
+/// least twice as long as a frame may linger on a relay: its watermarks are what drops late
+/// duplicates. A channel that was dropped earlier, or whose peer dropped its own, loses messages,
+/// and says so by [`ChannelOutput::Reset`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Channel {
     peer_boot: Boot,
@@ -308,6 +310,31 @@ impl Channel {
         })
     }
 
+    /// The peer cannot be reached: all that was accepted and not acknowledged is given up.
+    ///
+    /// Without a path a channel waits for ever by itself. An owner gives up sooner than the peer's
+    /// owner forgets its end, or what arrived unacknowledged could arrive again.
+    pub fn handle_unreachable(
+        &mut self,
+        config: &ChannelConfig,
+        now: Time,
+        out: &mut Vec<ChannelOutput>,
+    ) {
+        let Some(busy) = &mut self.busy else {
+            return;
+        };
+        let unacked = busy.outbound.on_given_up();
+        if unacked > 0 {
+            if self.marks.tx_epoch != 0 {
+                self.marks.begin_epoch(now);
+                let epoch = self.marks.tx_epoch;
+                busy.say(Frame::Epoch { epoch });
+            }
+            out.push(ChannelOutput::Reset { unacked });
+        }
+        self.settle(config, out);
+    }
+
     /// Acknowledgements, questions and retransmissions whose time has come.
     pub fn handle_timeout(
         &mut self,
@@ -367,6 +394,12 @@ impl Channel {
         self.busy.is_none()
     }
 
+    /// Whether a path is attached: then do not drop the value, or the peer's `Resume` by that path
+    /// is forgotten and nothing can be sent by it.
+    pub fn has_path(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// What it holds and did.
     pub fn stats(&self) -> ChannelStats {
         let busy = self.busy.as_ref();
@@ -391,7 +424,7 @@ impl Channel {
     fn settle(&mut self, config: &ChannelConfig, out: &mut Vec<ChannelOutput>) {
         if let Some(busy) = &mut self.busy {
             busy.outbound.tell_writable(config, out);
-            if busy.is_at_rest() {
+            if busy.is_at_rest(config) {
                 self.busy = None;
             }
         }
@@ -485,6 +518,10 @@ impl Channel {
                 self.on_resume(path);
             }
             Frame::Reset { epoch } => self.on_reset(epoch, now, out),
+            Frame::Epoch { epoch } => {
+                let (busy, marks) = self.parts();
+                busy.inbound.on_epoch(epoch, marks);
+            }
             Frame::FlowPause { to } => self.busy().outbound.on_flow_pause(to, config, now),
             Frame::FlowResume { to } => self.busy().outbound.on_flow_resume(to),
             Frame::FlowAsk { to } => {

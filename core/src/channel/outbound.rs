@@ -46,7 +46,7 @@ pub(super) struct Outbound {
     cursor: usize,
     /// Frames of the window that were ever sent.
     sent: usize,
-    /// As last told by the receiver; `None`: not told in this epoch.
+    /// As last told by the receiver; `None`: not told since the last rest.
     credit: Option<u64>,
     stall: Stall,
     retransmit_at: Option<Time>,
@@ -66,11 +66,13 @@ impl Outbound {
         self.window_bytes
     }
 
-    pub(super) fn is_at_rest(&self) -> bool {
+    /// Nothing is under way, and nothing is known that a later message must know.
+    pub(super) fn is_at_rest(&self, config: &ChannelConfig) -> bool {
         self.window.is_empty()
             && self.lanes.is_empty()
             && self.paused.is_empty()
             && !self.wants_writable
+            && !self.is_short(config)
     }
 
     /// Whether a pull could give a frame.
@@ -107,7 +109,8 @@ impl Outbound {
         now: Time,
     ) {
         let mut is_sent = false;
-        while self.cursor < self.window.len() || self.pull(marks, config, now) {
+        while !burst.is_full() && (self.cursor < self.window.len() || self.pull(marks, config, now))
+        {
             let base = self.base(marks);
             let chunk = &self.window[self.cursor];
             if !burst.fits(data_len_max(chunk.payload.len())) {
@@ -168,6 +171,9 @@ impl Outbound {
             return Ok(());
         }
         self.credit = Some(ack.credit);
+        if self.is_short(config) {
+            self.arm_ask(config, now);
+        }
         for _ in 0..news {
             self.pop();
         }
@@ -217,7 +223,19 @@ impl Outbound {
 
     /// The peer started anew: how many messages are lost, or may be.
     pub(super) fn on_peer_restart(&mut self) -> usize {
+        let lost = self.on_given_up();
+        self.credit = None;
+        lost
+    }
+
+    /// The peer is out of reach: how many messages are lost, or may be.
+    pub(super) fn on_given_up(&mut self) -> usize {
+        // What was under way may be held by the receiver and not told yet.
+        let left = self
+            .credit
+            .map(|credit| credit.saturating_sub(self.charged));
         let lost = self.on_reset();
+        self.credit = left;
         self.paused.clear();
         lost + self.lanes.clear()
     }
@@ -259,7 +277,7 @@ impl Outbound {
             self.stall = Stall::Window;
             return false;
         }
-        let granted = self.credit.unwrap_or_else(|| config.held_bytes_max());
+        let granted = self.credit.unwrap_or_else(|| config.credit_initial());
         let left = granted.saturating_sub(self.charged);
         let reserve = if self.lanes.open() == 0 {
             0
@@ -323,14 +341,21 @@ impl Outbound {
     fn ask(&mut self, config: &ChannelConfig, now: Time, control: &mut Vec<Frame>) {
         control.extend(self.paused.iter().map(|&to| Frame::FlowAsk { to }));
         let is_stalled = self.stall == Stall::Credit && self.window.is_empty();
-        if is_stalled {
+        let is_short = is_stalled || self.is_short(config);
+        if is_short {
             control.push(Frame::AckAsk);
         }
-        if is_stalled || !self.paused.is_empty() {
+        if is_short || !self.paused.is_empty() {
             self.arm_ask(config, now);
         } else {
             self.ask_backoff = 0;
         }
+    }
+
+    /// The receiver granted less than is taken as granted after a rest.
+    fn is_short(&self, config: &ChannelConfig) -> bool {
+        self.credit
+            .is_some_and(|credit| credit < config.credit_initial())
     }
 
     fn arm_ask(&mut self, config: &ChannelConfig, now: Time) {

@@ -5,7 +5,7 @@
 //! calls the product's own `Channel` as a driver would, and keeps account of what was sent and
 //! delivered.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod account;
 pub mod world;

@@ -29,6 +29,17 @@ struct Session {
     boots: [Boot; 2],
 }
 
+/// What works in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heal {
+    /// A session that is new to both.
+    NewSession,
+    /// The sessions that did not break, or else a new one.
+    SurvivingSessions,
+    /// Only the relay, which loses nothing more.
+    Relay,
+}
+
 /// One node's end.
 #[derive(Debug)]
 pub struct End {
@@ -37,7 +48,6 @@ pub struct End {
     pub account: Account,
     pub full: BTreeSet<u64>,
     pub writable: usize,
-    is_relayed: bool,
 }
 
 /// Two ends and all between them.
@@ -59,7 +69,6 @@ impl World {
             account: Account::default(),
             full: BTreeSet::new(),
             writable: 0,
-            is_relayed: false,
         };
         Self {
             config,
@@ -86,11 +95,6 @@ impl World {
     pub fn path(&mut self, at: usize, event: PathEvent) {
         let mut out = Vec::new();
         let peer_boot = self.ends[1 - at].boot;
-        match event {
-            PathEvent::Attached(Path::Relay) => self.ends[at].is_relayed = true,
-            PathEvent::Detached(Path::Relay) => self.ends[at].is_relayed = false,
-            _ => {}
-        }
         let (config, now) = (&self.config, self.now);
         let channel = &mut self.ends[at].channel;
         let known = channel.peer_boot();
@@ -109,16 +113,18 @@ impl World {
         self.slots
     }
 
-    /// One end hears of the oldest session that it has not heard of.
-    pub fn attach(&mut self, at: usize) {
+    /// One end hears of the oldest session that it has not heard of, if there is one.
+    pub fn attach(&mut self, at: usize) -> bool {
         let unknown = self
             .sessions
             .iter_mut()
             .find(|(_, session)| !session.attached[at] && !session.is_closed);
-        if let Some((&slot, session)) = unknown {
-            session.attached[at] = true;
-            self.path(at, PathEvent::Attached(direct(slot)));
-        }
+        let Some((&slot, session)) = unknown else {
+            return false;
+        };
+        session.attached[at] = true;
+        self.path(at, PathEvent::Attached(direct(slot)));
+        true
     }
 
     /// A session breaks: `keep` batches each way may still be read.
@@ -291,7 +297,6 @@ impl World {
         end.boot = boot;
         end.channel = Channel::new(peer_boot);
         end.full.clear();
-        end.is_relayed = false;
         for session in self.sessions.values_mut() {
             session.is_closed = true;
             session.attached[at] = false;
@@ -299,32 +304,40 @@ impl World {
         }
     }
 
-    /// One end forgets a channel that has been at rest for long, and nothing lingers on a relay.
+    /// One end forgets a channel that has been without work and path for long; nothing lingers on
+    /// a relay, and the other end has given up by then what it could not get acknowledged.
     pub fn forget(&mut self, at: usize) {
-        if !self.ends[at].channel.is_at_rest() {
+        let peer = &self.ends[1 - at].channel;
+        let is_waited_for = peer.has_path() && peer.stats().unacked_bytes > 0;
+        let channel = &self.ends[at].channel;
+        if !channel.is_at_rest() || channel.has_path() || is_waited_for {
             return;
         }
         self.relayed = [Vec::new(), Vec::new()];
         self.now = self.now.after(Duration::from_secs(60));
+        self.give_up(1 - at);
         let end = &mut self.ends[at];
         end.channel = Channel::new(end.channel.peer_boot());
-        if end.is_relayed {
-            self.path(at, PathEvent::Attached(Path::Relay));
-        }
-        let sessions = self.sessions.iter();
-        let attached: Vec<u32> = sessions
-            .filter(|(_, session)| session.attached[at])
-            .map(|(&slot, _)| slot)
-            .collect();
-        for slot in attached {
-            self.path(at, PathEvent::Attached(direct(slot)));
-        }
     }
 
-    /// All that is broken is repaired: mailboxes have room, and `direct` or relay works.
-    pub fn heal(&mut self, is_direct: bool) {
-        for index in 0..self.sessions.len() {
-            self.close(index, 0);
+    /// No way to the peer was found in time.
+    pub fn give_up(&mut self, at: usize) {
+        if self.ends[at].channel.has_path() {
+            return;
+        }
+        let mut out = Vec::new();
+        let channel = &mut self.ends[at].channel;
+        let known = channel.peer_boot();
+        channel.handle_unreachable(&self.config, self.now, &mut out);
+        self.on_outputs(at, known, out);
+    }
+
+    /// All that is broken is repaired: mailboxes have room, and one kind of path stays up.
+    pub fn heal(&mut self, heal: Heal) {
+        if heal != Heal::SurvivingSessions {
+            for index in 0..self.sessions.len() {
+                self.close(index, 0);
+            }
         }
         for at in 0..2 {
             self.detach_closed(at);
@@ -332,15 +345,19 @@ impl World {
                 self.mailbox(at, to, false);
             }
         }
-        if is_direct {
+        if heal == Heal::Relay {
+            self.path(0, PathEvent::Attached(Path::Relay));
+            self.path(1, PathEvent::Attached(Path::Relay));
+            // The relay may have lost the news that an epoch is over: the next message tells.
+            let _ = self.send(0, 0, 0, 4);
+            let _ = self.send(1, 0, 0, 4);
+            return;
+        }
+        if self.sessions.is_empty() {
             self.open();
         }
         for at in 0..2 {
-            if is_direct {
-                self.attach(at);
-            } else {
-                self.path(at, PathEvent::Attached(Path::Relay));
-            }
+            while self.attach(at) {}
         }
     }
 
