@@ -40,7 +40,9 @@
 //! any executor.
 
 mod actor;
+mod crypto;
 mod event;
+mod identity;
 mod mailbox;
 mod metrics;
 mod node;
@@ -57,6 +59,7 @@ pub use archipelago_router::{
 pub use archipelago_sgroup::{DownReason, MemberInfo, Timing};
 pub use bytes::Bytes;
 pub use event::{Events, NodeEvent};
+pub use identity::{Identity, IdentityError};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;
 pub use node::{Builder, GroupSpec, Limits, Node, NodeError, StartError};
