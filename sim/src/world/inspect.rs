@@ -48,6 +48,11 @@ impl World {
         self.net.links.is_up(a.0, b.0)
     }
 
+    /// Whether `node` has a session of its own, open for data, with `peer`.
+    pub fn is_path_direct(&self, node: NodeIx, peer: NodeIx) -> bool {
+        self.host(node).sessions.attached_to(peer.0).is_some()
+    }
+
     /// How a flow goes, as its sender knows.
     pub fn flow_report(&self, from: NodeIx, flow: u32) -> FlowReport {
         let flows = &self.host(from).app.flows;

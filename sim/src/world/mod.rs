@@ -275,7 +275,7 @@ impl World {
                 body: Body::Control(_),
                 ..
             },
-        )) = self.net.queue.peek_body()
+        )) = self.net.queue.peek()
             && (key.time, next, *to) == (now, target, session)
         {
             let Some(due) = self.net.queue.pop(now) else {

@@ -1,0 +1,112 @@
+//! What an idle node and an idle session cost in memory, and how fast the world turns.
+//!
+//! Forms N nodes in groups of a size, lets them idle, and prints one line of figures for each N:
+//! `cargo run --release -p archipelago-sim --example idle_memory -- 20 1000 10000 100000`.
+//! Resident memory is the kernel's own count; the world keeps no log and hashes no contents here.
+
+use std::time::Duration;
+
+use archipelago_sim::topology::Topology;
+use archipelago_sim::{NodeIx, World, WorldConfig};
+
+/// How long a world idles once it has formed.
+const IDLE: Duration = Duration::from_secs(20);
+
+fn main() {
+    let mut numbers = std::env::args()
+        .skip(1)
+        .filter_map(|text| text.parse::<u32>().ok());
+    let size = numbers.next().unwrap_or(20);
+    let counts: Vec<u32> = numbers.collect();
+    let counts = if counts.is_empty() {
+        vec![1_000, 10_000]
+    } else {
+        counts
+    };
+    println!("groups of {size}");
+    println!(
+        "   nodes  sessions  B/node  B/session  sessions/node  form s  idle events/s  idle x real time"
+    );
+    for count in counts {
+        measure(count, size);
+    }
+}
+
+fn measure(count: u32, size: u32) {
+    let before = resident_bytes();
+    let mut topology = Topology::new();
+    for group in 0..count / size {
+        let members = topology.take(size);
+        topology.push(&format!("g{group}"), members);
+    }
+    #[allow(
+        clippy::disallowed_types,
+        reason = "the example measures wall-clock time"
+    )]
+    let start = std::time::Instant::now();
+    let mut world = topology.build(WorldConfig::large(1), |_, _| {});
+    for node in world.nodes() {
+        world
+            .start(node)
+            .expect("topologies make working configurations");
+    }
+    world.run_for(Duration::from_secs(10));
+    let formed = start.elapsed();
+    check_formed(&world, size);
+    let events = world.trace().events();
+    #[allow(
+        clippy::disallowed_types,
+        reason = "the example measures wall-clock time"
+    )]
+    let start = std::time::Instant::now();
+    world.run_for(IDLE);
+    let idled = start.elapsed();
+    let events = world.trace().events() - events;
+    let bytes = resident_bytes().saturating_sub(before);
+    let ends: usize = world
+        .nodes()
+        .into_iter()
+        .map(|node| world.connections(node).len())
+        .sum();
+    println!(
+        "{count:8}  {:8}  {:6}  {:9}  {:13.1}  {:6.1}  {:13.0}  {:16.1}",
+        ends / 2,
+        bytes / u64::from(count),
+        bytes / ends.max(1) as u64,
+        ends as f64 / f64::from(count),
+        formed.as_secs_f64(),
+        events as f64 / idled.as_secs_f64(),
+        IDLE.as_secs_f64() / idled.as_secs_f64(),
+    );
+}
+
+/// Every node sees its whole group: what is measured is a formed world.
+fn check_formed(world: &World, size: u32) {
+    for node in world.nodes() {
+        let group = world
+            .node_config(node)
+            .groups
+            .first()
+            .map(|group| group.id());
+        let machine = world.node(node).expect("every node runs");
+        let members = group
+            .and_then(|group| machine.members(group))
+            .unwrap_or_default();
+        assert_eq!(
+            members.len(),
+            size as usize,
+            "node {} has not formed",
+            NodeIx(node.0).0
+        );
+    }
+}
+
+/// Resident memory of this process, as the kernel counts it.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4_096
+}
