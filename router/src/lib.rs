@@ -3,6 +3,7 @@
 
 pub mod lookup;
 mod node;
+mod on_demand;
 mod pulse;
 pub mod reflect;
 mod routes;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use archipelago_core::{Address, GroupId, NodeId, Time};
+use archipelago_core::{Address, GroupId, Time};
 use archipelago_sgroup::{Cookies, GroupConfig};
 
-use super::{Command, Life, Node, Output, Outputs, Refused, SessionKind, Unreachable, config};
+use super::{Command, Life, Node, Outputs, Refused};
 
 impl Node {
     pub(super) fn on_command(
@@ -24,8 +24,13 @@ impl Node {
             Command::SetCookies(group, cookies) => return self.set_cookies(group, cookies, now),
             Command::SetAddresses(addresses) => self.set_addresses(addresses, now),
             Command::Contact { peer, home } => self.contact(peer, home, now, out),
-            Command::Demand { .. } | Command::Forward { .. } => {}
-            Command::Activity(session) => self.touch(session, now),
+            Command::Demand {
+                peer,
+                messages,
+                bytes,
+            } => self.demand(peer, (messages, bytes), now),
+            Command::Forward { .. } => {}
+            Command::Activity(session) => self.activity(session, now),
             Command::Shutdown => self.shut_down(now, out),
         }
         Ok(())
@@ -49,7 +54,7 @@ impl Node {
         if configured.any(|known| known.id() == config.id()) {
             return Err(Refused::AlreadyIn);
         }
-        config::check_group(&config).map_err(|_| Refused::InvalidGroup)?;
+        config.check().map_err(|_| Refused::InvalidGroup)?;
         self.config.groups.push(config.clone());
         self.renew_record(now);
         if !matches!(self.life, Life::Configured) {
@@ -84,22 +89,5 @@ impl Node {
             self.config.addresses = addresses;
             self.renew_record(now);
         }
-    }
-
-    fn contact(&mut self, node: NodeId, home: Option<GroupId>, now: Time, out: &mut Outputs) {
-        let peer = self.peers.find(&node);
-        let usable = peer.filter(|&peer| {
-            let state = self.peers.get(peer);
-            let has_session = state.is_some_and(|state| state.session.is_some());
-            has_session && self.kind(peer) != SessionKind::Pending
-        });
-        if let Some(peer) = usable {
-            return self.attach(peer, now, out);
-        }
-        let reason = match home {
-            Some(_) => Unreachable::NoRoute,
-            None => Unreachable::NoHome,
-        };
-        out.push(Output::Unreachable { peer: node, reason });
     }
 }

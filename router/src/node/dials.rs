@@ -31,7 +31,7 @@ impl Node {
     fn resolve(&mut self, group: GroupId, target: DialTarget) -> Option<(Whom, Vec<Address>)> {
         match target {
             DialTarget::Peer(peer) => {
-                let record = self.peers.get(peer)?.record.as_ref()?;
+                let record = self.base.peers.get(peer)?.record.as_ref()?;
                 let addresses = record.record.addresses.to_vec();
                 Some((Whom::Peer(peer), addresses))
             }
@@ -44,7 +44,7 @@ impl Node {
                 let seed = config.seeds.get(index)?.clone();
                 let known = match seed.node {
                     Some(node) if node == self.config.id => return None,
-                    Some(node) => Some(self.peers.intern(node).ok()?),
+                    Some(node) => Some(self.base.peers.intern(node).ok()?),
                     None => self.listening_at(&seed.address),
                 };
                 let by_address = || Whom::Address(seed.address.clone());
@@ -59,6 +59,7 @@ impl Node {
     /// The peer with a session whose record names the address.
     fn listening_at(&self, address: &Address) -> Option<Peer> {
         let mut used = self
+            .base
             .peers
             .iter()
             .filter(|(_, state)| state.session.is_some());
@@ -74,7 +75,7 @@ impl Node {
         let Whom::Peer(peer) = *whom else {
             return None;
         };
-        self.peers.get(peer)?.session?;
+        self.base.peers.get(peer)?.session?;
         let group = self.groups.get(&group)?;
         let doubts = matches!(target, DialTarget::Peer(_)) && group.is_admitted(peer);
         (!doubts).then_some(peer)
@@ -93,7 +94,7 @@ impl Node {
             return self.fail_purposes(vec![purpose], now);
         }
         let peer = match whom {
-            Whom::Peer(peer) => Some(self.peers.id(peer)),
+            Whom::Peer(peer) => Some(self.base.peers.id(peer)),
             Whom::Address(_) => None,
         };
         match self.dials.book(whom, purpose) {
@@ -117,7 +118,7 @@ impl Node {
     ) {
         let is_refused =
             node == self.config.id || matches!(self.life, Life::Stopping(_) | Life::Stopped);
-        let peer = self.peers.intern(node);
+        let peer = self.base.peers.intern(node);
         let booked = dial.and_then(|dial| self.dials.finish(dial));
         let (Ok(peer), false) = (peer, is_refused) else {
             let purposes = booked.map_or_else(Vec::new, |(_, purposes)| purposes);
@@ -152,7 +153,9 @@ impl Node {
                 Purpose::Group(group, target) => self.with_group(group, now, |group, cx, said| {
                     group.handle_dial_failed(target, cx, said);
                 }),
-                Purpose::OnDemand => {}
+                Purpose::OnDemand(peer) => self.with_on_demand(now, |on_demand, cx, said| {
+                    on_demand.handle_dial_failed(peer, cx, said);
+                }),
             }
         }
     }

@@ -8,6 +8,7 @@ use archipelago_sgroup::{Group, GroupConfig, GroupEvent, GroupOutput, GroupOutpu
 
 use super::work::Work;
 use super::{Event, Node, Outputs, record};
+use crate::reflect::GroupChange;
 
 impl Node {
     pub(super) fn on_group_output(
@@ -24,7 +25,7 @@ impl Node {
             GroupOutput::Admitted { peer } => self.on_admitted(peer, now, out),
             GroupOutput::Released { peer } => self.on_released(peer, now),
             GroupOutput::RaiseBoot { boot } => self.raise_boot(boot, now),
-            GroupOutput::Event(event) => self.on_group_event(group, event, out),
+            GroupOutput::Event(event) => self.on_group_event(group, event, now, out),
             _ => {}
         }
     }
@@ -43,6 +44,7 @@ impl Node {
 
     pub(super) fn ping(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
         let has_session = self
+            .base
             .peers
             .get(peer)
             .is_some_and(|state| state.session.is_some());
@@ -54,23 +56,18 @@ impl Node {
         }
     }
 
-    fn on_group_event(&mut self, group: GroupId, event: GroupEvent, out: &mut Outputs) {
+    fn on_group_event(&mut self, group: GroupId, event: GroupEvent, now: Time, out: &mut Outputs) {
         if matches!(event, GroupEvent::Joined { .. }) {
             self.life.settle_boot();
         }
+        self.map_group_event(group, &event, now);
         self.tell(Event::Group { group, event }, out);
     }
 
     pub(super) fn enter_group(&mut self, config: Arc<GroupConfig>, now: Time) {
         let id = config.id();
         let record = self.record.clone();
-        let mut cx = Context {
-            now,
-            me: self.config.id,
-            rng: &mut self.rng,
-            crypto: &*self.crypto,
-            peers: &mut self.peers,
-        };
+        let mut cx = self.base.context(now);
         let group = Group::new(config, record, &mut cx);
         self.groups.insert(id, group);
         self.with_group(id, now, |group, cx, said| group.handle_start(cx, said));
@@ -84,6 +81,9 @@ impl Node {
         self.dials.forget_group(id);
         let is_of_group = |work: &Work| matches!(work, Work::Group(group, _) if *group == id);
         self.work.retain(|work| !is_of_group(work));
+        self.with_reflect(now, |reflect, cx, said| {
+            reflect.handle_group(id, GroupChange::Left, cx, said);
+        });
         self.release_unused(now);
     }
 
@@ -99,6 +99,7 @@ impl Node {
         if boot > self.boot && boot <= Boot::MAX && self.life.is_boot_provisional() {
             self.boot = boot;
             self.renew_record(now);
+            self.with_reflect(now, |reflect, cx, said| reflect.handle_boot(boot, cx, said));
         }
     }
 
@@ -111,9 +112,10 @@ impl Node {
             self.boot,
             self.record_seq,
             groups,
-            &*self.crypto,
+            &*self.base.crypto,
         );
         let (boot, record) = (self.boot, self.record.clone());
+        self.lookups.handle_record(record.clone());
         self.with_sessions(now, |sessions, _, said| {
             sessions.announce((boot, &record), said)
         });

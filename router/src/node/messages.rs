@@ -1,6 +1,6 @@
 //! Which machine each control message is for.
 
-use archipelago_core::wire::{Control, GroupBody, RefuseReason, SessionId};
+use archipelago_core::wire::{ByeReason, Control, GroupBody, RefuseReason, SessionId};
 use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::Origin;
 
@@ -10,7 +10,7 @@ impl Node {
     /// Anything that arrives is a sign of life.
     pub(super) fn touch(&mut self, session: SessionId, now: Time) {
         let peer = self.sessions.get(session).map(|session| session.peer);
-        if let Some(state) = peer.and_then(|peer| self.peers.get_mut(peer)) {
+        if let Some(state) = peer.and_then(|peer| self.base.peers.get_mut(peer)) {
             state.last_heard = now;
         }
     }
@@ -45,8 +45,13 @@ impl Node {
             Control::Group(group, body) => {
                 self.on_group_message(session, group, from, body, now, out)
             }
-            Control::Route(_) | Control::Envelope(_) | Control::Introduce(_) => {}
-            Control::IdlePropose | Control::IdleAgree => {}
+            Control::Route(body) => self.on_route(from.peer, body, now),
+            Control::Envelope(_) => {}
+            Control::Introduce(signed) => self.on_introduce(session, from.peer, &signed, now),
+            Control::IdlePropose => self.with_on_demand(now, |on_demand, cx, said| {
+                on_demand.handle_idle_propose(from.peer, cx, said);
+            }),
+            Control::IdleAgree => self.end_session(from.peer, ByeReason::Idle, now),
         }
     }
 
@@ -59,7 +64,7 @@ impl Node {
     }
 
     fn on_pong(&mut self, peer: Peer, number: u32, now: Time) {
-        if let Some(state) = self.peers.get_mut(peer) {
+        if let Some(state) = self.base.peers.get_mut(peer) {
             self.pulse.handle_pong(peer, number, state, now);
         }
         self.with_groups(now, |group, cx, said| group.handle_pong(peer, cx, said));

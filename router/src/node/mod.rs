@@ -18,7 +18,9 @@ mod groups;
 mod messages;
 mod peers;
 mod record;
+mod routing;
 mod shutdown;
+mod talk;
 mod work;
 
 pub use contract::{
@@ -34,10 +36,35 @@ use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{Boot, Context, Crypto, GroupId, NodeId, Peers, Rng, SignedRecord, Time};
 use archipelago_sgroup::{Group, GroupOutputs, MemberInfo};
 
+use crate::lookup::{LookupConfig, LookupOutputs, Lookups};
+use crate::on_demand::{OnDemand, OnDemandConfig, OnDemandOutputs};
 use crate::pulse::Pulse;
+use crate::reflect::{Reflect, ReflectConfig, ReflectOutputs};
+use crate::routes::Routes;
 use crate::sessions::{DialBook, SessionOutputs, Sessions};
 use shutdown::Life;
 use work::Work;
+
+/// What every machine inside is lent.
+#[derive(Debug)]
+struct Base {
+    me: NodeId,
+    crypto: Arc<dyn Crypto>,
+    rng: Rng,
+    peers: Peers,
+}
+
+impl Base {
+    fn context(&mut self, now: Time) -> Context<'_> {
+        Context {
+            now,
+            me: self.me,
+            rng: &mut self.rng,
+            crypto: &*self.crypto,
+            peers: &mut self.peers,
+        }
+    }
+}
 
 /// The control machine of one node.
 #[derive(Debug)]
@@ -47,13 +74,14 @@ pub struct Node {
     record_seq: u64,
     record: Arc<SignedRecord>,
     life: Life,
-    crypto: Arc<dyn Crypto>,
-    rng: Rng,
-    peers: Peers,
+    base: Base,
     groups: BTreeMap<GroupId, Group>,
     sessions: Sessions,
     dials: DialBook,
     pulse: Pulse,
+    on_demand: OnDemand,
+    reflect: Reflect,
+    lookups: Lookups,
     /// What machines said and nobody has acted on yet; empty between two inputs.
     work: VecDeque<Work>,
 }
@@ -78,15 +106,26 @@ impl Node {
         Ok(Self {
             boot,
             record_seq,
-            record,
             life: Life::Configured,
-            crypto,
-            rng,
-            peers: Peers::new(config.peers_max),
+            base: Base {
+                me: config.id,
+                crypto,
+                rng,
+                peers: Peers::new(config.peers_max),
+            },
             groups: BTreeMap::new(),
             sessions: Sessions::new(config.realm.clone()),
             dials: DialBook::default(),
             pulse: Pulse::default(),
+            on_demand: OnDemand::new(on_demand(&config)),
+            reflect: Reflect::new(
+                Arc::new(ReflectConfig::default()),
+                config.id,
+                config.roles,
+                boot,
+            ),
+            lookups: Lookups::new(Arc::new(LookupConfig::default()), record.clone()),
+            record,
             work: VecDeque::new(),
             config,
         })
@@ -148,6 +187,14 @@ impl Node {
         self.do_work(now, out);
         self.on_groups_due(now);
         self.do_work(now, out);
+        self.with_reflect(now, |reflect, cx, said| reflect.handle_timeout(cx, said));
+        self.with_lookups(now, |lookups, routes, cx, said| {
+            lookups.handle_timeout(routes, cx, said);
+        });
+        self.with_on_demand(now, |on_demand, cx, said| {
+            on_demand.handle_timeout(cx, said)
+        });
+        self.do_work(now, out);
         self.on_life_due(now, out);
         self.do_work(now, out);
     }
@@ -157,6 +204,9 @@ impl Node {
         let groups = self.groups.values().filter_map(Group::poll_timeout);
         groups
             .chain(self.sessions.poll_timeout())
+            .chain(self.on_demand.poll_timeout())
+            .chain(self.reflect.poll_timeout())
+            .chain(self.lookups.poll_timeout())
             .chain(self.life.poll_timeout())
             .min()
     }
@@ -179,7 +229,7 @@ impl Node {
 
     /// All sessions in use, by the peer's name.
     pub fn sessions(&self) -> Vec<SessionInfo> {
-        let used = self.peers.iter().filter_map(|(peer, state)| {
+        let used = self.base.peers.iter().filter_map(|(peer, state)| {
             Some(SessionInfo {
                 session: state.session?,
                 peer: state.id,
@@ -192,7 +242,17 @@ impl Node {
 
     /// Groups that can be reached, and over whom.
     pub fn routes(&self) -> Vec<RouteInfo> {
-        Vec::new()
+        self.reflect.routes(&self.base.peers)
+    }
+}
+
+fn on_demand(config: &NodeConfig) -> OnDemandConfig {
+    OnDemandConfig {
+        idle_timeout: config.idle_timeout,
+        sessions_max: config.on_demand_max,
+        life_min: config.on_demand_life_min,
+        threshold: config.dial_threshold,
+        relay: config.relay,
     }
 }
 
@@ -204,13 +264,7 @@ impl Node {
         call: impl FnOnce(&mut Sessions, &mut Context<'_>, &mut SessionOutputs),
     ) {
         let mut said = SessionOutputs::new();
-        let mut cx = Context {
-            now,
-            me: self.config.id,
-            rng: &mut self.rng,
-            crypto: &*self.crypto,
-            peers: &mut self.peers,
-        };
+        let mut cx = self.base.context(now);
         call(&mut self.sessions, &mut cx, &mut said);
         self.work.extend(said.into_iter().map(Work::Session));
     }
@@ -225,13 +279,7 @@ impl Node {
             return;
         };
         let mut said = GroupOutputs::new();
-        let mut cx = Context {
-            now,
-            me: self.config.id,
-            rng: &mut self.rng,
-            crypto: &*self.crypto,
-            peers: &mut self.peers,
-        };
+        let mut cx = self.base.context(now);
         call(group, &mut cx, &mut said);
         let said = said.into_iter().map(|output| Work::Group(id, output));
         self.work.extend(said);
@@ -254,5 +302,39 @@ impl Node {
         for id in ids {
             self.with_group(id, now, |group, cx, said| call(id, group, cx, said));
         }
+    }
+
+    fn with_on_demand(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut OnDemand, &mut Context<'_>, &mut OnDemandOutputs),
+    ) {
+        let mut said = OnDemandOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.on_demand, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::OnDemand));
+    }
+
+    fn with_reflect(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Reflect, &mut Context<'_>, &mut ReflectOutputs),
+    ) {
+        let mut said = ReflectOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.reflect, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Reflect));
+    }
+
+    /// Look-ups read the map that reflection keeps.
+    fn with_lookups(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Lookups, &dyn Routes, &mut Context<'_>, &mut LookupOutputs),
+    ) {
+        let mut said = LookupOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.lookups, &self.reflect, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Lookup));
     }
 }

@@ -6,6 +6,7 @@ use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::DialTarget;
 
 use super::{CloseReason, Event, Node, Output, Outputs, SessionKind};
+use crate::on_demand::SessionEnd;
 use crate::sessions::{Last, Purpose, SessionOutput};
 
 impl Node {
@@ -35,6 +36,9 @@ impl Node {
         if groups.any(|group| group.is_admitted(peer) || group.holds(peer)) {
             return SessionKind::Group;
         }
+        if self.on_demand.has_session(peer) {
+            return SessionKind::OnDemand;
+        }
         SessionKind::Pending
     }
 
@@ -45,6 +49,12 @@ impl Node {
             let target = dialled(&purposes, id);
             group.handle_session_ready(peer, target, cx, said);
         });
+        self.with_reflect(now, |reflect, cx, said| {
+            reflect.handle_session_ready(peer, cx, said)
+        });
+        self.with_on_demand(now, |on_demand, cx, said| {
+            on_demand.handle_session_ready(peer, cx, said);
+        });
     }
 
     /// Another session of the same peer took over: its groups go on, whoever dialled is answered.
@@ -52,7 +62,7 @@ impl Node {
         if from.was_attached {
             self.attach(peer, now, out);
             let path = Path::Direct(from.id);
-            let peer = self.peers.id(peer);
+            let peer = self.base.peers.id(peer);
             out.push(Output::DetachPath { peer, path });
         }
         let _ = to;
@@ -61,6 +71,9 @@ impl Node {
             if let Some(target) = dialled(&purposes, id) {
                 group.handle_session_ready(peer, Some(target), cx, said);
             }
+        });
+        self.with_on_demand(now, |on_demand, cx, said| {
+            on_demand.handle_session_ready(peer, cx, said);
         });
     }
 
@@ -72,7 +85,7 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
-        let name = self.peers.id(peer);
+        let name = self.base.peers.id(peer);
         if last.was_attached {
             let path = Path::Direct(last.id);
             out.push(Output::DetachPath { peer: name, path });
@@ -82,6 +95,13 @@ impl Node {
             self.tell(Event::SessionDown { peer, kind, reason }, out);
         }
         self.pulse.forget(peer);
+        let end = session_end(reason);
+        self.with_on_demand(now, |on_demand, cx, said| {
+            on_demand.handle_session_ended(peer, end, cx.now, said);
+        });
+        self.with_reflect(now, |reflect, cx, said| {
+            reflect.handle_session_closed(peer, cx, said)
+        });
         self.with_groups(now, |group, cx, said| {
             group.handle_session_closed(peer, cx, said)
         });
@@ -89,7 +109,7 @@ impl Node {
 
     /// The peer's boot was raised before it was final: its channel speaks to the new one.
     fn on_renewed(&mut self, peer: Peer, out: &mut Outputs) {
-        let Some(state) = self.peers.get(peer) else {
+        let Some(state) = self.base.peers.get(peer) else {
             return;
         };
         let Some(session) = state.session.and_then(|id| self.sessions.get(id)) else {
@@ -107,12 +127,15 @@ impl Node {
     pub(super) fn on_admitted(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
         self.life.settle_boot();
         self.attach(peer, now, out);
+        self.with_on_demand(now, |on_demand, _, said| {
+            on_demand.handle_admitted(peer, said)
+        });
     }
 
     /// The peer's session is justified: its data may flow, and watchers hear of it, once.
     pub(super) fn attach(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
         let kind = self.kind(peer);
-        let Some(state) = self.peers.get(peer) else {
+        let Some(state) = self.base.peers.get(peer) else {
             return;
         };
         let (name, boot, Some(id)) = (state.id, state.boot, state.session) else {
@@ -142,7 +165,7 @@ impl Node {
 
     pub(super) fn on_released(&mut self, peer: Peer, now: Time) {
         if self.kind(peer) == SessionKind::Pending {
-            let session = self.peers.get(peer).and_then(|state| state.session);
+            let session = self.base.peers.get(peer).and_then(|state| state.session);
             if let Some(session) = session {
                 self.sessions.hold(session, false, now);
             }
@@ -151,7 +174,7 @@ impl Node {
 
     /// A group was left: sessions that it alone justified end.
     pub(super) fn release_unused(&mut self, now: Time) {
-        let peers: Vec<Peer> = self.peers.iter().map(|(peer, _)| peer).collect();
+        let peers: Vec<Peer> = self.base.peers.iter().map(|(peer, _)| peer).collect();
         for peer in peers {
             self.on_released(peer, now);
         }
@@ -173,4 +196,16 @@ fn dialled(purposes: &[Purpose], id: GroupId) -> Option<DialTarget> {
         Purpose::Group(group, target) if *group == id => Some(*target),
         _ => None,
     })
+}
+
+/// What the end of a session says about the peer.
+const fn session_end(reason: Option<CloseReason>) -> SessionEnd {
+    match reason {
+        Some(CloseReason::Bye(reason)) => match reason {
+            ByeReason::Idle | ByeReason::Evicted | ByeReason::Duplicate => SessionEnd::Agreed,
+            ByeReason::Shutdown => SessionEnd::Lost,
+            _ => SessionEnd::Refused,
+        },
+        Some(CloseReason::HelloTimeout | CloseReason::Silent) | None => SessionEnd::Lost,
+    }
 }

@@ -9,6 +9,9 @@ use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::GroupOutput;
 
 use super::{Event, Node, Output, Outputs};
+use crate::lookup::LookupOutput;
+use crate::on_demand::OnDemandOutput;
+use crate::reflect::ReflectOutput;
 use crate::sessions::SessionOutput;
 
 /// One thing to do.
@@ -18,6 +21,12 @@ pub(super) enum Work {
     Session(SessionOutput),
     /// A group said so.
     Group(GroupId, GroupOutput),
+    /// On-demand sessions said so.
+    OnDemand(OnDemandOutput),
+    /// Reflection said so.
+    Reflect(ReflectOutput),
+    /// Look-ups said so.
+    Lookup(LookupOutput),
 }
 
 /// Capacity kept between two inputs; more is given back, since most nodes are idle.
@@ -29,6 +38,9 @@ impl Node {
             match work {
                 Work::Session(output) => self.on_session_output(output, now, out),
                 Work::Group(group, output) => self.on_group_output(group, output, now, out),
+                Work::OnDemand(output) => self.on_on_demand_output(output, now, out),
+                Work::Reflect(output) => self.on_reflect_output(output, now, out),
+                Work::Lookup(output) => self.on_lookup_output(output, now, out),
             }
         }
         if self.work.capacity() > CAPACITY_KEPT {
@@ -46,7 +58,7 @@ impl Node {
         out: &mut Outputs,
     ) {
         let peer = self.sessions.get(session).map(|session| session.peer);
-        if let Some(state) = peer.and_then(|peer| self.peers.get_mut(peer)) {
+        if let Some(state) = peer.and_then(|peer| self.base.peers.get_mut(peer)) {
             state.last_sent = now;
         }
         out.push(Output::Send { session, message });
@@ -60,7 +72,7 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) -> bool {
-        let session = self.peers.get(peer).and_then(|state| state.session);
+        let session = self.base.peers.get(peer).and_then(|state| state.session);
         if let Some(session) = session {
             self.send(session, message, now, out);
         }

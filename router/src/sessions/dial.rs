@@ -21,8 +21,7 @@ pub(crate) enum Purpose {
     /// A group, for this target of its own.
     Group(GroupId, DialTarget),
     /// Traffic outside any group.
-    #[allow(dead_code)]
-    OnDemand,
+    OnDemand(Peer),
 }
 
 /// What is dialled.
@@ -114,12 +113,6 @@ impl DialBook {
         }
     }
 
-    /// Whether a dial to `peer` is under way.
-    pub(crate) fn is_dialling(&self, peer: Peer) -> bool {
-        let mut dials = self.dials.values();
-        dials.any(|dial| dial.whom == Whom::Peer(peer))
-    }
-
     fn fresh_id(&mut self) -> DialId {
         loop {
             self.next = self.next.wrapping_add(1);
@@ -151,7 +144,6 @@ mod tests {
         );
         assert_eq!(book.book(whom.clone(), wants(OTHER)), Booked::Shared);
         assert_eq!(book.book(whom.clone(), wants(OTHER)), Booked::Shared);
-        assert!(book.is_dialling(Peer(1)));
         let purposes = vec![wants(GROUP), wants(OTHER)];
         assert_eq!(book.finish(DialId(1)), Some((whom, purposes)));
         assert_eq!(book.finish(DialId(1)), None);
@@ -162,20 +154,26 @@ mod tests {
         let mut book = DialBook::default();
         for peer in 0..DIALS_MAX {
             let whom = Whom::Peer(Peer(u32::try_from(peer).unwrap()));
-            assert!(matches!(book.book(whom, Purpose::OnDemand), Booked::New(_)));
+            assert!(matches!(
+                book.book(whom, Purpose::OnDemand(Peer(1))),
+                Booked::New(_)
+            ));
         }
         let one_more = Whom::Peer(Peer(u32::MAX));
-        assert_eq!(book.book(one_more, Purpose::OnDemand), Booked::Full);
-        assert!(!book.is_dialling(Peer(u32::MAX)));
+        assert_eq!(
+            book.book(one_more, Purpose::OnDemand(Peer(1))),
+            Booked::Full
+        );
+        assert_eq!(book.take_purposes(Peer(u32::MAX)), []);
     }
 
     #[test]
     fn a_group_that_was_left_wants_no_answers() {
         let mut book = DialBook::default();
         book.book(Whom::Peer(Peer(1)), wants(GROUP));
-        book.book(Whom::Peer(Peer(1)), Purpose::OnDemand);
+        book.book(Whom::Peer(Peer(1)), Purpose::OnDemand(Peer(1)));
         book.forget_group(GROUP);
-        assert_eq!(book.take_purposes(Peer(1)), [Purpose::OnDemand]);
+        assert_eq!(book.take_purposes(Peer(1)), [Purpose::OnDemand(Peer(1))]);
         assert_eq!(book.take_purposes(Peer(1)), []);
     }
 }

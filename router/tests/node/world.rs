@@ -158,7 +158,8 @@ impl World {
     pub(super) fn command(&mut self, index: usize, command: Command) {
         let now = self.now;
         self.drive(index, |node, out| {
-            node.handle_command(command, now, out).unwrap();
+            let result = node.handle_command(command, now, out);
+            result.expect("the command is taken");
         });
     }
 
@@ -256,7 +257,7 @@ impl World {
     fn step(&mut self) {
         let is_due = |(&(at, _), _): (&(Time, u64), &Happening)| at <= self.now;
         if self.queue.first_key_value().is_some_and(is_due) {
-            let (_, happening) = self.queue.pop_first().unwrap();
+            let (_, happening) = self.queue.pop_first().expect("something is due");
             return self.happen(happening);
         }
         for index in 0..self.hosts.len() {
@@ -385,7 +386,8 @@ impl World {
 fn host(index: usize, config: NodeConfig) -> Host {
     let crypto = Arc::new(ToyCrypto::of(config.id));
     let rng = Rng::from_u64(index as u64 + 7_000);
-    let node = Node::new(Arc::new(config), crypto, rng, Time::START).unwrap();
+    let node = Node::new(Arc::new(config), crypto, rng, Time::START);
+    let node = node.expect("the configuration is valid");
     Host {
         node,
         log: Vec::new(),

@@ -1,0 +1,176 @@
+//! Reflection and look-ups: what they are told, and what they say, done.
+
+use archipelago_core::wire::{ByeReason, Control, RouteBody};
+use archipelago_core::{Boot, GroupId, NodeId, Peer, Roles, Time};
+use archipelago_sgroup::{GroupEvent, MemberInfo};
+
+use super::{Event, Node, Outputs, Unreachable};
+use crate::lookup::{Located, LookupError, LookupOutput};
+use crate::reflect::{GroupChange, MemberChange, ReflectOutput};
+use crate::routes::{Membership, Routes};
+use crate::sessions::remember_record;
+
+/// Any answer will do.
+const VERSION_ANY: (Boot, u64) = (Boot(0), 0);
+
+impl Node {
+    pub(super) fn on_route(&mut self, from: Peer, body: RouteBody, now: Time) {
+        match body {
+            RouteBody::Row {
+                row,
+                clusters,
+                age_s,
+            } => self.with_reflect(now, |reflect, cx, said| {
+                reflect.handle_row(from, row, clusters, age_s, cx, said);
+            }),
+            RouteBody::RowDigest(digest) => self.with_reflect(now, |reflect, cx, said| {
+                reflect.handle_digest(from, &digest, cx, said);
+            }),
+            RouteBody::Lookup(lookup) => self.with_lookups(now, |lookups, routes, cx, said| {
+                lookups.handle_lookup(from, lookup, routes, cx, said);
+            }),
+            RouteBody::LookupReply(reply) => self.with_lookups(now, |lookups, routes, cx, said| {
+                lookups.handle_reply(from, *reply, routes, cx, said);
+            }),
+        }
+    }
+
+    pub(super) fn on_reflect_output(
+        &mut self,
+        output: ReflectOutput,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        match output {
+            ReflectOutput::Send { to, body } => {
+                self.send_to(to, Control::Route(body), now, out);
+            }
+            ReflectOutput::RouteUp(group) => self.tell(Event::RouteUp { group }, out),
+            ReflectOutput::RouteDown(group) => self.tell(Event::RouteDown { group }, out),
+            ReflectOutput::Broken(peer) => self.break_off(peer, now),
+        }
+    }
+
+    /// The peer broke a rule that no member breaks by accident.
+    fn break_off(&mut self, peer: Peer, now: Time) {
+        if let Some(session) = self.session_of(peer) {
+            self.with_sessions(now, |sessions, cx, said| {
+                sessions.abort(session, ByeReason::Protocol, cx, said);
+            });
+        }
+    }
+
+    /// Keeps the map of groups in step with what groups say.
+    pub(super) fn map_group_event(&mut self, group: GroupId, event: &GroupEvent, now: Time) {
+        match event {
+            GroupEvent::Joined { .. } => {
+                let mut configs = self.config.groups.iter();
+                let config = configs.find(|config| config.id() == group);
+                let is_closed = config.is_some_and(|config| config.is_closed);
+                self.with_reflect(now, |reflect, cx, said| {
+                    reflect.handle_group(group, GroupChange::Up { is_closed }, cx, said);
+                });
+            }
+            GroupEvent::MemberUp(info) | GroupEvent::MemberAlive(info) => {
+                let change = MemberChange::Up(self.roles_of(info));
+                self.map_member(group, info, change, now);
+            }
+            GroupEvent::MemberDown(info, _) => {
+                self.map_member(group, info, MemberChange::Gone, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn map_member(&mut self, group: GroupId, info: &MemberInfo, change: MemberChange, now: Time) {
+        let Some(peer) = self.base.peers.find(&info.node) else {
+            return;
+        };
+        self.with_reflect(now, |reflect, cx, said| {
+            reflect.handle_member(group, peer, change, cx, said);
+        });
+    }
+
+    fn roles_of(&self, info: &MemberInfo) -> Roles {
+        let known = || {
+            let peer = self.base.peers.find(&info.node)?;
+            self.base.peers.get(peer)?.record.clone()
+        };
+        let record = info.record.clone().or_else(known);
+        record.map_or(Roles::default(), |signed| signed.record.roles)
+    }
+
+    pub(super) fn look_up(&mut self, peer: Peer, home: GroupId, now: Time) {
+        let target = self.base.peers.id(peer);
+        self.with_lookups(now, |lookups, routes, cx, said| {
+            lookups.handle_locate(target, home, VERSION_ANY, routes, cx, said);
+        });
+    }
+
+    pub(super) fn on_lookup_output(&mut self, output: LookupOutput, now: Time, out: &mut Outputs) {
+        match output {
+            LookupOutput::Send { to, body } => {
+                self.send_to(to, Control::Route(body), now, out);
+            }
+            LookupOutput::Found(located) => self.on_found(&located, now),
+            LookupOutput::Failed { target, error } => {
+                let Some(peer) = self.base.peers.find(&target) else {
+                    return;
+                };
+                let reason = self.unreachable(target, error);
+                self.with_on_demand(now, |on_demand, cx, said| {
+                    on_demand.handle_lookup_failed(peer, reason, cx, said);
+                });
+            }
+        }
+    }
+
+    fn on_found(&mut self, located: &Located, now: Time) {
+        let node = located.record.record.node;
+        let Some(peer) = self.base.peers.find(&node) else {
+            return;
+        };
+        let mut cx = self.base.context(now);
+        remember_record(peer, &located.record, &mut cx);
+        self.note_boot(peer, located.record.record.boot);
+        let key = located.introduction.clone();
+        self.with_on_demand(now, |on_demand, cx, said| {
+            on_demand.handle_found(peer, key, cx, said);
+        });
+    }
+
+    /// Without a session, the record is all that tells of a peer's start.
+    pub(super) fn note_boot(&mut self, peer: Peer, boot: Boot) {
+        let state = self.base.peers.get_mut(peer);
+        if let Some(state) = state.filter(|state| state.session.is_none()) {
+            state.boot = state.boot.max(boot);
+        }
+    }
+
+    /// What a failed look-up means for who waits. A node of a group of ours is known without one.
+    fn unreachable(&self, target: NodeId, error: LookupError) -> Unreachable {
+        match error {
+            LookupError::Near => self.standing_of(target),
+            LookupError::NotFound => Unreachable::NotFound,
+            LookupError::Gone => Unreachable::Gone,
+            LookupError::Closed => Unreachable::Closed,
+            LookupError::Overloaded => Unreachable::Overloaded,
+            _ => Unreachable::NoRoute,
+        }
+    }
+
+    fn standing_of(&self, target: NodeId) -> Unreachable {
+        let groups = self.groups.keys();
+        let standings = groups.map(|&group| {
+            let membership = self.reflect.membership(group, &target, &self.base.peers);
+            match membership {
+                Membership::Up(_) => Unreachable::DialFailed,
+                Membership::Gone => Unreachable::Gone,
+                Membership::Unknown => Unreachable::NotFound,
+            }
+        });
+        let is_known = |reason: &Unreachable| *reason != Unreachable::NotFound;
+        let mut known = standings.filter(is_known);
+        known.next().unwrap_or(Unreachable::NotFound)
+    }
+}
