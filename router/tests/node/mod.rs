@@ -1,2 +1,5 @@
+mod crossing;
 mod hello;
+mod limits;
+mod shutdown;
 mod world;

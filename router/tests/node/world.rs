@@ -105,6 +105,8 @@ impl Host {
 struct Link {
     ends: [(usize, SessionId); 2],
     is_open: [bool; 2],
+    /// When the last message arrives at each end: none overtakes another.
+    last_at: [Time; 2],
 }
 
 #[derive(Debug)]
@@ -121,6 +123,9 @@ pub(super) struct World {
     queue: BTreeMap<(Time, u64), Happening>,
     count: u64,
     pub(super) latency: Duration,
+    /// Up to so much is added to the latency of each message.
+    pub(super) jitter: Duration,
+    pub(super) rng: Rng,
     /// Pairs that cannot connect; open connections between them are silent.
     pub(super) cuts: BTreeSet<(usize, usize)>,
 }
@@ -138,6 +143,8 @@ impl World {
             queue: BTreeMap::new(),
             count: 0,
             latency: MS,
+            jitter: Duration::ZERO,
+            rng: Rng::from_u64(1),
             cuts: BTreeSet::new(),
         }
     }
@@ -170,6 +177,7 @@ impl World {
         self.links.push(Link {
             ends,
             is_open: [true; 2],
+            last_at: [self.now; 2],
         });
         for (side, (index, session)) in ends.into_iter().enumerate() {
             let peer = self.id(ends[1 - side].0);
@@ -337,7 +345,7 @@ impl World {
                     return;
                 };
                 let side = self.side(link, index, session);
-                self.later(self.latency, Happening::Deliver(link, 1 - side, message));
+                self.transfer(link, 1 - side, Happening::Deliver(link, 1 - side, message));
             }
             Output::Close { session, .. } => {
                 let Some(link) = self.hosts[index].links.remove(&session) else {
@@ -345,7 +353,7 @@ impl World {
                 };
                 let side = self.side(link, index, session);
                 self.links[link].is_open[side] = false;
-                self.later(self.latency, Happening::Close(link, 1 - side));
+                self.transfer(link, 1 - side, Happening::Close(link, 1 - side));
             }
             Output::Dial {
                 dial,
@@ -357,6 +365,28 @@ impl World {
             ),
             _ => {}
         }
+    }
+
+    /// In order with what was sent to that end before.
+    fn transfer(&mut self, link: usize, side: usize, happening: Happening) {
+        let jitter_us = u64::try_from(self.jitter.as_micros()).unwrap_or(0);
+        let jitter = Duration::from_micros(self.rng.below(jitter_us));
+        let at = self.now.after(self.latency + jitter);
+        let at = at.max(self.links[link].last_at[side]);
+        self.links[link].last_at[side] = at;
+        self.later(at.since(self.now), happening);
+    }
+
+    /// The numbers of the connections that are open at both ends.
+    pub(super) fn open_links(&self) -> Vec<usize> {
+        let links = self.links.iter().enumerate();
+        let open = links.filter(|(_, link)| link.is_open == [true; 2]);
+        open.map(|(number, _)| number).collect()
+    }
+
+    /// Who dialled a connection.
+    pub(super) fn dialler(&self, link: usize) -> usize {
+        self.links[link].ends[0].0
     }
 
     fn side(&self, link: usize, index: usize, session: SessionId) -> usize {
