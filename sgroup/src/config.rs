@@ -274,7 +274,7 @@ impl Timing {
 }
 
 fn is_name(name: &str, bytes_max: usize) -> bool {
-    (1..=bytes_max).contains(&name.len()) && !name.chars().any(char::is_control)
+    (1..=bytes_max).contains(&name.len()) && archipelago_core::wire::is_plain_text(name)
 }
 
 #[cfg(test)]

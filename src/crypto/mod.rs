@@ -3,7 +3,8 @@
 //! Ed25519 signatures (RFC 8032, strict verification), HMAC-SHA256 tags (RFC 2104), and sealing
 //! between two long-lived X25519 keys (RFC 7748) by XChaCha20-Poly1305: see [`seal`] for what that
 //! does not give. All secrets come from the one seed of the node's identity, are wiped when
-//! dropped, and never leave this module. Cost: some 20 µs to sign, 50 µs to verify, seal or open.
+//! dropped, and never leave this module. Cost: some 20 µs to sign, 80 µs to verify, seal or open
+//! 300 bytes on one core of a small cloud machine.
 
 mod seal;
 #[cfg(test)]

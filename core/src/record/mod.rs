@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{List, bounded};
+use crate::wire::{List, bounded, is_plain_text};
 use crate::{Boot, GroupId, NodeId};
 
 /// A textual multiaddress (`/ip4/127.0.0.1/tcp/4001`), at most [`Address::LEN_MAX`] bytes.
@@ -32,6 +32,11 @@ pub struct Address(
 impl Address {
     /// Longest address accepted, in bytes.
     pub const LEN_MAX: usize = 128;
+
+    /// Whether a peer would take it in a record.
+    pub fn is_sendable(&self) -> bool {
+        self.0.len() <= Self::LEN_MAX && is_plain_text(&self.0)
+    }
 }
 
 impl From<&str> for Address {

@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_sendable_exactly_when_a_record_of_it_can_be_signed() {
+        let crypto = ToyCrypto::new(1);
+        let long = "x".repeat(Address::LEN_MAX);
+        for text in ["/memory/1", &long, &format!("{long}x"), "a\nb", "\u{202e}a"] {
+            let mut record = record(&crypto);
+            record.addresses = List::truncated([Address::from(text)]);
+            let is_sendable = Address::from(text).is_sendable();
+            assert_eq!(SignedRecord::new(record, &crypto).is_some(), is_sendable);
+        }
+    }
+
+    #[test]
     fn the_higher_boot_is_newer_then_the_higher_number() {
         let crypto = ToyCrypto::new(1);
         let versions = [(5, 7), (5, 8), (6, 0)].map(|(boot, seq)| {

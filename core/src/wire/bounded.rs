@@ -11,8 +11,9 @@ use serde::de::Visitor;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Whether a text may be shown as it is, wherever it came from.
-pub(crate) fn is_plain(text: &str) -> bool {
+/// Whether a text may be shown as it is, wherever it came from: no control characters, no line
+/// separators, nothing that reverses the direction of writing. Peers refuse any other.
+pub fn is_plain_text(text: &str) -> bool {
     !text.chars().any(|c| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -23,7 +24,7 @@ pub(crate) fn put_text<const MAX: usize, S: Serializer>(
     text: &Arc<str>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    if text.len() > MAX || !is_plain(text) {
+    if text.len() > MAX || !is_plain_text(text) {
         return Err(S::Error::custom("a text beyond its limit"));
     }
     serializer.serialize_str(text)
@@ -95,7 +96,7 @@ impl<const MAX: usize> Visitor<'_> for TextVisitor<MAX> {
         if text.len() > MAX {
             return Err(E::invalid_length(text.len(), &self));
         }
-        if !is_plain(text) {
+        if !is_plain_text(text) {
             return Err(E::custom("a text with control characters"));
         }
         Ok(text.into())

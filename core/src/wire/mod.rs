@@ -11,6 +11,7 @@ mod hello;
 mod list;
 mod route;
 
+pub use bounded::is_plain_text;
 pub use envelope::{Envelope, Payload, PayloadError, Sealed};
 pub use group::{
     Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogEntry, LogMark, LogPull,

@@ -22,7 +22,7 @@ pub(super) fn check(config: &NodeConfig) -> Result<(), ConfigError> {
 
 fn check_name(what: &'static str, name: &str) -> Result<(), ConfigError> {
     let has_length = !name.is_empty() && name.len() <= NAME_LEN_MAX;
-    if has_length && !name.chars().any(char::is_control) {
+    if has_length && archipelago_core::wire::is_plain_text(name) {
         return Ok(());
     }
     let name = name.to_owned();

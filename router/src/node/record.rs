@@ -18,13 +18,18 @@ pub(super) fn own(
     groups: impl Iterator<Item = GroupId>,
     crypto: &dyn Crypto,
 ) -> Arc<SignedRecord> {
+    // An address that no peer would take is of use to nobody, and would keep the rest from being said.
+    let addresses = config
+        .addresses
+        .iter()
+        .filter(|address| address.is_sendable());
     let record = NodeRecord {
         node: config.id,
         boot,
         seq,
         name: config.name.clone(),
         groups: List::truncated(groups),
-        addresses: List::truncated(config.addresses.iter().cloned()),
+        addresses: List::truncated(addresses.cloned()),
         roles: config.roles,
         sealing_key: crypto.sealing_key(),
         wire: (WIRE_MIN, WIRE_MAX),

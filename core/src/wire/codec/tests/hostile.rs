@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::generate::{Generator, KINDS};
 use super::*;
-use crate::wire::{GroupBody, Hello, LogEntry, LogUpdate};
+use crate::wire::{GroupBody, Hello, LogEntry, LogUpdate, Payload, PayloadError};
 use crate::{Address, GroupId};
 
 fn bytes_of(message: &Control) -> Vec<u8> {
@@ -23,6 +23,19 @@ proptest! {
         let mut input = &bytes[..];
         while let Ok(Some(_)) = reader.read(&mut input) {}
         prop_assert!(reader.buffered_len() <= bytes.len());
+    }
+
+    #[test]
+    fn a6_what_a_seal_held_never_panics_and_holds_no_envelope(seed: u64, bytes in prop::collection::vec(any::<u8>(), 0..500)) {
+        let _ = Payload::from_bytes(&bytes);
+        let message = Generator::new(seed, 2).any();
+        let is_envelope = matches!(message, Control::Envelope(_));
+        let payload = Payload::Control(Box::new(message));
+        let mut opened = payload.to_bytes().unwrap();
+        let expected = if is_envelope { Err(PayloadError) } else { Ok(payload) };
+        prop_assert_eq!(Payload::from_bytes(&opened), expected);
+        opened.push(0);
+        prop_assert_eq!(Payload::from_bytes(&opened), Err(PayloadError));
     }
 
     #[test]
