@@ -82,6 +82,11 @@ counters! {
     slow_peers_closed,
     /// Sessions closed because the peer broke the protocol or its quota.
     abusive_peers_closed,
+    /// Boots that could not be written beside the key file: a restart may take one again, until
+    /// its group raises it.
+    boots_unsaved,
+    /// Control messages longer than a frame may be, which were dropped: a fault of this library.
+    control_unencodable,
     /// Frames by relay or detour that were dropped because their peer's queue was full; the
     /// sender sends them again.
     relay_dropped,

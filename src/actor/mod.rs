@@ -1,28 +1,192 @@
 //! The node's task: drives [`archipelago_router::Node`], and decides nothing.
+//!
+//! ```text
+//!  swarm ───────┐                            ┌──▶ outboxes of sessions (bounded, never waited for)
+//!  sessions ────┼─▶ this task ─▶ Node ─▶ out ┼──▶ swarm: dial, close
+//!  peers, user ─┘   (one input at a time)    └──▶ peers' tasks: paths, relayed frames
+//! ```
+//! One timer. Inputs come by one bounded queue, whose senders wait; nothing here waits for anyone
+//! but for input. Messages for a session are written together after a batch of inputs.
 
+mod launch;
+mod outputs;
+mod requests;
+mod sessions;
+mod sockets;
+
+pub(crate) use launch::launch;
+pub(crate) use requests::Request;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
 
-use archipelago_router::{Command, Refused};
-use tokio::sync::oneshot;
+use archipelago_core::{GroupId, Time};
+use archipelago_router::{DialId, Output, SessionEvent};
+use futures::StreamExt;
+use libp2p::swarm::ConnectionId;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep};
 
-use crate::Runtime;
-use crate::node::{Builder, Shared, StartError};
+use crate::identity::Identity;
+use crate::node::{Life, Shared};
+use crate::swarm::Swarm;
+use sessions::Sessions;
 
-/// Something for the node's task.
-#[derive(Debug)]
-pub(crate) enum Request {
-    /// For the machine.
-    Command {
-        command: Command,
-        /// Who waits for the answer.
-        reply: Option<oneshot::Sender<Result<(), Refused>>>,
-    },
+/// Requests taken at once.
+const REQUESTS_MAX: usize = 64;
+
+/// How long a shut-down node waits for its last messages to be written.
+const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// The node's task, at work.
+pub(crate) struct Actor {
+    node: archipelago_router::Node,
+    swarm: Swarm,
+    shared: Arc<Shared>,
+    requests: mpsc::Receiver<Request>,
+    /// Keeps the boot on disk.
+    identity: Identity,
+    sessions: Sessions,
+    dials: HashMap<ConnectionId, DialId>,
+    /// Connections that must be further by then, all given the same time: the first is due first.
+    deadlines: VecDeque<(Instant, ConnectionId)>,
+    out: Vec<Output>,
+    /// Dials that failed at once.
+    failed: VecDeque<SessionEvent>,
+    stale: Stale,
+    /// The machine has stopped: what is still to be written is waited for until then.
+    draining: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
 }
 
-/// Makes a node and starts its task.
-pub(crate) async fn launch(
-    _builder: Builder,
-    _runtime: Runtime,
-) -> Result<Arc<Shared>, StartError> {
-    Err(StartError::Random(String::new()))
+/// What of the replica is to be renewed.
+#[derive(Debug, Default)]
+struct Stale {
+    groups: BTreeSet<GroupId>,
+    sessions: bool,
+    routes: bool,
+}
+
+impl Actor {
+    pub(super) fn new(
+        node: archipelago_router::Node,
+        swarm: Swarm,
+        shared: Arc<Shared>,
+        requests: mpsc::Receiver<Request>,
+        identity: Identity,
+    ) -> Self {
+        Self {
+            node,
+            swarm,
+            shared,
+            requests,
+            identity,
+            sessions: Sessions::default(),
+            dials: HashMap::new(),
+            deadlines: VecDeque::new(),
+            out: Vec::new(),
+            failed: VecDeque::new(),
+            stale: Stale::default(),
+            draining: None,
+            timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
+        }
+    }
+
+    /// Runs until the node is killed or has shut down.
+    pub(super) async fn run(mut self) {
+        let shared = self.shared.clone();
+        let mut life = shared.life.subscribe();
+        tokio::select! {
+            () = self.drive() => {}
+            _ = life.wait_for(|life| *life >= Life::Killed) => {}
+        }
+        drop(self);
+        shared.peers.close();
+        shared.mailboxes.clear();
+        shared.hub.close();
+        shared.advance(Life::Stopped);
+    }
+
+    async fn drive(&mut self) {
+        let mut frozen = self.shared.frozen.subscribe();
+        let mut requests = Vec::with_capacity(REQUESTS_MAX);
+        while !self.is_drained() {
+            // The sender lives in `shared`: it cannot be gone.
+            let _ = frozen.wait_for(|is_frozen| !is_frozen).await;
+            self.arm();
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm(event),
+                count = self.requests.recv_many(&mut requests, REQUESTS_MAX) => {
+                    if count == 0 {
+                        return;
+                    }
+                    for request in requests.drain(..) {
+                        self.on_request(request);
+                    }
+                }
+                () = self.timer.as_mut() => {}
+                _ = frozen.changed() => {}
+            }
+            self.on_timeout();
+            self.finish();
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    /// Sets the timer to the first deadline of all.
+    fn arm(&mut self) {
+        let machine = self
+            .node
+            .poll_timeout()
+            .map(|(at, _)| self.shared.clock.instant(at));
+        let half_open = self.deadlines.front().map(|&(at, _)| at);
+        let all = [machine, half_open, self.draining];
+        let first = all.into_iter().flatten().min();
+        let far = Instant::now() + std::time::Duration::from_secs(3_600);
+        self.timer.as_mut().reset(first.unwrap_or(far));
+    }
+
+    fn on_timeout(&mut self) {
+        let now = self.now();
+        if self.node.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.node.handle_timeout(now, &mut self.out);
+            self.perform();
+        }
+        self.close_overdue();
+    }
+
+    /// Ends a batch of inputs: what was queued is written, readers see what changed.
+    fn finish(&mut self) {
+        while let Some(event) = self.failed.pop_front() {
+            let now = self.now();
+            self.node.handle_session(event, now, &mut self.out);
+            self.perform();
+        }
+        self.sessions.wake_dirty();
+        self.refresh();
+        let refused = self.swarm.behaviour_mut().take_refused();
+        self.shared.metrics.connections_refused.add(refused);
+    }
+
+    fn refresh(&mut self) {
+        let replica = &self.shared.replica;
+        while let Some(group) = self.stale.groups.pop_first() {
+            replica.set_members(group, self.node.members(group));
+        }
+        if std::mem::take(&mut self.stale.sessions) {
+            replica.set_sessions(self.node.sessions());
+        }
+        if std::mem::take(&mut self.stale.routes) {
+            replica.set_routes(self.node.routes());
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.draining
+            .is_some_and(|until| self.sessions.is_empty() || Instant::now() >= until)
+    }
 }

@@ -2,7 +2,7 @@
 
 use archipelago_router::{ConfigError, Refused};
 
-use crate::RuntimeError;
+use crate::{IdentityError, RuntimeError};
 
 /// A node could not start; nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
@@ -15,8 +15,11 @@ pub enum StartError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The key file cannot be read, made or trusted.
-    #[error("the identity: {0}")]
-    Identity(String),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The handshake refuses the key: a fault of this library.
+    #[error("the handshake refuses the key: {0}")]
+    Handshake(String),
     /// An address that cannot be parsed or listened on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -25,9 +28,6 @@ pub enum StartError {
         /// Why, for people.
         reason: String,
     },
-    /// The operating system gives no random bytes.
-    #[error("the operating system gives no random bytes: {0}")]
-    Random(String),
 }
 
 /// Something asked of a node was not done.
@@ -43,6 +43,9 @@ pub enum NodeError {
     /// The node is not in a group of that name.
     #[error("the node is not in that group: join it first")]
     UnknownGroup,
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers: try again later")]
+    NoRandom,
     /// The node has as many mailboxes as it may: see [`Limits`](crate::Limits).
     #[error("the node has as many mailboxes as it may: drop some, or raise `mailboxes_max`")]
     TooManyMailboxes,

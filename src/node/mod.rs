@@ -25,6 +25,7 @@ use archipelago_router::{Command, RouteInfo, SessionInfo};
 use archipelago_sgroup::{Cookies, MemberInfo};
 use bytes::Bytes;
 
+use crate::identity::random_seed;
 use crate::{Events, Mailbox, Metrics, SendError, Sender};
 
 /// How long [`Node::shutdown`] waits for goodbyes to be read.
@@ -140,7 +141,7 @@ impl Node {
         let boot = shared.started().await?;
         // 64 random bits: a second draw after a clash is already unheard of.
         for _ in 0..4 {
-            let local = LocalId(crate::swarm::random_u64());
+            let local = LocalId(random_u64()?);
             if let Some(queue) = shared.mailboxes.insert(local) {
                 let pid = Pid {
                     node: shared.id,
@@ -314,4 +315,10 @@ impl Node {
     pub fn thaw(&self) {
         self.shared().thaw();
     }
+}
+
+fn random_u64() -> Result<u64, NodeError> {
+    let bytes = random_seed().map_err(|_| NodeError::NoRandom)?;
+    let (first, _) = bytes.split_first_chunk().ok_or(NodeError::NoRandom)?;
+    Ok(u64::from_le_bytes(*first))
 }

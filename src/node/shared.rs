@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) timing: Arc<Timing>,
     pub(crate) channel_config: ChannelConfig,
+    /// Messages and bytes by relay beyond which the node's machine may dial.
+    pub(crate) dial_threshold: (u32, u32),
     pub(crate) clock: Clock,
     pub(crate) runtime: Runtime,
     pub(crate) mailboxes: mailbox::Table,
@@ -82,6 +84,10 @@ impl Clock {
 impl Shared {
     pub(crate) fn boot(&self) -> Boot {
         Boot(self.boot.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_boot(&self, boot: Boot) {
+        self.boot.store(boot.0, Ordering::Release);
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -184,6 +190,7 @@ impl Shared {
         home: Option<GroupId>,
     ) -> Result<Arc<PeerHandle>, SendError> {
         if let Some(handle) = self.peers.find(peer) {
+            handle.learn_home(home);
             return Ok(handle);
         }
         if self.is_stopped() {

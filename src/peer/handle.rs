@@ -3,7 +3,7 @@
 //! Everything that is for the task lies under one short lock; the task takes all of it at once.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use archipelago_core::channel::{Message, Path};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId, Pid};
@@ -75,14 +75,14 @@ pub(crate) struct Inbox {
     /// At most a few per session that lives: paths and streams come and go with sessions.
     pub(crate) signals: VecDeque<Signal>,
     pub(crate) relayed: VecDeque<(Path, Boot, Bytes)>,
-    is_ended: bool,
+    pub(crate) is_ended: bool,
 }
 
 /// The way to one peer's task.
 #[derive(Debug)]
 pub(crate) struct PeerHandle {
     pub(crate) id: NodeId,
-    pub(crate) home: Option<GroupId>,
+    home: OnceLock<GroupId>,
     inbox: Mutex<Inbox>,
     pub(crate) waker: AtomicWaker,
     /// A permit per byte that still fits the queue.
@@ -109,12 +109,25 @@ impl PeerHandle {
         let queue_bytes_max = queue_bytes_max.clamp(OVERHEAD_BYTES, u32::MAX as usize >> 4);
         Self {
             id,
-            home,
+            home: home.map_or_else(OnceLock::new, OnceLock::from),
             inbox: Mutex::default(),
             waker: AtomicWaker::new(),
             room: Semaphore::new(queue_bytes_max),
             queue_bytes_max,
             reach: watch::Sender::new(Reach::Seeking),
+        }
+    }
+
+    /// Where to look the peer up; none until somebody says so.
+    pub(crate) fn home(&self) -> Option<GroupId> {
+        self.home.get().copied()
+    }
+
+    /// Somebody knows where to look the peer up; the first word counts.
+    pub(crate) fn learn_home(&self, home: Option<GroupId>) {
+        if let Some(home) = home {
+            // It is only a hint: the second word is as good as the first.
+            let _ = self.home.set(home);
         }
     }
 
@@ -245,7 +258,7 @@ impl PeerHandle {
     }
 
     /// For the task: ends the queue, whatever waits in it, and returns that.
-    pub(crate) fn end(&self, reach: Reach) -> VecDeque<Outgoing> {
+    pub(crate) fn end(&self, reach: Reach) -> (VecDeque<Outgoing>, VecDeque<Signal>) {
         self.set_reach(reach);
         let mut inbox = self.lock();
         inbox.is_ended = true;
@@ -253,7 +266,7 @@ impl PeerHandle {
         inbox.is_ended = true;
         drop(inbox);
         self.room.close();
-        left.outgoing
+        (left.outgoing, left.signals)
     }
 }
 

@@ -5,8 +5,12 @@
 //! message either way and ends when the channel is at rest; what must outlive it, the channel's
 //! watermarks, stays in [`Registry`].
 
+mod demand;
 mod handle;
+mod inboxes;
 mod registry;
+mod streams;
+mod task;
 
-pub(crate) use handle::{Outgoing, PeerHandle, PushError};
+pub(crate) use handle::{Outgoing, PeerHandle, PushError, Signal};
 pub(crate) use registry::{Registry, start};

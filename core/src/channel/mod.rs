@@ -389,6 +389,19 @@ impl Channel {
         self.busy().say(Frame::NoMailbox { from, to });
     }
 
+    /// Gives up what was accepted and not acknowledged; returns how many messages. What is sent
+    /// from now on begins a new epoch.
+    pub fn abandon(&mut self, config: &ChannelConfig, now: Time) -> usize {
+        let Some(busy) = &mut self.busy else {
+            return 0;
+        };
+        let unacked = busy.outbound.on_peer_restart();
+        self.new_epoch(now);
+        // Who waits for room finds out by its next try.
+        self.settle(config, &mut Vec::new());
+        unacked
+    }
+
     /// Whether nothing is queued, unacknowledged, half received or waiting to be said.
     pub const fn is_at_rest(&self) -> bool {
         self.busy.is_none()

@@ -1,0 +1,169 @@
+//! Makes a node: key, sockets, machine, task.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use archipelago_core::channel::ChannelConfig;
+use archipelago_core::{Address, Rng, Roles};
+use archipelago_router::{Command, NodeConfig};
+use archipelago_sgroup::GroupConfig;
+use futures::StreamExt;
+use libp2p::Multiaddr;
+use libp2p::core::transport::ListenerId;
+use libp2p::swarm::SwarmEvent;
+use tokio::sync::{mpsc, watch};
+
+use super::{Actor, Request};
+use crate::identity::{Identity, random_seed};
+use crate::metrics::Counters;
+use crate::node::{Builder, Clock, Life, Replica, Shared, StartError};
+use crate::peer::Registry;
+use crate::swarm::Swarm;
+use crate::{Runtime, event, mailbox};
+
+/// Where a node listens that was not told: a free port, of this machine only.
+const LISTEN_DEFAULT: &str = "/ip4/127.0.0.1/tcp/0";
+
+/// Requests that wait for the node's task; beyond it their senders wait.
+const REQUESTS_MAX: usize = 1_024;
+
+/// How long listening may take.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Makes a node and starts its task.
+pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Shared>, StartError> {
+    let identity = match &builder.key_file {
+        Some(path) => Identity::load_or_create(path)?,
+        None => Identity::generate()?,
+    };
+    let mut swarm =
+        crate::swarm::build(&identity.keypair(), &builder.limits).map_err(StartError::Handshake)?;
+    let addresses = listen(&mut swarm, &builder.listen).await?;
+    let realm: Arc<str> = builder.realm.as_str().into();
+    let timing = builder.timing_arc();
+    let groups = builder.groups.iter().cloned();
+    let groups: Vec<Arc<GroupConfig>> = groups
+        .map(|spec| Arc::new(spec.into_config(&realm, &timing)))
+        .collect();
+    let config = Arc::new(node_config(&builder, &identity, &addresses, groups));
+    let clock = Clock::new();
+    let rng = Rng::new(*random_seed()?);
+    let node = archipelago_router::Node::new(config.clone(), identity.crypto(), rng, clock.now())?;
+    let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
+    let shared = Arc::new(Shared {
+        id: config.id,
+        name: config.name.clone(),
+        realm,
+        home: config.groups.first().map(|group| group.id()),
+        addresses,
+        mailboxes: mailbox::Table::new(
+            builder.limits.mailboxes_max,
+            builder.limits.mailbox_len_max,
+        ),
+        peers: Registry::new(builder.limits.busy_peers_max),
+        limits: builder.limits,
+        timing,
+        channel_config: ChannelConfig::default(),
+        dial_threshold: config.dial_threshold,
+        clock,
+        runtime: runtime.clone(),
+        hub: event::Hub::default(),
+        replica: Replica::new(config.groups.iter().map(|group| group.id())),
+        metrics: Counters::default(),
+        requests,
+        life: watch::Sender::new(Life::Starting),
+        frozen: watch::Sender::new(false),
+        boot: AtomicU64::new(config.boot.0),
+    });
+    let mut actor = Actor::new(node, swarm, shared.clone(), inbox, identity);
+    actor.on_request(Request::Command {
+        command: Command::Start,
+        reply: None,
+    });
+    actor.finish();
+    runtime.handle().spawn(actor.run());
+    Ok(shared)
+}
+
+fn node_config(
+    builder: &Builder,
+    identity: &Identity,
+    addresses: &[Address],
+    groups: Vec<Arc<GroupConfig>>,
+) -> NodeConfig {
+    let on_demand_default = if builder.roles.contains(Roles::REFLECTOR) {
+        512
+    } else {
+        64
+    };
+    let mut config = NodeConfig::new(
+        identity.id(),
+        &builder.name,
+        &builder.realm,
+        identity.boot(),
+    );
+    config.roles = builder.roles;
+    config.addresses = addresses.to_vec();
+    config.groups = groups;
+    config.relay = builder.relay;
+    config.on_demand_max = builder.on_demand_max.unwrap_or(on_demand_default);
+    config.idle_timeout = builder.idle_timeout.unwrap_or(config.idle_timeout);
+    config.dial_threshold = builder.dial_threshold.unwrap_or(config.dial_threshold);
+    config
+}
+
+/// Listens everywhere it should, and says under which addresses.
+async fn listen(swarm: &mut Swarm, configured: &[String]) -> Result<Vec<Address>, StartError> {
+    let failed = |address: &str, reason: String| StartError::Listen {
+        address: address.to_owned(),
+        reason,
+    };
+    let default = [LISTEN_DEFAULT.to_owned()];
+    let configured = if configured.is_empty() {
+        &default
+    } else {
+        configured
+    };
+    let mut waiting: Vec<(ListenerId, &str)> = Vec::new();
+    for address in configured {
+        let parsed: Multiaddr = address
+            .parse()
+            .map_err(|error| failed(address, format!("not a multiaddress: {error}")))?;
+        let listener = swarm
+            .listen_on(parsed)
+            .map_err(|error| failed(address, error.to_string()))?;
+        waiting.push((listener, address));
+    }
+    let mut addresses = Vec::new();
+    let all = async {
+        while let Some(&(_, first)) = waiting.first() {
+            match swarm.select_next_some().await {
+                SwarmEvent::NewListenAddr {
+                    listener_id,
+                    address,
+                } => {
+                    waiting.retain(|(listener, _)| *listener != listener_id);
+                    addresses.push(Address::from(address.to_string().as_str()));
+                }
+                SwarmEvent::ListenerClosed { reason, .. } => {
+                    let reason =
+                        reason.map_or_else(|error| error.to_string(), |()| "closed".into());
+                    return Err(failed(first, reason));
+                }
+                SwarmEvent::ListenerError { error, .. } => {
+                    return Err(failed(first, error.to_string()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(LISTEN_TIMEOUT, all).await {
+        Ok(listening) => listening.map(|()| addresses),
+        Err(_) => Err(failed(
+            &configured.join(", "),
+            "nothing listened within 5 s".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,150 @@
+//! Does what the machine says, in order.
+
+use archipelago_core::channel::Path;
+use archipelago_core::wire::{Control, SessionId};
+use archipelago_core::{Boot, NodeId};
+use archipelago_router::{Event, Output};
+use archipelago_sgroup::GroupEvent;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Actor, DRAIN_TIMEOUT};
+use crate::NodeEvent;
+use crate::node::Life;
+use crate::peer::Signal;
+use crate::session::PushError;
+
+impl Actor {
+    /// Does all that was put into the buffer.
+    pub(super) fn perform(&mut self) {
+        let mut out = std::mem::take(&mut self.out);
+        for output in out.drain(..) {
+            self.perform_one(output);
+        }
+        // Nothing was appended meanwhile; the buffer keeps its room for the next input.
+        out.append(&mut self.out);
+        self.out = out;
+    }
+
+    fn perform_one(&mut self, output: Output) {
+        match output {
+            Output::Send { session, message } => self.send(session, &message),
+            Output::Dial {
+                dial,
+                peer,
+                addresses,
+            } => self.dial(dial, peer, &addresses),
+            Output::Close { session, .. } => self.close(session),
+            Output::AttachPath { peer, boot, path } => self.attach(peer, boot, path),
+            Output::DetachPath { peer, path } => self.detach(peer, path),
+            Output::FramesArrived {
+                peer,
+                boot,
+                path,
+                frames,
+            } => self.on_frames(peer, boot, path, frames),
+            Output::Unreachable { peer, reason } => {
+                if let Some(handle) = self.shared.peers.find(peer) {
+                    handle.signal(Signal::Unreachable(reason));
+                }
+            }
+            Output::Event(event) => self.on_event(event),
+            Output::Stopped => self.draining = Some(Instant::now() + DRAIN_TIMEOUT),
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, session: SessionId, message: &Control) {
+        let Some(known) = self.sessions.find(session) else {
+            return;
+        };
+        let metrics = &self.shared.metrics;
+        match known.outbox.push(message) {
+            Ok(_) => metrics.control_sent.add(1),
+            Err(PushError::Full) => {
+                metrics.slow_peers_closed.add(1);
+                self.swarm.close_connection(known.connection);
+                return;
+            }
+            // Longer than a frame may be: a peer could not read it anyhow.
+            Err(PushError::TooLong) => {
+                metrics.control_unencodable.add(1);
+                return;
+            }
+        }
+        self.sessions.mark_dirty(session);
+    }
+
+    /// Closes a session after what is queued was written, or when that takes too long.
+    fn close(&mut self, session: SessionId) {
+        if let Some(known) = self.sessions.find(session) {
+            known.outbox.close();
+            let connection = known.connection;
+            self.expect_progress(connection);
+        }
+    }
+
+    fn attach(&mut self, peer: NodeId, boot: Boot, path: Path) {
+        self.shared.peers.attach(peer, boot, path);
+        let Path::Direct(session) = path else {
+            return;
+        };
+        let Some(known) = self.sessions.find_mut(session) else {
+            return;
+        };
+        known.is_attached = true;
+        let connection = known.connection;
+        for stream in self.sessions.take_early(connection) {
+            if let Ok(handle) = self.shared.peer(peer, None) {
+                handle.signal(Signal::Inbound(session, stream));
+            }
+        }
+    }
+
+    fn detach(&mut self, peer: NodeId, path: Path) {
+        if let Path::Direct(session) = path
+            && let Some(known) = self.sessions.find_mut(session)
+        {
+            known.is_attached = false;
+        }
+        let now = self.now();
+        let config = &self.shared.channel_config;
+        self.shared.peers.detach(peer, path, config, now);
+    }
+
+    fn on_frames(&self, peer: NodeId, boot: Boot, path: Path, frames: Bytes) {
+        let is_taken = self
+            .shared
+            .peer(peer, None)
+            .is_ok_and(|handle| handle.relayed(path, boot, frames));
+        if !is_taken {
+            self.shared.metrics.relay_dropped.add(1);
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match &event {
+            Event::Started { boot } => {
+                self.shared.set_boot(*boot);
+                if self.identity.raise_boot(*boot).is_err() {
+                    self.shared.metrics.boots_unsaved.add(1);
+                }
+                self.shared.advance(Life::Started);
+            }
+            Event::Group { group, event } => {
+                self.stale.groups.insert(*group);
+                if let GroupEvent::Joined { missing } = event {
+                    self.shared.replica.set_joined(*group, *missing);
+                }
+            }
+            Event::SessionUp { .. } | Event::SessionDown { .. } => self.stale.sessions = true,
+            Event::RouteUp { .. } | Event::RouteDown { .. } => self.stale.routes = true,
+            _ => {}
+        }
+        // Whoever hears of it finds it in the replica.
+        self.refresh();
+        if let Some(event) = NodeEvent::from_machine(event) {
+            self.shared.hub.tell(&event);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What others ask of the node's task.
+
+use archipelago_core::wire::{Control, SessionId};
+use archipelago_router::{Command, Refused, SessionEvent};
+use tokio::sync::oneshot;
+
+use super::Actor;
+use crate::session::PumpEnd;
+
+/// Something for the node's task.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// For the machine.
+    Command {
+        command: Command,
+        /// Who waits for the answer.
+        reply: Option<oneshot::Sender<Result<(), Refused>>>,
+    },
+    /// Control messages arrived.
+    Control {
+        session: SessionId,
+        batch: Vec<Control>,
+    },
+    /// A control stream ended; nothing of it follows.
+    ControlEnded { session: SessionId, end: PumpEnd },
+    /// A peer's task wants to write on a session.
+    OpenData { session: SessionId },
+    /// A peer broke the protocol on a data stream.
+    Abused { session: SessionId },
+}
+
+impl Actor {
+    pub(super) fn on_request(&mut self, request: Request) {
+        match request {
+            Request::Command { command, reply } => {
+                let now = self.now();
+                let result = self.node.handle_command(command, now, &mut self.out);
+                self.perform();
+                if let Some(reply) = reply {
+                    // Who asked may have gone: it was done all the same.
+                    let _ = reply.send(result);
+                }
+            }
+            Request::Control { session, mut batch } => {
+                if self.sessions.find(session).is_some() {
+                    let now = self.now();
+                    self.node
+                        .handle_messages(session, &mut batch, now, &mut self.out);
+                    self.perform();
+                }
+            }
+            Request::ControlEnded { session, end } => self.on_control_ended(session, end),
+            Request::OpenData { session } => {
+                if let Some(known) = self.sessions.find(session) {
+                    let (peer, connection) = (known.peer_id, known.connection);
+                    self.swarm.behaviour_mut().open_data(peer, connection);
+                }
+            }
+            Request::Abused { session } => {
+                if let Some(connection) = self.sessions.find(session).map(|s| s.connection) {
+                    self.close_abused(connection);
+                }
+            }
+        }
+    }
+
+    fn on_control_ended(&mut self, session: SessionId, end: PumpEnd) {
+        let Some(gone) = self.sessions.remove(session) else {
+            return;
+        };
+        let metrics = &self.shared.metrics;
+        metrics.sessions_closed.add(1);
+        if end == PumpEnd::Abused {
+            metrics.abusive_peers_closed.add(1);
+        }
+        self.swarm.close_connection(gone.connection);
+        let now = self.now();
+        let event = SessionEvent::Closed { session };
+        self.node.handle_session(event, now, &mut self.out);
+        self.perform();
+    }
+}

@@ -1,0 +1,171 @@
+//! The data streams of one peer: frames out by one, frames in by the other.
+//!
+//! A writer takes the next burst only when the last one is written, so that what is sent next is
+//! decided as late as possible. A reader keeps bytes only of a frame that is incomplete.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use archipelago_core::Time;
+use archipelago_core::channel::{ChannelConfig, Frame, FrameDecoder, FrameEncoder, FrameError};
+use archipelago_core::wire::SessionId;
+use bytes::BytesMut;
+use futures::{AsyncRead, AsyncWrite};
+use libp2p::Stream;
+
+use crate::session::with_scratch;
+
+/// Our data stream on one session.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) session: SessionId,
+    stream: Stream,
+    encoder: FrameEncoder,
+    bytes: Vec<u8>,
+    written: usize,
+    is_unflushed: bool,
+    is_closing: bool,
+    pub(crate) used_at: Time,
+}
+
+/// What became of writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WriteState {
+    /// All is written and flushed; there is room for a burst.
+    Idle,
+    /// The stream has no room.
+    Blocked,
+    /// The stream is closed, or lost.
+    Ended,
+}
+
+impl Writer {
+    pub(crate) const fn new(session: SessionId, stream: Stream, now: Time) -> Self {
+        Self {
+            session,
+            stream,
+            encoder: FrameEncoder::new(),
+            bytes: Vec::new(),
+            written: 0,
+            is_unflushed: false,
+            is_closing: false,
+            used_at: now,
+        }
+    }
+
+    /// Whether a burst may be put in.
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes.is_empty() && !self.is_closing
+    }
+
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    /// Takes a burst; returns its length in bytes.
+    pub(crate) fn put(&mut self, frames: &mut Vec<Frame>, now: Time) -> usize {
+        for frame in frames.drain(..) {
+            self.encoder.encode(&frame, &mut self.bytes);
+        }
+        self.used_at = now;
+        self.bytes.len()
+    }
+
+    /// Closes the stream once all is written.
+    pub(crate) const fn close(&mut self) {
+        self.is_closing = true;
+    }
+
+    /// Writes what there is. Flushes only if `is_last`: no burst follows at once.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, is_last: bool) -> WriteState {
+        match self.poll_write(cx) {
+            Poll::Pending => return WriteState::Blocked,
+            Poll::Ready(Err(())) => return WriteState::Ended,
+            Poll::Ready(Ok(())) => {}
+        }
+        if self.is_closing {
+            return match Pin::new(&mut self.stream).poll_close(cx) {
+                Poll::Pending => WriteState::Blocked,
+                Poll::Ready(_) => WriteState::Ended,
+            };
+        }
+        if is_last && self.is_unflushed {
+            match Pin::new(&mut self.stream).poll_flush(cx) {
+                Poll::Pending => return WriteState::Idle,
+                Poll::Ready(Err(_)) => return WriteState::Ended,
+                Poll::Ready(Ok(())) => self.is_unflushed = false,
+            }
+            // Idle: no buffer is kept.
+            self.bytes = Vec::new();
+        }
+        WriteState::Idle
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        while let Some(rest) = self.bytes.get(self.written..)
+            && !rest.is_empty()
+        {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest)) {
+                Ok(count) if count > 0 => {
+                    self.written += count;
+                    self.is_unflushed = true;
+                }
+                _ => return Poll::Ready(Err(())),
+            }
+        }
+        self.bytes.clear();
+        self.written = 0;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The peer's data stream on one session.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) session: SessionId,
+    stream: Stream,
+    decoder: FrameDecoder,
+    partial: BytesMut,
+}
+
+/// What came out of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadState {
+    /// So many bytes; their whole frames are in the batch.
+    Read(usize),
+    /// The peer closed it, or it is lost.
+    Ended,
+}
+
+impl Reader {
+    pub(crate) fn new(session: SessionId, stream: Stream, config: &ChannelConfig) -> Self {
+        Self {
+            session,
+            stream,
+            decoder: FrameDecoder::new(config.chunk_bytes_max),
+            partial: BytesMut::new(),
+        }
+    }
+
+    /// Reads once, and appends the frames that are complete.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut Vec<Frame>,
+    ) -> Poll<Result<ReadState, FrameError>> {
+        let count = ready!(with_scratch(|scratch| {
+            let count = ready!(Pin::new(&mut self.stream).poll_read(cx, scratch)).unwrap_or(0);
+            self.partial
+                .extend_from_slice(scratch.get(..count).unwrap_or_default());
+            Poll::Ready(count)
+        }));
+        if count == 0 {
+            return Poll::Ready(Ok(ReadState::Ended));
+        }
+        self.decoder.decode_mut(&mut self.partial, batch)?;
+        if self.partial.is_empty() {
+            self.partial = BytesMut::new();
+        }
+        Poll::Ready(Ok(ReadState::Read(count)))
+    }
+}
