@@ -116,3 +116,31 @@ impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T,
         Ok(list)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_list_takes_no_more() {
+        let mut list = List::<u8, 2>::truncated([1, 2, 3]);
+        assert_eq!(list[..], [1, 2]);
+        assert_eq!(list.push(4), Err(TooMany { len: 3, max: 2 }));
+        assert_eq!(list.into_vec(), [1, 2]);
+        let error = List::<u8, 2>::try_from(vec![1, 2, 3]);
+        assert_eq!(error, Err(TooMany { len: 3, max: 2 }));
+    }
+
+    #[test]
+    fn a7_a_list_beyond_its_limit_is_not_read() {
+        let decode = postcard::from_bytes::<List<u8, 2>>;
+        assert_eq!(decode(&[2, 7, 8]), Ok(List::truncated([7, 8])));
+        assert_eq!(decode(&[3, 7, 8, 9]), Err(postcard::Error::SerdeDeCustom));
+        // A claim beyond the bytes is no claim: the elements are read until the limit.
+        assert_eq!(decode(&[9, 7, 8, 9]), Err(postcard::Error::SerdeDeCustom));
+        assert_eq!(
+            decode(&[9, 7]),
+            Err(postcard::Error::DeserializeUnexpectedEnd)
+        );
+    }
+}

@@ -86,6 +86,27 @@ fn a7_a_claim_of_many_elements_allocates_nothing_for_them() {
     }
 }
 
+/// Enough bytes follow for the claim to be believed, but not enough for its elements.
+#[test]
+fn a7_a_claim_with_some_bytes_behind_it_allocates_only_for_those() {
+    let empty = [
+        GroupBody::ViewDigest(Default::default()),
+        GroupBody::View(Default::default()),
+        GroupBody::LogDigest(Default::default()),
+    ];
+    for body in empty {
+        let mut bomb = Vec::new();
+        encode(&Control::Group(GroupId([0; 16]), body), &mut bomb).unwrap();
+        // The last byte is the list's length: now 1,024.
+        bomb.pop();
+        bomb.extend([128, 8]);
+        bomb.resize(bomb.len() + 1_100, 0);
+        assert_eq!(decode(&bomb), Err(DecodeError::Truncated));
+        let peak = peak_of_decoding(&bomb);
+        assert!(peak <= 8 * bomb.len() as u64, "{peak} B");
+    }
+}
+
 #[test]
 fn a6_an_announced_frame_allocates_nothing_before_it_arrives() {
     let cost = measure(|| {
