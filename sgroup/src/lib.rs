@@ -2,8 +2,11 @@
 
 pub mod admission;
 mod config;
+mod detector;
 mod group;
+mod join;
 pub mod log;
+mod view;
 #[cfg(test)]
 mod testing;
 

@@ -1,0 +1,315 @@
+//! Finds out who is dead, and errs for the living.
+//!
+//! - [`beat`]: one-way heartbeats to my observers. [`watch`]: whose observer I am.
+//! - [`case`], [`probe`], [`tally`]: silence → ping, redial and indirect probes → votes → death.
+//! - [`helping`]: probes that I make for others. [`health`]: whether I may trust my own ears.
+//!
+//! It never changes the view: it says [`Fact`]s. It counts only what it heard itself, what helpers
+//! report after being asked, and votes of admitted members bound to the same tenure.
+//!
+//! Cost: four messages per period at rest, nothing allocated; O(n) when the view changed and for
+//! each round of probes.
+//! Sources: SWIM (DSN 2002); Lifeguard (DSN 2018); observers by rendezvous and votes are ours.
+
+mod beat;
+mod case;
+mod health;
+mod helping;
+mod probe;
+mod tally;
+mod watch;
+
+use std::time::Duration;
+
+use archipelago_core::wire::ProbeOutcome;
+use archipelago_core::{Context, Peer, Time};
+
+pub(crate) use case::Cause;
+
+use crate::view::View;
+use crate::{GroupOutputs, Timing};
+use beat::Beats;
+use case::Case;
+use health::Health;
+use helping::Helping;
+use watch::Watches;
+
+/// Those who do not observe a member wait for so long before they look into a suspicion.
+pub(crate) const OTHERS_DELAY: Duration = Duration::from_millis(250);
+
+/// What the detector is lent of its surroundings.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) timing: &'a Timing,
+    /// Whether this node is up, and so has a vote.
+    pub(crate) is_voter: bool,
+    /// For heartbeats.
+    pub(crate) log_hash: u32,
+}
+
+/// What the detector found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// Votes against the member are alive.
+    Suspected(Peer),
+    /// They are not any more: it lives.
+    Cleared(Peer),
+    /// Enough votes.
+    Dead(Peer),
+    /// Others hear it, this node does not.
+    PathDown(Peer),
+    /// Nobody who was asked hears it, and this node has no vote yet.
+    Unreachable(Peer),
+    /// A session with it is wanted at once.
+    Redial(Peer),
+}
+
+/// The failure detector of one group at one node.
+#[derive(Debug)]
+pub(crate) struct Detector {
+    beats: Beats,
+    watches: Watches,
+    cases: Vec<Case>,
+    helping: Helping,
+    health: Health,
+    /// Who was suspected lately, for the sweep.
+    suspicions: Vec<(Time, Peer)>,
+    swept: Option<Time>,
+    probe_id: u32,
+}
+
+impl Detector {
+    pub(crate) fn new() -> Self {
+        Self {
+            beats: Beats::new(),
+            watches: Watches::default(),
+            cases: Vec::new(),
+            helping: Helping::default(),
+            health: Health::default(),
+            suspicions: Vec::new(),
+            swept: None,
+            probe_id: 0,
+        }
+    }
+
+    /// Any input of the group arrived: notices this node's own pauses.
+    pub(crate) fn on_input(&mut self, timing: &Timing, now: Time) {
+        if !self.health.on_input(timing, now) {
+            return;
+        }
+        let patient = now.after(timing.heartbeat_period + timing.probe_timeout.1);
+        self.watches.postpone_all(patient);
+        self.helping.clear();
+        self.suspicions.clear();
+        for case in &mut self.cases {
+            case.stage = case::Stage::Held;
+            case.mine = None;
+            case.due = patient;
+        }
+    }
+
+    /// Members came, went, or fell under suspicion.
+    pub(crate) fn on_view_changed(&mut self, now: Time) {
+        self.beats.on_view_changed(now);
+    }
+
+    /// A member proved itself: it may have chosen this node as an observer.
+    pub(crate) fn on_admitted(&mut self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) {
+        self.beats.on_view_changed(cx.now);
+        if watch::is_observer(peer, around.view, cx.peers, around.timing) {
+            self.watches.add(peer, self.silence(peer, around, cx));
+        }
+    }
+
+    /// A member's heartbeat arrived: it chose this node as an observer.
+    pub(crate) fn on_heartbeat(&mut self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) {
+        if !self.watches.contains(peer) {
+            self.watches.add(peer, self.silence(peer, around, cx));
+        }
+    }
+
+    /// Anything of a member arrived (`peers` knows when).
+    pub(crate) fn on_life(
+        &mut self,
+        peer: Peer,
+        around: &Surroundings<'_>,
+        cx: &Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        if self.cases.is_empty() && self.helping.next() == Time::NEVER {
+            return;
+        }
+        self.helping.on_life(peer, cx, out);
+        let Some(index) = self.position(peer) else {
+            return;
+        };
+        let is_answer = self.heard(peer, cx) > self.cases[index].started;
+        let is_held = self.cases[index].started == Time::NEVER;
+        if is_answer || is_held {
+            self.close(index, around, cx, facts);
+        }
+    }
+
+    /// The last session with a member closed.
+    pub(crate) fn on_closed(
+        &mut self,
+        peer: Peer,
+        around: &Surroundings<'_>,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        self.helping.on_closed(peer, cx, out);
+        self.examine_soon(peer, Cause::Closed, around, cx, out, facts);
+    }
+
+    /// A dial to a member failed.
+    pub(crate) fn on_dial_failed(
+        &mut self,
+        peer: Peer,
+        around: &Surroundings<'_>,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        if let Some(index) = self.position(peer) {
+            self.cases[index].has_dial_failed = true;
+            self.check(index, around, cx, out, facts);
+        } else if !around.view.find(peer).is_some_and(|member| member.is_path_down) {
+            self.examine_soon(peer, Cause::Closed, around, cx, out, facts);
+        }
+    }
+
+    /// A member asks whether another lives.
+    pub(crate) fn on_probe(
+        &mut self,
+        question: (Peer, u32, Peer),
+        around: &Surroundings<'_>,
+        cx: &Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        self.helping.on_probe(question, &self.health, around, cx, out);
+    }
+
+    /// A helper answers.
+    pub(crate) fn on_report(
+        &mut self,
+        (target, id): (Peer, u32),
+        outcome: ProbeOutcome,
+        around: &Surroundings<'_>,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        let Some(index) = self.position(target) else {
+            return;
+        };
+        let case = &mut self.cases[index];
+        if case.id != id || case.stage != case::Stage::Probing || case.answered >= case.asked {
+            return;
+        }
+        case.answered += 1;
+        case.was_heard_elsewhere |= matches!(outcome, ProbeOutcome::Heard { .. });
+        self.check(index, around, cx, out, facts);
+    }
+
+    /// This node was suspected by others, and is not dead.
+    pub(crate) fn on_suspected(&mut self) {
+        self.health.worsen();
+    }
+
+    /// A member refuted: the votes were about an earlier incarnation.
+    pub(crate) fn on_refuted(
+        &mut self,
+        peer: Peer,
+        around: &Surroundings<'_>,
+        cx: &Context<'_>,
+        facts: &mut Vec<Fact>,
+    ) {
+        if let Some(index) = self.position(peer) {
+            self.close(index, around, cx, facts);
+        }
+    }
+
+    /// A member is gone, or another one than before.
+    pub(crate) fn forget(&mut self, peer: Peer, now: Time) {
+        self.beats.on_view_changed(now);
+        self.watches.remove(peer);
+        self.cases.retain(|case| case.peer != peer);
+        for case in &mut self.cases {
+            case.forget_voter(peer);
+        }
+    }
+
+    /// What has come due.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        around: &Surroundings<'_>,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        self.beats.handle_timeout(around, cx, out);
+        self.helping.handle_timeout(cx, out);
+        while let Some(peer) = self.watches.due(cx.now) {
+            self.on_watch_due(peer, around, cx, out, facts);
+        }
+        for index in (0..self.cases.len()).rev() {
+            if self.cases.get(index).is_some_and(|case| case.due <= cx.now) {
+                self.check(index, around, cx, out, facts);
+            }
+        }
+    }
+
+    /// When to call `handle_timeout`. At rest: the next beat or the next look at a member.
+    pub(crate) fn next(&self) -> Time {
+        let cases = self.cases.iter().map(|case| case.due).min();
+        self.beats
+            .next()
+            .min(self.watches.next())
+            .min(self.helping.next())
+            .min(cases.unwrap_or(Time::NEVER))
+    }
+
+    /// Looks at a member that was due: heard in time, or the beginning of a case.
+    fn on_watch_due(
+        &mut self,
+        peer: Peer,
+        around: &Surroundings<'_>,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        let period = around.timing.heartbeat_period;
+        let deadline = self.silence(peer, around, cx);
+        let is_path_down = around.view.find(peer).is_some_and(|member| member.is_path_down);
+        if deadline > cx.now {
+            self.health.improve(around.timing, cx.now);
+            self.watches.postpone(peer, deadline);
+            return;
+        }
+        let pause = if is_path_down { period * 2 } else { period };
+        self.watches.postpone(peer, cx.now.after(pause));
+        self.examine(peer, Cause::Silent, Duration::ZERO, cx);
+        if let Some(index) = self.position(peer) {
+            self.check(index, around, cx, out, facts);
+        }
+    }
+
+    /// When the member's silence becomes an alarm.
+    fn silence(&self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) -> Time {
+        let state = cx.peers.get(peer);
+        let patience = self.health.patience(state, around.timing);
+        let wait = around.timing.heartbeat_period + patience;
+        self.heard(peer, cx).after(wait)
+    }
+
+    fn heard(&self, peer: Peer, cx: &Context<'_>) -> Time {
+        self.health.heard(cx.peers.get(peer))
+    }
+
+    fn position(&self, peer: Peer) -> Option<usize> {
+        self.cases.iter().position(|case| case.peer == peer)
+    }
+}

@@ -1,0 +1,83 @@
+//! Whom this node watches over: the members that chose it as an observer.
+//!
+//! A member is watched from its first heartbeat, or from its admission when this node is among its
+//! observers by the view, until it falls silent, turns out to live and no longer needs it. So
+//! views that differ for a moment cause no alarm, and no table of all members' observers is kept.
+//!
+//! Deadlines are rechecked lazily against the last sign of life, never moved per message.
+//! Cost: O(1) per heartbeat; O(n) when somebody is admitted or fell silent.
+
+use archipelago_core::{Peer, Peers, Time};
+
+use crate::Timing;
+use crate::view::{View, rendezvous};
+
+/// Ordered by slot: four on average, ten or so at most.
+#[derive(Debug, Default)]
+pub(super) struct Watches(Vec<Watch>);
+
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    peer: Peer,
+    check: Time,
+}
+
+impl Watches {
+    pub(super) fn contains(&self, peer: Peer) -> bool {
+        self.search(peer).is_ok()
+    }
+
+    /// Watches `peer`, first looking at it at `check`.
+    pub(super) fn add(&mut self, peer: Peer, check: Time) {
+        if let Err(index) = self.search(peer) {
+            self.0.insert(index, Watch { peer, check });
+        }
+    }
+
+    pub(super) fn remove(&mut self, peer: Peer) {
+        if let Ok(index) = self.search(peer) {
+            self.0.remove(index);
+        }
+    }
+
+    /// Looks at `peer` again at `check`.
+    pub(super) fn postpone(&mut self, peer: Peer, check: Time) {
+        if let Ok(index) = self.search(peer) {
+            self.0[index].check = check;
+        }
+    }
+
+    pub(super) fn postpone_all(&mut self, check: Time) {
+        for watch in &mut self.0 {
+            watch.check = check;
+        }
+    }
+
+    pub(super) fn next(&self) -> Time {
+        let checks = self.0.iter().map(|watch| watch.check);
+        checks.min().unwrap_or(Time::NEVER)
+    }
+
+    /// One that is due, if any.
+    pub(super) fn due(&self, now: Time) -> Option<Peer> {
+        let mut due = self.0.iter().filter(|watch| watch.check <= now);
+        due.next().map(|watch| watch.peer)
+    }
+
+    fn search(&self, peer: Peer) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&peer, |watch| watch.peer)
+    }
+}
+
+/// Whether this node is among the observers that `peer` should choose, by this node's view.
+pub(super) fn is_observer(peer: Peer, view: &View, peers: &Peers, timing: &Timing) -> bool {
+    let observed = peers.id(peer).prefix();
+    let mine = rendezvous(observed, view.me().prefix());
+    let better = view
+        .present()
+        .filter(|member| member.peer != peer && !member.is_suspect)
+        .filter(|member| rendezvous(observed, peers.id(member.peer).prefix()) > mine)
+        .take(timing.observers)
+        .count();
+    better < timing.observers
+}

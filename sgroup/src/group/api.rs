@@ -1,0 +1,125 @@
+//! What passes between a [`Group`](super::Group) and its caller.
+
+use std::sync::Arc;
+
+use archipelago_core::wire::{GroupBody, Life};
+use archipelago_core::{Boot, Era, NodeId, Peer, SignedRecord};
+
+/// What a group asks of its caller, or tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GroupOutput {
+    /// Send to a peer by its session, else by a detour, else not at all: every message is
+    /// repaired by anti-entropy or repeated by a timer.
+    Send {
+        /// To whom.
+        to: Peer,
+        /// What.
+        body: GroupBody,
+    },
+    /// Measure the round trip to a peer, and so learn whether it lives.
+    Ping {
+        /// Of whom.
+        peer: Peer,
+    },
+    /// Open a session; answered by `handle_session_ready` or `handle_dial_failed`.
+    Dial {
+        /// To whom.
+        target: DialTarget,
+    },
+    /// The peer proved that it belongs to the group: its session is justified by the group and
+    /// may carry data.
+    Admitted {
+        /// Who.
+        peer: Peer,
+    },
+    /// The group no longer justifies a session with the peer (left, down, or not admitted).
+    Released {
+        /// Who.
+        peer: Peer,
+    },
+    /// The group remembers a later start of this node than this one: continue as `boot`.
+    RaiseBoot {
+        /// The start to use, before any mailbox exists.
+        boot: Boot,
+    },
+    /// For those who watch.
+    Event(GroupEvent),
+}
+
+/// The caller's buffer; a machine only appends to it.
+pub type GroupOutputs = Vec<GroupOutput>;
+
+/// Whom to dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DialTarget {
+    /// The seed of this index in the group's configuration; its node may be unknown.
+    Seed(usize),
+    /// A member; its addresses are in its record in the table of peers.
+    Peer(Peer),
+}
+
+/// What a watcher of a group hears, each once per (boot, era).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GroupEvent {
+    /// This node is up in the group: caught up with every member but `missing` of them.
+    Joined {
+        /// How many it could not reach.
+        missing: usize,
+    },
+    /// The seed of this index in the configuration cannot be reached; it is dialled again with
+    /// back-off, for ever. Told once until it was there again.
+    SeedUnreachable(usize),
+    /// A seed refused; it is asked again with back-off.
+    Refused(archipelago_core::wire::RefuseReason),
+    /// A member is up.
+    MemberUp(MemberInfo),
+    /// A member is thought dead by some.
+    MemberSuspect(MemberInfo),
+    /// A suspicion was refuted.
+    MemberAlive(MemberInfo),
+    /// A member is down.
+    MemberDown(MemberInfo, DownReason),
+    /// No direct session to a living member: traffic goes by detour.
+    PathDown(NodeId),
+    /// The direct session is back.
+    PathUp(NodeId),
+    /// This node was declared dead by others and returned with a new era.
+    Returned(Era),
+}
+
+/// Why a member is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    /// It said so.
+    Left,
+    /// The group's votes.
+    Dead,
+    /// It came back as a later boot or era before its end was noticed.
+    Replaced,
+}
+
+/// A member as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberInfo {
+    /// Who.
+    pub node: NodeId,
+    /// Of which start.
+    pub boot: Boot,
+    /// Of which era.
+    pub era: Era,
+    /// How it is.
+    pub life: Life,
+    /// Its newest record.
+    pub record: Option<Arc<SignedRecord>>,
+}
+
+/// Where a group message came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Who sent it (authenticated by the session, or by the seal of a detour).
+    pub peer: Peer,
+    /// The transcript of the session or detour that brought it; proofs are checked against it.
+    pub transcript: [u8; 16],
+}

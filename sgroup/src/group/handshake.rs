@@ -1,0 +1,363 @@
+//! `Join` and `Welcome`: mutual proof of membership in one round trip.
+//!
+//! Every pair of members does this once per session. A joiner gets the view with the answer and
+//! all members hear of it; a member only attaches its session. Who is remembered as ended, or as
+//! a later start than it says, is told so and asks again as somebody new.
+
+use archipelago_core::wire::{Entry, GroupBody, Join, JoinRole, Life, List, RefuseReason, Welcome};
+use archipelago_core::{Boot, Context, Peer};
+
+use super::{DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, Origin, around, charter};
+use crate::admission::{Encounter, ProofRole};
+use crate::detector::{Fact, Surroundings};
+use crate::join::Phase;
+use crate::view::{Standing, digest, entry_of, own_entry, pages};
+
+/// Entries of a view with their records in a `Welcome`; the rest follows.
+const WELCOME_LEN: usize = 96;
+
+impl Group {
+    /// Proves to the peer, on the session that is there.
+    pub(super) fn say_join(
+        &mut self,
+        peer: Peer,
+        role: JoinRole,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        let Some(state) = cx.peers.get(peer) else { return };
+        let encounter = Encounter {
+            transcript: state.transcript,
+            prover: cx.me,
+            verifier: state.id,
+            role: role.into(),
+        };
+        let own = self.view.own();
+        let join = Join {
+            role,
+            proof: self.admission.prove(&encounter, cx.crypto),
+            charter: charter::id_of(&self.charter),
+            boot: own.boot,
+            era: own.era,
+            incarnation: own.incarnation,
+            log_seq: self.logs.head(),
+        };
+        if !self.asked.contains(&peer) {
+            self.asked.push(peer);
+        }
+        let body = GroupBody::Join(Box::new(join));
+        out.push(GroupOutput::Send { to: peer, body });
+    }
+
+    pub(super) fn on_join(
+        &mut self,
+        from: Origin,
+        join: &Join,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        let peer = from.peer;
+        if matches!(self.phase, Phase::Idle | Phase::Left) {
+            return refuse(peer, RefuseReason::UnknownGroup, out);
+        }
+        let encounter = Encounter {
+            transcript: from.transcript,
+            prover: cx.peers.id(peer),
+            verifier: cx.me,
+            role: join.role.into(),
+        };
+        let checked = self.admission.check(&join.proof, &encounter, cx.now, cx.crypto);
+        if let Err(error) = checked {
+            return refuse(peer, error.reason(), out);
+        }
+        if self.phase == Phase::Asking && !self.on_join_while_asking(peer, join, cx, out) {
+            return;
+        }
+        self.let_in(from, join, cx, out);
+    }
+
+    /// Two nodes outside meet. Whether this one begins the group, and so can let the other in.
+    fn on_join_while_asking(
+        &mut self,
+        peer: Peer,
+        join: &Join,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) -> bool {
+        if join.role == JoinRole::Member {
+            // There is a group already, and the peer is in it.
+            self.say_join(peer, JoinRole::Joiner, cx, out);
+            return false;
+        }
+        if self.seeds.contains(peer) && cx.me < cx.peers.id(peer) {
+            self.found(cx, out);
+            return true;
+        }
+        refuse(peer, RefuseReason::UnknownGroup, out);
+        false
+    }
+
+    fn let_in(
+        &mut self,
+        from: Origin,
+        join: &Join,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        let peer = from.peer;
+        let known = self.view.find(peer).copied();
+        let is_new = known.is_none_or(|known| !known.is_present());
+        let members_max = self.charter.members_max as usize;
+        if is_new && self.view.present_count() + 1 >= members_max {
+            return refuse(peer, RefuseReason::GroupFull, out);
+        }
+        let standing = known.map(|member| member.standing);
+        let said = self_said(join.boot, join, standing);
+        let is_stale = standing.is_some_and(|known| is_stale(&said, &known));
+        if !is_stale {
+            self.merge(peer, said, DownReason::Replaced, cx, out);
+        }
+        let remembered = known
+            .filter(|_| is_stale)
+            .map(|member| entry_of(&member, cx.peers, true));
+        self.welcome(from, join.role, remembered, cx, out);
+        self.admit(peer, cx, out);
+        self.with_logs(cx, out, |logs, cx, said| {
+            logs.handle_head(peer, join.log_seq, cx, said);
+        });
+        let is_news = !is_stale && standing.map(|known| known.tenure()) != Some(said.tenure());
+        if is_news {
+            self.tell_of_newcomer(peer, join.role, cx, out);
+        }
+    }
+
+    /// Members hear of a joiner at once; of a member that was unknown here, its view is asked for.
+    fn tell_of_newcomer(
+        &mut self,
+        peer: Peer,
+        role: JoinRole,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        match role {
+            JoinRole::Joiner => self.flood(&[peer], peer, cx, out),
+            JoinRole::Member => self.ask_view(peer, cx, out),
+        }
+    }
+
+    pub(super) fn ask_view(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        if self.sync.may_ask(peer, &self.config.timing, cx.now) {
+            let body = GroupBody::ViewDigest(digest(&self.view, cx.peers));
+            out.push(GroupOutput::Send { to: peer, body });
+        }
+    }
+
+    fn welcome(
+        &mut self,
+        from: Origin,
+        role: JoinRole,
+        known: Option<Entry>,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        let encounter = Encounter {
+            transcript: from.transcript,
+            prover: cx.me,
+            verifier: cx.peers.id(from.peer),
+            role: ProofRole::Welcome,
+        };
+        let own = self.view.own();
+        let mut entries = vec![own_entry(&self.view, None)];
+        if role == JoinRole::Joiner {
+            let others = self.view.iter().filter(|member| member.peer != from.peer);
+            entries.extend(others.map(|member| entry_of(member, cx.peers, true)));
+        }
+        let rest = entries.split_off(entries.len().min(WELCOME_LEN));
+        let welcome = Welcome {
+            proof: self.admission.prove(&encounter, cx.crypto),
+            charter: self.charter.clone(),
+            boot: own.boot,
+            era: own.era,
+            incarnation: own.incarnation,
+            log_seq: self.logs.head(),
+            known,
+            view: List::truncated(entries),
+            entries: u32::try_from(self.view.entries_count()).unwrap_or(u32::MAX),
+        };
+        let to = from.peer;
+        let body = GroupBody::Welcome(Box::new(welcome));
+        out.push(GroupOutput::Send { to, body });
+        for page in pages(rest) {
+            let body = GroupBody::View(page);
+            out.push(GroupOutput::Send { to, body });
+        }
+    }
+
+    pub(super) fn on_welcome(
+        &mut self,
+        from: Origin,
+        welcome: Welcome,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        let peer = from.peer;
+        let Some(index) = self.asked.iter().position(|&asked| asked == peer) else {
+            return;
+        };
+        self.asked.swap_remove(index);
+        let encounter = Encounter {
+            transcript: from.transcript,
+            prover: cx.peers.id(peer),
+            verifier: cx.me,
+            role: ProofRole::Welcome,
+        };
+        let checked = self.admission.check(&welcome.proof, &encounter, cx.now, cx.crypto);
+        if let Err(error) = checked {
+            return self.on_refused(peer, error.reason(), cx, out);
+        }
+        let was_asking = self.phase == Phase::Asking;
+        if was_asking {
+            self.phase = Phase::CatchingUp(cx.now.after(self.config.timing.join_timeout));
+            let is_paged = welcome.entries as usize > WELCOME_LEN;
+            self.announced = if is_paged { welcome.entries as usize } else { 0 };
+        }
+        if charter::id_of(&welcome.charter) > charter::id_of(&self.charter) {
+            self.charter = welcome.charter.clone();
+        }
+        self.on_welcomed(peer, &welcome, was_asking, cx, out, facts);
+    }
+
+    /// Proved: takes over what the peer says of itself, of others, and of this node.
+    fn on_welcomed(
+        &mut self,
+        peer: Peer,
+        welcome: &Welcome,
+        was_asking: bool,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        let known = self.view.find(peer).map(|member| member.standing);
+        let id = cx.peers.id(peer);
+        let own_line = welcome.view.iter().find(|entry| entry.node == id);
+        let life = own_line.map_or(Life::Joining, |entry| entry.life);
+        let life = if life == Life::Joining { life } else { Life::Alive };
+        let said = Standing::new(welcome.boot, welcome.era, welcome.incarnation, life);
+        self.merge(peer, said, DownReason::Replaced, cx, out);
+        self.admit(peer, cx, out);
+        self.with_logs(cx, out, |logs, cx, said| {
+            logs.handle_head(peer, welcome.log_seq, cx, said);
+        });
+        if known.is_some_and(|known| is_stale(&said, &known)) {
+            self.tell_end(peer, cx, out);
+        }
+        let role = if was_asking { JoinRole::Joiner } else { JoinRole::Member };
+        if let Some(entry) = &welcome.known
+            && self.on_about_me(&Standing::of(entry), entry.record.as_ref(), cx, out)
+        {
+            self.say_join(peer, role, cx, out);
+        }
+        let before = self.view.present_count();
+        let news = self.on_entries(peer, &welcome.view, cx, out, facts).news;
+        if self.phase == Phase::Up {
+            self.tell_own_life(peer, out);
+        }
+        let is_bridge = !was_asking && known.is_none() && before > 1;
+        if is_bridge {
+            self.bridge(peer, &news, cx, out);
+        }
+    }
+
+    /// Two islands of the group met: each hears of the other at once.
+    fn bridge(
+        &mut self,
+        peer: Peer,
+        news: &[Peer],
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        let mut theirs = news.to_vec();
+        theirs.push(peer);
+        self.flood(&theirs, peer, cx, out);
+        let ours = self.view.present().filter(|m| m.peer != peer && !news.contains(&m.peer));
+        let entries = ours.map(|member| entry_of(member, cx.peers, true)).collect();
+        for page in pages(entries) {
+            let body = GroupBody::View(page);
+            out.push(GroupOutput::Send { to: peer, body });
+        }
+    }
+
+    pub(super) fn on_refused(
+        &mut self,
+        peer: Peer,
+        reason: RefuseReason,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        self.asked.retain(|&asked| asked != peer);
+        if self.seeds.contains(peer) && !self.holds(peer) {
+            self.seeds.on_refused(peer, reason, &self.config.timing, cx);
+            out.push(GroupOutput::Event(GroupEvent::Refused(reason)));
+        }
+        if self.phase == Phase::Asking && self.seeds.is_first_of_all(cx) {
+            self.found(cx, out);
+        }
+    }
+
+    /// This node goes on as a later start, before it was up anywhere: asks again.
+    pub(super) fn on_new_boot(&mut self, boot: Boot, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        use archipelago_core::{Era, Incarnation};
+        let life = self.view.own().life();
+        self.set_own(Standing::new(boot, Era(0), Incarnation(0), life), cx, out);
+        let admitted: Vec<Peer> = self
+            .view
+            .present()
+            .filter(|member| member.is_admitted)
+            .map(|member| member.peer)
+            .collect();
+        for peer in admitted {
+            self.say_join(peer, JoinRole::Joiner, cx, out);
+        }
+    }
+
+    /// The peer proved itself on the present session.
+    pub(super) fn admit(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        let Some(member) = self.view.find_mut(peer) else { return };
+        let was_admitted = std::mem::replace(&mut member.is_admitted, true);
+        member.is_unreachable = false;
+        let is_present = member.is_present();
+        self.on_direct(peer, cx, out);
+        if is_present {
+            self.mesh.forget(peer);
+            self.seeds.on_member(peer);
+            out.push(GroupOutput::Admitted { peer });
+            self.detector.on_admitted(peer, &around!(self), cx);
+        }
+        if !was_admitted {
+            self.mesh.hurry(&self.config.timing, cx);
+            out.push(GroupOutput::Ping { peer });
+        }
+    }
+}
+
+/// What a node says of itself when it joins; that it is up already is remembered from before.
+fn self_said(boot: Boot, join: &Join, known: Option<Standing>) -> Standing {
+    let joining = Standing::new(boot, join.era, join.incarnation, Life::Joining);
+    match known {
+        Some(known) if known.tenure() == joining.tenure() && known.life() == Life::Alive => {
+            joining.with_life(Life::Alive)
+        }
+        _ => joining,
+    }
+}
+
+/// Whether what a node says of itself is behind what the group remembers.
+fn is_stale(said: &Standing, known: &Standing) -> bool {
+    known.tenure() > said.tenure() || (known.is_ended() && known.tenure() == said.tenure())
+}
+
+fn refuse(peer: Peer, reason: RefuseReason, out: &mut GroupOutputs) {
+    let body = GroupBody::Refused(reason);
+    out.push(GroupOutput::Send { to: peer, body });
+}

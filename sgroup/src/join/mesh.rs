@@ -1,0 +1,166 @@
+//! Pursues an admitted session with every member that has none.
+//!
+//! The living, and the dead while they are remembered: a healed split finds itself again without
+//! traffic. Dialling is limited while many are missing, and backs off with jitter; when one of the
+//! missing is met again, all others are tried soon, since what cut them off has probably healed.
+//!
+//! Cost: nothing for members with a session; O(missing) per call.
+
+use std::time::Duration;
+
+use archipelago_core::{Context, Peer, Time};
+
+use super::back_off;
+use crate::Timing;
+
+/// A dial or a proof that nobody answers is given up after this.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A `Join` that brings no answer is repeated after this.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
+/// After a reunion the others are tried within this.
+const HURRY: Duration = Duration::from_millis(500);
+
+/// What is to be done for one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MeshAct {
+    /// Open a session.
+    Dial(Peer),
+    /// There is one: prove membership on it.
+    Prove(Peer),
+}
+
+/// Members without an admitted session, by slot.
+#[derive(Debug, Default)]
+pub(crate) struct Mesh {
+    missing: Vec<Missing>,
+    dialling: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    peer: Peer,
+    stage: Stage,
+    due: Time,
+    wait: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Dialling,
+    Proving,
+}
+
+impl Mesh {
+    /// `peer` is to have a session; dials it at `due`, or earlier if that was planned.
+    pub(crate) fn pursue(&mut self, peer: Peer, due: Time) {
+        match self.search(peer) {
+            Ok(index) => {
+                let missing = &mut self.missing[index];
+                if missing.stage == Stage::Waiting {
+                    missing.due = missing.due.min(due);
+                }
+            }
+            Err(index) => self.missing.insert(
+                index,
+                Missing {
+                    peer,
+                    stage: Stage::Waiting,
+                    due,
+                    wait: Duration::ZERO,
+                },
+            ),
+        }
+    }
+
+    /// `peer` is admitted, or no longer wanted.
+    pub(crate) fn forget(&mut self, peer: Peer) {
+        if let Ok(index) = self.search(peer) {
+            self.set_stage(index, Stage::Waiting);
+            self.missing.remove(index);
+        }
+    }
+
+    /// Whether `peer` is still without an admitted session.
+    pub(crate) fn contains(&self, peer: Peer) -> bool {
+        self.search(peer).is_ok()
+    }
+
+    /// A session with `peer` is there: whoever dialled, or else the lower id, proves first; the
+    /// other does if nothing comes.
+    pub(crate) fn on_ready(&mut self, peer: Peer, is_first: bool, now: Time) -> Option<MeshAct> {
+        let index = self.search(peer).ok()?;
+        self.set_stage(index, Stage::Proving);
+        self.missing[index].due = now.after(PROOF_TIMEOUT);
+        is_first.then_some(MeshAct::Prove(peer))
+    }
+
+    /// A dial came to nothing. The lower id tries again sooner than the other.
+    pub(crate) fn on_dial_failed(&mut self, peer: Peer, timing: &Timing, cx: &mut Context<'_>) {
+        let Ok(index) = self.search(peer) else { return };
+        self.set_stage(index, Stage::Waiting);
+        let missing = &mut self.missing[index];
+        let (wait, jittered) = back_off(missing.wait, timing.redial, cx.rng);
+        let is_lower = cx.me < cx.peers.id(peer);
+        missing.wait = wait;
+        missing.due = cx.now.after(if is_lower {
+            jittered
+        } else {
+            (jittered * 2).min(timing.redial.1)
+        });
+    }
+
+    /// One of the missing was met again.
+    pub(crate) fn hurry(&mut self, timing: &Timing, cx: &mut Context<'_>) {
+        for missing in &mut self.missing {
+            if missing.stage == Stage::Waiting && missing.wait > timing.redial.0 {
+                missing.wait = timing.redial.0;
+                let soon = Duration::from_micros(cx.rng.below(HURRY.as_micros() as u64));
+                missing.due = missing.due.min(cx.now.after(soon));
+            }
+        }
+    }
+
+    /// What has come due, one thing per call.
+    pub(crate) fn poll(&mut self, timing: &Timing, cx: &mut Context<'_>) -> Option<MeshAct> {
+        let is_full = self.dialling >= timing.dials_max;
+        let index = self.missing.iter().position(|missing| {
+            missing.due <= cx.now && !(is_full && missing.stage == Stage::Waiting)
+        })?;
+        let peer = self.missing[index].peer;
+        let has_session = cx.peers.get(peer).is_some_and(|state| state.session.is_some());
+        if has_session {
+            self.set_stage(index, Stage::Proving);
+            self.missing[index].due = cx.now.after(PROOF_TIMEOUT);
+            return Some(MeshAct::Prove(peer));
+        }
+        if self.missing[index].stage != Stage::Waiting {
+            self.on_dial_failed(peer, timing, cx);
+            return self.poll(timing, cx);
+        }
+        self.set_stage(index, Stage::Dialling);
+        self.missing[index].due = cx.now.after(ANSWER_TIMEOUT);
+        Some(MeshAct::Dial(peer))
+    }
+
+    /// When `poll` has something to do.
+    pub(crate) fn next(&self, timing: &Timing) -> Time {
+        let is_full = self.dialling >= timing.dials_max;
+        let usable = self
+            .missing
+            .iter()
+            .filter(|missing| !(is_full && missing.stage == Stage::Waiting));
+        usable.map(|missing| missing.due).min().unwrap_or(Time::NEVER)
+    }
+
+    fn set_stage(&mut self, index: usize, stage: Stage) {
+        let old = std::mem::replace(&mut self.missing[index].stage, stage);
+        self.dialling += usize::from(stage == Stage::Dialling);
+        self.dialling -= usize::from(old == Stage::Dialling);
+    }
+
+    fn search(&self, peer: Peer) -> Result<usize, usize> {
+        self.missing
+            .binary_search_by_key(&peer, |missing| missing.peer)
+    }
+}

@@ -1,0 +1,274 @@
+//! The membership of one s-group as this node sees it.
+//!
+//! A dense table of members in the order of their slots, a hash that does not depend on how the
+//! view came about, and the tombstones of those who are gone. [`sync`] repairs what messages lost.
+//! The view decides nothing: it merges standings and says what changed.
+//!
+//! Cost: 32 bytes per member, O(log n) per look-up, O(1) per hash update, nothing per message.
+
+mod accept;
+mod hash;
+mod history;
+mod standing;
+mod sync;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use archipelago_core::wire::Life;
+use archipelago_core::{NodeId, Peer, Time};
+
+pub(crate) use accept::{Hearsay, judge_hearsay};
+pub(crate) use hash::rendezvous;
+pub(crate) use standing::{HEARSAY_STEP_MAX, Standing};
+pub(crate) use sync::{Sync, digest, entry_of, lacking_there, own_entry, pages};
+
+use history::History;
+
+/// Tombstones kept for each living member, and at least in all.
+const GRAVES_PER_MEMBER: usize = 4;
+const GRAVES_MIN: usize = 64;
+
+/// One member, or the tombstone of one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) peer: Peer,
+    pub(crate) standing: Standing,
+    /// It proved on the present session (or detour) that it belongs to the group.
+    pub(crate) is_admitted: bool,
+    /// Its `MemberUp` of this tenure was told, and no `MemberDown` yet.
+    pub(crate) is_told: bool,
+    /// Votes against it are alive.
+    pub(crate) is_suspect: bool,
+    /// While this node catches up: neither a session nor anybody who hears it.
+    pub(crate) is_unreachable: bool,
+    /// It lives, but not by a direct session.
+    pub(crate) is_path_down: bool,
+}
+
+impl Member {
+    pub(crate) const fn is_present(&self) -> bool {
+        !self.standing.is_ended()
+    }
+
+    /// As others see it.
+    pub(crate) fn life(&self) -> Life {
+        if self.is_suspect && self.standing.life() == Life::Alive {
+            Life::Suspect
+        } else {
+            self.standing.life()
+        }
+    }
+}
+
+/// What a merge did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// `None`: the member was unknown.
+    pub(crate) before: Option<Standing>,
+    pub(crate) after: Standing,
+}
+
+/// All members but this node, and how this node stands.
+#[derive(Debug)]
+pub(crate) struct View {
+    me: NodeId,
+    own: Standing,
+    members: Vec<Member>,
+    present: usize,
+    graves: VecDeque<(Time, Peer)>,
+    grave_life: Duration,
+    hash: u64,
+    history: History,
+}
+
+impl View {
+    pub(crate) fn new(me: NodeId, own: Standing, grave_life: Duration) -> Self {
+        Self {
+            me,
+            own,
+            members: Vec::new(),
+            present: 0,
+            graves: VecDeque::new(),
+            grave_life,
+            hash: hash::member_hash(me.prefix(), &own),
+            history: History::default(),
+        }
+    }
+
+    pub(crate) const fn me(&self) -> NodeId {
+        self.me
+    }
+
+    pub(crate) const fn own(&self) -> Standing {
+        self.own
+    }
+
+    /// Changes how this node stands: only it decides that.
+    pub(crate) fn set_own(&mut self, own: Standing, now: Time) {
+        let before = self.hash();
+        let prefix = self.me.prefix();
+        self.hash = self
+            .hash
+            .wrapping_sub(contribution(prefix, &self.own))
+            .wrapping_add(contribution(prefix, &own));
+        self.own = own;
+        self.remember(before, now);
+    }
+
+    pub(crate) fn find(&self, peer: Peer) -> Option<&Member> {
+        let index = self.search(peer).ok()?;
+        self.members.get(index)
+    }
+
+    pub(crate) fn find_mut(&mut self, peer: Peer) -> Option<&mut Member> {
+        let index = self.search(peer).ok()?;
+        self.members.get_mut(index)
+    }
+
+    /// Members and tombstones, by slot.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter()
+    }
+
+    /// Members that neither left nor died, by slot.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.is_present())
+    }
+
+    /// How many there are, this node not counted.
+    pub(crate) const fn present_count(&self) -> usize {
+        self.present
+    }
+
+    /// Members and tombstones, this node included.
+    pub(crate) fn entries_count(&self) -> usize {
+        self.members.len() + 1
+    }
+
+    /// Equal for equal memberships. Tombstones are left out: they run out at different times.
+    pub(crate) const fn hash(&self) -> u32 {
+        (self.hash ^ (self.hash >> 32)) as u32
+    }
+
+    /// Whether `hash` is the view's, or was until at most `age_max` ago.
+    pub(crate) fn knows_hash(&mut self, hash: u32, now: Time, age_max: Duration) -> bool {
+        hash == self.hash() || self.history.contains(hash, now, age_max)
+    }
+
+    /// Merges what is known of `peer`, whose id begins with `prefix`; `None` if nothing is new.
+    pub(crate) fn merge(
+        &mut self,
+        peer: Peer,
+        prefix: u64,
+        said: Standing,
+        now: Time,
+    ) -> Option<Change> {
+        let hash_before = self.hash();
+        let index = match self.search(peer) {
+            Ok(index) => index,
+            Err(index) => {
+                self.members.insert(index, Member::new(peer, said));
+                self.count(None, said, peer, prefix, now);
+                self.remember(hash_before, now);
+                return Some(Change {
+                    before: None,
+                    after: said,
+                });
+            }
+        };
+        let member = &mut self.members[index];
+        let before = member.standing;
+        member.standing = before.merge(said);
+        let after = member.standing;
+        if after == before {
+            return None;
+        }
+        self.count(Some(before), after, peer, prefix, now);
+        self.remember(hash_before, now);
+        Some(Change {
+            before: Some(before),
+            after,
+        })
+    }
+
+    /// Forgets tombstones that have run out; appends their slots.
+    pub(crate) fn expire(&mut self, now: Time, expired: &mut Vec<Peer>) {
+        let graves_max = GRAVES_MIN.max(self.present * GRAVES_PER_MEMBER);
+        while let Some(&(due, peer)) = self.graves.front() {
+            if due > now && self.graves.len() <= graves_max {
+                break;
+            }
+            self.graves.pop_front();
+            // It may have come back, or died again and be listed a second time.
+            let is_listed = self.graves.iter().any(|&(_, other)| other == peer);
+            if let (Ok(index), false) = (self.search(peer), is_listed)
+                && !self.members[index].is_present()
+            {
+                self.members.remove(index);
+                expired.push(peer);
+            }
+        }
+    }
+
+    /// When the next tombstone runs out.
+    pub(crate) fn next_expiry(&self) -> Time {
+        self.graves.front().map_or(Time::NEVER, |&(due, _)| due)
+    }
+
+    fn count(
+        &mut self,
+        before: Option<Standing>,
+        after: Standing,
+        peer: Peer,
+        prefix: u64,
+        now: Time,
+    ) {
+        if let Some(before) = before.filter(|before| !before.is_ended()) {
+            self.present -= 1;
+            self.hash = self.hash.wrapping_sub(contribution(prefix, &before));
+        }
+        if after.is_ended() {
+            self.graves.push_back((now.after(self.grave_life), peer));
+        } else {
+            self.present += 1;
+            self.hash = self.hash.wrapping_add(contribution(prefix, &after));
+        }
+    }
+
+    fn remember(&mut self, before: u32, now: Time) {
+        if before != self.hash() {
+            self.history.push(before, now);
+        }
+    }
+
+    fn search(&self, peer: Peer) -> Result<usize, usize> {
+        self.members
+            .binary_search_by_key(&peer, |member| member.peer)
+    }
+}
+
+impl Member {
+    const fn new(peer: Peer, standing: Standing) -> Self {
+        Self {
+            peer,
+            standing,
+            is_admitted: false,
+            is_told: false,
+            is_suspect: false,
+            is_path_down: false,
+            is_unreachable: false,
+        }
+    }
+}
+
+fn contribution(prefix: u64, standing: &Standing) -> u64 {
+    if standing.is_ended() {
+        0
+    } else {
+        hash::member_hash(prefix, standing)
+    }
+}
+
+#[cfg(test)]
+mod tests;
