@@ -6,9 +6,9 @@ mod detector;
 mod group;
 mod join;
 pub mod log;
-mod view;
 #[cfg(test)]
 mod testing;
+mod view;
 
 pub use config::{Cookies, GroupConfig, GroupConfigError, Seed, Timing};
 pub use group::{

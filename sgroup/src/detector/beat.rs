@@ -101,9 +101,12 @@ impl Beats {
         let horizon = cx.now.after(period / 8);
         self.beat_at = Time::NEVER;
         for beat in &mut self.observers {
-            let last_sent = cx.peers.get(beat.observer).map_or(Time::START, |s| s.last_sent);
-            let is_owed = beat.sent == Time::START
-                || beat.sent.after(period * OMITTED_PERIODS_MAX) <= cx.now;
+            let last_sent = cx
+                .peers
+                .get(beat.observer)
+                .map_or(Time::START, |s| s.last_sent);
+            let is_owed =
+                beat.sent == Time::START || beat.sent.after(period * OMITTED_PERIODS_MAX) <= cx.now;
             let due = last_sent.max(beat.sent).after(period);
             if is_owed || due <= horizon {
                 beat.sent = cx.now;

@@ -6,8 +6,8 @@
 use archipelago_core::wire::{GroupBody, ProbeOutcome};
 use archipelago_core::{Context, Peer, Time};
 
-use super::health::Health;
 use super::Surroundings;
+use super::health::Health;
 use crate::{GroupOutput, GroupOutputs};
 
 const HELPS_MAX: usize = 256;
@@ -27,7 +27,11 @@ struct Help {
 
 impl Helping {
     pub(super) fn next(&self) -> Time {
-        self.0.iter().map(|help| help.due).min().unwrap_or(Time::NEVER)
+        self.0
+            .iter()
+            .map(|help| help.due)
+            .min()
+            .unwrap_or(Time::NEVER)
     }
 
     /// A member asks whether `target` lives.

@@ -176,7 +176,11 @@ impl Detector {
         if let Some(index) = self.position(peer) {
             self.cases[index].has_dial_failed = true;
             self.check(index, around, cx, out, facts);
-        } else if !around.view.find(peer).is_some_and(|member| member.is_path_down) {
+        } else if !around
+            .view
+            .find(peer)
+            .is_some_and(|member| member.is_path_down)
+        {
             self.examine_soon(peer, Cause::Closed, around, cx, out, facts);
         }
     }
@@ -189,7 +193,8 @@ impl Detector {
         cx: &Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        self.helping.on_probe(question, &self.health, around, cx, out);
+        self.helping
+            .on_probe(question, &self.health, around, cx, out);
     }
 
     /// A helper answers.
@@ -283,7 +288,10 @@ impl Detector {
     ) {
         let period = around.timing.heartbeat_period;
         let deadline = self.silence(peer, around, cx);
-        let is_path_down = around.view.find(peer).is_some_and(|member| member.is_path_down);
+        let is_path_down = around
+            .view
+            .find(peer)
+            .is_some_and(|member| member.is_path_down);
         if deadline > cx.now {
             self.health.improve(around.timing, cx.now);
             self.watches.postpone(peer, deadline);

@@ -37,13 +37,7 @@ impl Detector {
     }
 
     /// Opens a case, or brings its next round forward.
-    pub(super) fn examine(
-        &mut self,
-        peer: Peer,
-        cause: Cause,
-        delay: Duration,
-        cx: &Context<'_>,
-    ) {
+    pub(super) fn examine(&mut self, peer: Peer, cause: Cause, delay: Duration, cx: &Context<'_>) {
         let due = cx.now.after(delay);
         match self.position(peer) {
             Some(index) => {
@@ -66,9 +60,15 @@ impl Detector {
         out: &mut GroupOutputs,
         facts: &mut Vec<Fact>,
     ) {
-        let Some(case) = self.cases.get(index) else { return };
+        let Some(case) = self.cases.get(index) else {
+            return;
+        };
         let (peer, stage) = (case.peer, case.stage);
-        if !around.view.find(peer).is_some_and(|member| member.is_present()) {
+        if !around
+            .view
+            .find(peer)
+            .is_some_and(|member| member.is_present())
+        {
             self.cases.remove(index);
             return;
         }
@@ -101,7 +101,11 @@ impl Detector {
         case.restart(self.probe_id, Stage::Pinging, cx.now);
         if has_session {
             out.push(GroupOutput::Ping { peer });
-        } else if !around.view.find(peer).is_some_and(|member| member.is_path_down) {
+        } else if !around
+            .view
+            .find(peer)
+            .is_some_and(|member| member.is_path_down)
+        {
             facts.push(Fact::Redial(peer));
         }
         if has_session && case.cause == Cause::Swept && case.rounds == 1 {
@@ -128,7 +132,9 @@ impl Detector {
         let case = &mut self.cases[index];
         case.stage = Stage::Probing;
         case.asked = helpers.len();
-        case.due = cx.now.after(longest.map_or(own, |wait| wait.max(own) + HELPER_EXTRA));
+        case.due = cx
+            .now
+            .after(longest.map_or(own, |wait| wait.max(own) + HELPER_EXTRA));
         let (id, target) = (case.id, cx.peers.id(peer));
         for to in helpers {
             let body = GroupBody::Probe { id, target };
@@ -149,12 +155,17 @@ impl Detector {
         let peer = case.peer;
         let state = cx.peers.get(peer);
         let has_session = state.is_some_and(|state| state.session.is_some());
-        let own_end = case.started.after(self.health.patience(state, around.timing));
+        let own_end = case
+            .started
+            .after(self.health.patience(state, around.timing));
         let is_over = case.due <= cx.now;
         let is_direct_over = is_over || case.has_dial_failed || (has_session && own_end <= cx.now);
-        if !is_direct_over || !(is_over || case.was_heard_elsewhere || case.answered == case.asked) {
+        if !is_direct_over || !(is_over || case.was_heard_elsewhere || case.answered == case.asked)
+        {
             if case.answered == case.asked || case.was_heard_elsewhere {
-                let end = case.due.min(own_end.max(cx.now.after(Duration::from_micros(1))));
+                let end = case
+                    .due
+                    .min(own_end.max(cx.now.after(Duration::from_micros(1))));
                 self.cases[index].due = end;
             }
             return;
@@ -180,7 +191,10 @@ impl Detector {
         if case.started != Time::NEVER && case.was_heard_elsewhere && cx.now > late {
             self.health.worsen();
         }
-        if around.view.find(case.peer).is_some_and(|member| member.is_suspect)
+        if around
+            .view
+            .find(case.peer)
+            .is_some_and(|member| member.is_suspect)
             || case.mine.is_some()
         {
             facts.push(Fact::Cleared(case.peer));

@@ -80,7 +80,11 @@ impl Detector {
         let has_session = state.is_some_and(|state| state.session.is_some());
         let case = &mut self.cases[index];
         let votes = case.count(period * VOTE_LIFE_PERIODS, cx.now);
-        let quorum = around.timing.votes.min(self.unsuspected(peer, around)).max(1);
+        let quorum = around
+            .timing
+            .votes
+            .min(self.unsuspected(peer, around))
+            .max(1);
         let case = &mut self.cases[index];
         if votes < quorum || !around.is_voter || self.health.is_mute(cx.now) {
             return;
@@ -97,7 +101,11 @@ impl Detector {
 
     /// Members that I do not suspect, me included.
     fn unsuspected(&self, peer: Peer, around: &Surroundings<'_>) -> usize {
-        let is_mine = |peer| self.cases.iter().any(|c| c.peer == peer && c.mine.is_some());
+        let is_mine = |peer| {
+            self.cases
+                .iter()
+                .any(|c| c.peer == peer && c.mine.is_some())
+        };
         let others = around
             .view
             .present()
@@ -109,7 +117,8 @@ impl Detector {
     /// Many suspicions at once: looks at everybody who was not heard of late.
     fn on_suspicion(&mut self, peer: Peer, around: &Surroundings<'_>, cx: &mut Context<'_>) {
         let window = around.timing.heartbeat_period * SWEEP_PERIODS;
-        self.suspicions.retain(|&(at, _)| cx.now.since(at) <= window);
+        self.suspicions
+            .retain(|&(at, _)| cx.now.since(at) <= window);
         let is_known = self.suspicions.iter().any(|&(_, known)| known == peer);
         if !is_known && self.suspicions.len() < SUSPICIONS_MAX {
             self.suspicions.push((cx.now, peer));
@@ -135,13 +144,10 @@ impl Detector {
 }
 
 /// To every member, the suspected one included: it may refute.
-fn broadcast_vote(
-    peer: Peer,
-    around: &Surroundings<'_>,
-    cx: &Context<'_>,
-    out: &mut GroupOutputs,
-) {
-    let Some(member) = around.view.find(peer) else { return };
+fn broadcast_vote(peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>, out: &mut GroupOutputs) {
+    let Some(member) = around.view.find(peer) else {
+        return;
+    };
     let standing = member.standing;
     let body = GroupBody::Suspect {
         node: cx.peers.id(peer),

@@ -25,7 +25,9 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        let Some(state) = cx.peers.get(peer) else { return };
+        let Some(state) = cx.peers.get(peer) else {
+            return;
+        };
         let encounter = Encounter {
             transcript: state.transcript,
             prover: cx.me,
@@ -66,7 +68,9 @@ impl Group {
             verifier: cx.me,
             role: join.role.into(),
         };
-        let checked = self.admission.check(&join.proof, &encounter, cx.now, cx.crypto);
+        let checked = self
+            .admission
+            .check(&join.proof, &encounter, cx.now, cx.crypto);
         if let Err(error) = checked {
             return refuse(peer, error.reason(), out);
         }
@@ -97,13 +101,7 @@ impl Group {
         false
     }
 
-    fn let_in(
-        &mut self,
-        from: Origin,
-        join: &Join,
-        cx: &mut Context<'_>,
-        out: &mut GroupOutputs,
-    ) {
+    fn let_in(&mut self, from: Origin, join: &Join, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         let peer = from.peer;
         let known = self.view.find(peer).copied();
         let is_new = known.is_none_or(|known| !known.is_present());
@@ -212,7 +210,9 @@ impl Group {
             verifier: cx.me,
             role: ProofRole::Welcome,
         };
-        let checked = self.admission.check(&welcome.proof, &encounter, cx.now, cx.crypto);
+        let checked = self
+            .admission
+            .check(&welcome.proof, &encounter, cx.now, cx.crypto);
         if let Err(error) = checked {
             return self.on_refused(peer, error.reason(), cx, out);
         }
@@ -220,7 +220,11 @@ impl Group {
         if was_asking {
             self.phase = Phase::CatchingUp(cx.now.after(self.config.timing.join_timeout));
             let is_paged = welcome.entries as usize > WELCOME_LEN;
-            self.announced = if is_paged { welcome.entries as usize } else { 0 };
+            self.announced = if is_paged {
+                welcome.entries as usize
+            } else {
+                0
+            };
         }
         if charter::id_of(&welcome.charter) > charter::id_of(&self.charter) {
             self.charter = welcome.charter.clone();
@@ -242,7 +246,11 @@ impl Group {
         let id = cx.peers.id(peer);
         let own_line = welcome.view.iter().find(|entry| entry.node == id);
         let life = own_line.map_or(Life::Joining, |entry| entry.life);
-        let life = if life == Life::Joining { life } else { Life::Alive };
+        let life = if life == Life::Joining {
+            life
+        } else {
+            Life::Alive
+        };
         let said = Standing::new(welcome.boot, welcome.era, welcome.incarnation, life);
         self.merge(peer, said, DownReason::Replaced, cx, out);
         self.admit(peer, cx, out);
@@ -252,7 +260,11 @@ impl Group {
         if known.is_some_and(|known| is_stale(&said, &known)) {
             self.tell_end(peer, cx, out);
         }
-        let role = if was_asking { JoinRole::Joiner } else { JoinRole::Member };
+        let role = if was_asking {
+            JoinRole::Joiner
+        } else {
+            JoinRole::Member
+        };
         if let Some(entry) = &welcome.known
             && self.on_about_me(&Standing::of(entry), entry.record.as_ref(), cx, out)
         {
@@ -270,18 +282,17 @@ impl Group {
     }
 
     /// Two islands of the group met: each hears of the other at once.
-    fn bridge(
-        &mut self,
-        peer: Peer,
-        news: &[Peer],
-        cx: &mut Context<'_>,
-        out: &mut GroupOutputs,
-    ) {
+    fn bridge(&mut self, peer: Peer, news: &[Peer], cx: &mut Context<'_>, out: &mut GroupOutputs) {
         let mut theirs = news.to_vec();
         theirs.push(peer);
         self.flood(&theirs, peer, cx, out);
-        let ours = self.view.present().filter(|m| m.peer != peer && !news.contains(&m.peer));
-        let entries = ours.map(|member| entry_of(member, cx.peers, true)).collect();
+        let ours = self
+            .view
+            .present()
+            .filter(|m| m.peer != peer && !news.contains(&m.peer));
+        let entries = ours
+            .map(|member| entry_of(member, cx.peers, true))
+            .collect();
         for page in pages(entries) {
             let body = GroupBody::View(page);
             out.push(GroupOutput::Send { to: peer, body });
@@ -323,7 +334,9 @@ impl Group {
 
     /// The peer proved itself on the present session.
     pub(super) fn admit(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        let Some(member) = self.view.find_mut(peer) else { return };
+        let Some(member) = self.view.find_mut(peer) else {
+            return;
+        };
         let was_admitted = std::mem::replace(&mut member.is_admitted, true);
         member.is_unreachable = false;
         let is_present = member.is_present();

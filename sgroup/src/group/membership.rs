@@ -17,7 +17,9 @@ pub(super) fn info(member: &Member, peers: &Peers) -> MemberInfo {
         boot: member.standing.boot,
         era: member.standing.era,
         life: member.life(),
-        record: peers.get(member.peer).and_then(|state| state.record.clone()),
+        record: peers
+            .get(member.peer)
+            .and_then(|state| state.record.clone()),
     }
 }
 
@@ -36,8 +38,9 @@ impl Group {
         let Some(change) = self.view.merge(peer, prefix, said, cx.now) else {
             return;
         };
-        let is_other_tenure =
-            change.before.is_some_and(|before| before.tenure() != change.after.tenure());
+        let is_other_tenure = change
+            .before
+            .is_some_and(|before| before.tenure() != change.after.tenure());
         if let (Some(before), true) = (before, is_other_tenure) {
             self.on_tenure_over(&before, DownReason::Replaced, cx, out);
         }
@@ -95,7 +98,8 @@ impl Group {
         if change.after.life() == Life::Left {
             self.mesh.forget(peer);
         } else {
-            self.mesh.pursue(peer, cx.now.after(self.config.timing.redial.0));
+            self.mesh
+                .pursue(peer, cx.now.after(self.config.timing.redial.0));
         }
         if change.before.is_some_and(|before| !before.is_ended()) {
             out.push(GroupOutput::Released { peer });
@@ -112,7 +116,9 @@ impl Group {
         self.with_logs(cx, out, |logs, cx, said| {
             logs.handle_member(peer, change.after.tenure(), cx, said);
         });
-        let Some(member) = self.view.find_mut(peer) else { return };
+        let Some(member) = self.view.find_mut(peer) else {
+            return;
+        };
         let is_up = change.after.life() == Life::Alive && !member.is_told;
         member.is_told |= is_up;
         let member = *member;
@@ -136,12 +142,7 @@ impl Group {
     }
 
     /// This node stands otherwise than before: members hear it from itself.
-    pub(super) fn set_own(
-        &mut self,
-        own: Standing,
-        cx: &mut Context<'_>,
-        out: &mut GroupOutputs,
-    ) {
+    pub(super) fn set_own(&mut self, own: Standing, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         if own.tenure() != self.view.own().tenure() {
             self.logs.set_epoch(own.boot, own.era, cx);
         }
@@ -215,7 +216,9 @@ impl Group {
 
     /// Tells a member how it is remembered here.
     pub(super) fn tell_end(&self, peer: Peer, cx: &Context<'_>, out: &mut GroupOutputs) {
-        let Some(member) = self.view.find(peer) else { return };
+        let Some(member) = self.view.find(peer) else {
+            return;
+        };
         for page in pages(vec![entry_of(member, cx.peers, false)]) {
             let body = GroupBody::View(page);
             out.push(GroupOutput::Send { to: peer, body });
@@ -239,7 +242,9 @@ impl Group {
         out: &mut GroupOutputs,
     ) {
         let members = of.iter().filter_map(|&peer| self.view.find(peer));
-        let entries = members.map(|member| entry_of(member, cx.peers, true)).collect();
+        let entries = members
+            .map(|member| entry_of(member, cx.peers, true))
+            .collect();
         for page in pages(entries) {
             let body = GroupBody::View(page);
             for member in self.view.present() {
@@ -284,8 +289,13 @@ impl Group {
 
     /// The direct path to a member works.
     pub(super) fn on_direct(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        let is_direct = cx.peers.get(peer).is_some_and(|state| state.session.is_some());
-        let Some(member) = self.view.find_mut(peer) else { return };
+        let is_direct = cx
+            .peers
+            .get(peer)
+            .is_some_and(|state| state.session.is_some());
+        let Some(member) = self.view.find_mut(peer) else {
+            return;
+        };
         if is_direct && member.is_path_down {
             member.is_path_down = false;
             out.push(GroupOutput::Event(GroupEvent::PathUp(cx.peers.id(peer))));

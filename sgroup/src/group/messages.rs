@@ -5,7 +5,9 @@ use archipelago_core::{Context, Incarnation, NodeId, Peer};
 
 use super::{DownReason, Group, GroupOutput, GroupOutputs, around};
 use crate::detector::{Fact, Surroundings};
-use crate::view::{HEARSAY_STEP_MAX, Hearsay, Standing, digest, judge_hearsay, lacking_there, pages};
+use crate::view::{
+    HEARSAY_STEP_MAX, Hearsay, Standing, digest, judge_hearsay, lacking_there, pages,
+};
 
 /// What entries of a peer brought.
 #[derive(Debug, Default)]
@@ -86,7 +88,8 @@ impl Group {
             } => {
                 if let Some(target) = cx.peers.find(&target) {
                     let about = (target, id);
-                    self.detector.on_report(about, outcome, &around!(self), cx, out, facts);
+                    self.detector
+                        .on_report(about, outcome, &around!(self), cx, out, facts);
                 }
             }
             GroupBody::ViewDigest(entries) => self.on_digest(from, &entries, cx, out, facts),
@@ -145,7 +148,9 @@ impl Group {
         }
         self.detector.on_heartbeat(from, &around!(self), cx);
         let timing = self.config.timing.clone();
-        let is_due = self.sync.on_hash(from, view_hash, &mut self.view, &timing, cx.now);
+        let is_due = self
+            .sync
+            .on_hash(from, view_hash, &mut self.view, &timing, cx.now);
         if is_due {
             let body = GroupBody::ViewDigest(digest(&self.view, cx.peers));
             out.push(GroupOutput::Send { to: from, body });
@@ -172,8 +177,12 @@ impl Group {
             }
             return;
         }
-        let Some(peer) = cx.peers.find(&node) else { return };
-        let Some(member) = self.view.find(peer) else { return };
+        let Some(peer) = cx.peers.find(&node) else {
+            return;
+        };
+        let Some(member) = self.view.find(peer) else {
+            return;
+        };
         let known = member.standing;
         if known.is_ended() {
             return;
@@ -182,7 +191,8 @@ impl Group {
         let is_bound = known.tenure() == about.tenure()
             && (known.incarnation.0..=incarnation_max).contains(&about.incarnation.0);
         if is_bound {
-            self.detector.on_vote((from, peer), &around!(self), cx, out, facts);
+            self.detector
+                .on_vote((from, peer), &around!(self), cx, out, facts);
         }
     }
 
@@ -194,7 +204,9 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        let Some(target) = cx.peers.find(&target) else { return };
+        let Some(target) = cx.peers.find(&target) else {
+            return;
+        };
         let question = (from, id, target);
         self.detector.on_probe(question, &around!(self), cx, out);
         // The asker may have missed how the target went.
@@ -271,13 +283,17 @@ impl Group {
         out: &mut GroupOutputs,
         facts: &mut Vec<Fact>,
     ) {
-        let has_session = cx.peers.get(peer).is_some_and(|state| state.session.is_some());
+        let has_session = cx
+            .peers
+            .get(peer)
+            .is_some_and(|state| state.session.is_some());
         let known = self.view.find(peer).map(|member| member.standing);
         let is_bound = known.is_some_and(|known| known.tenure() == said.tenure());
         if is_bound && said.life() == Life::Left && !has_session {
             self.merge(peer, said, DownReason::Left, cx, out);
         } else if is_bound {
-            self.detector.on_vote((from, peer), &around!(self), cx, out, facts);
+            self.detector
+                .on_vote((from, peer), &around!(self), cx, out, facts);
         }
     }
 }

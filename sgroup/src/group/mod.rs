@@ -27,9 +27,7 @@ use std::sync::Arc;
 use archipelago_core::wire::{Charter, GroupBody};
 use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, SignedRecord, Time};
 
-pub use api::{
-    DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin,
-};
+pub use api::{DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin};
 
 use crate::admission::Admission;
 use crate::detector::{Detector, Fact, Surroundings};
@@ -77,7 +75,12 @@ impl Group {
     /// The group as configured, before its start; `record` is this node's own.
     pub fn new(config: Arc<GroupConfig>, record: Arc<SignedRecord>, cx: &mut Context<'_>) -> Self {
         let boot = record.record.boot;
-        let own = Standing::new(boot, Era(0), Incarnation(0), archipelago_core::wire::Life::Joining);
+        let own = Standing::new(
+            boot,
+            Era(0),
+            Incarnation(0),
+            archipelago_core::wire::Life::Joining,
+        );
         let id = config.id();
         Self {
             id,
@@ -205,7 +208,8 @@ impl Group {
     pub fn handle_pong(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         self.detector.on_input(&self.config.timing, cx.now);
         let mut facts = Vec::new();
-        self.detector.on_life(peer, &around!(self), cx, out, &mut facts);
+        self.detector
+            .on_life(peer, &around!(self), cx, out, &mut facts);
         self.on_direct(peer, cx, out);
         self.settle(facts, cx, out);
     }
@@ -220,7 +224,8 @@ impl Group {
         self.detector.on_input(&self.config.timing, cx.now);
         let mut facts: Vec<Fact> = Vec::new();
         if self.phase.is_in() {
-            self.detector.handle_timeout(&around!(self), cx, out, &mut facts);
+            self.detector
+                .handle_timeout(&around!(self), cx, out, &mut facts);
             self.on_logs_due(cx, out);
             self.expire(cx);
         }
@@ -250,7 +255,9 @@ impl Group {
 
     /// Whether the group justifies a session with the peer.
     pub fn holds(&self, peer: Peer) -> bool {
-        self.view.find(peer).is_some_and(crate::view::Member::is_present)
+        self.view
+            .find(peer)
+            .is_some_and(crate::view::Member::is_present)
     }
 
     /// Whether the peer proved that it belongs to the group.

@@ -51,14 +51,17 @@ impl Group {
         let is_present = member.is_present();
         match member.standing.life() {
             Life::Left => return,
-            Life::Down => self.mesh.pursue(peer, cx.now.after(self.config.timing.redial.0)),
+            Life::Down => self
+                .mesh
+                .pursue(peer, cx.now.after(self.config.timing.redial.0)),
             _ => {
                 let wait = OTHERS_DELAY + cx.rng.jitter(OTHERS_DELAY);
                 self.mesh.pursue(peer, cx.now.after(wait));
             }
         }
         if is_present && was_admitted {
-            self.detector.on_closed(peer, &around!(self), cx, out, facts);
+            self.detector
+                .on_closed(peer, &around!(self), cx, out, facts);
         }
     }
 
@@ -77,12 +80,17 @@ impl Group {
                 }
             }
             DialTarget::Peer(peer) => {
-                if cx.peers.get(peer).is_some_and(|state| state.session.is_some()) {
+                if cx
+                    .peers
+                    .get(peer)
+                    .is_some_and(|state| state.session.is_some())
+                {
                     return;
                 }
                 self.mesh.on_dial_failed(peer, &self.config.timing, cx);
                 if self.holds(peer) {
-                    self.detector.on_dial_failed(peer, &around!(self), cx, out, facts);
+                    self.detector
+                        .on_dial_failed(peer, &around!(self), cx, out, facts);
                 }
             }
         }
@@ -189,7 +197,11 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        let Some(member) = self.view.find_mut(peer).filter(|member| member.is_present()) else {
+        let Some(member) = self
+            .view
+            .find_mut(peer)
+            .filter(|member| member.is_present())
+        else {
             return;
         };
         if member.is_suspect == is_suspect {
@@ -210,13 +222,17 @@ impl Group {
 
     /// Others hear the member, this node does not: traffic takes a detour, and all may know.
     fn on_path_down(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        let Some(member) = self.view.find_mut(peer) else { return };
+        let Some(member) = self.view.find_mut(peer) else {
+            return;
+        };
         if std::mem::replace(&mut member.is_path_down, true) {
             return;
         }
         let node = cx.peers.id(peer);
         // A full log costs the detours of others, not ours.
-        let _ = self.logs.put(crate::log::keys::path_down(&node), Bytes::new(), cx);
+        let _ = self
+            .logs
+            .put(crate::log::keys::path_down(&node), Bytes::new(), cx);
         out.push(GroupOutput::Event(GroupEvent::PathDown(node)));
     }
 

@@ -128,7 +128,10 @@ impl Mesh {
             missing.due <= cx.now && !(is_full && missing.stage == Stage::Waiting)
         })?;
         let peer = self.missing[index].peer;
-        let has_session = cx.peers.get(peer).is_some_and(|state| state.session.is_some());
+        let has_session = cx
+            .peers
+            .get(peer)
+            .is_some_and(|state| state.session.is_some());
         if has_session {
             self.set_stage(index, Stage::Proving);
             self.missing[index].due = cx.now.after(PROOF_TIMEOUT);
@@ -150,7 +153,10 @@ impl Mesh {
             .missing
             .iter()
             .filter(|missing| !(is_full && missing.stage == Stage::Waiting));
-        usable.map(|missing| missing.due).min().unwrap_or(Time::NEVER)
+        usable
+            .map(|missing| missing.due)
+            .min()
+            .unwrap_or(Time::NEVER)
     }
 
     fn set_stage(&mut self, index: usize, stage: Stage) {

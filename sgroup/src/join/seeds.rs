@@ -207,7 +207,11 @@ impl Seeds {
 
     /// When `poll` has something to do.
     pub(crate) fn next(&self) -> Time {
-        self.0.iter().map(|seed| seed.due).min().unwrap_or(Time::NEVER)
+        self.0
+            .iter()
+            .map(|seed| seed.due)
+            .min()
+            .unwrap_or(Time::NEVER)
     }
 }
 

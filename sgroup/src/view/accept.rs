@@ -51,12 +51,7 @@ pub(crate) fn judge_hearsay(
     judge_newer(peer, said, standing, cx)
 }
 
-fn judge_newer(
-    peer: Peer,
-    said: Standing,
-    known: Option<Standing>,
-    cx: &Context<'_>,
-) -> Hearsay {
+fn judge_newer(peer: Peer, said: Standing, known: Option<Standing>, cx: &Context<'_>) -> Hearsay {
     let is_signed = cx
         .peers
         .get(peer)

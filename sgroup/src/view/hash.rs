@@ -19,7 +19,8 @@ const fn mix(mut z: u64) -> u64 {
 pub(super) fn member_hash(prefix: u64, standing: &Standing) -> u64 {
     let numbers = (u64::from(standing.era.0) << 32) | u64::from(standing.incarnation.0);
     let life = standing.life() as u64;
-    mix(mix(mix(prefix ^ 0x9e37_79b9_7f4a_7c15) ^ standing.boot.0) ^ numbers).wrapping_add(mix(life))
+    mix(mix(mix(prefix ^ 0x9e37_79b9_7f4a_7c15) ^ standing.boot.0) ^ numbers)
+        .wrapping_add(mix(life))
         | 1
 }
 

@@ -24,7 +24,11 @@ impl History {
 
     /// Whether `hash` was replaced at most `age_max` ago; forgets what is older.
     pub(super) fn contains(&mut self, hash: u32, now: Time, age_max: Duration) -> bool {
-        while self.0.front().is_some_and(|&(at, _)| now.since(at) > age_max) {
+        while self
+            .0
+            .front()
+            .is_some_and(|&(at, _)| now.since(at) > age_max)
+        {
             self.0.pop_front();
         }
         if self.0.is_empty() {

@@ -44,7 +44,10 @@ impl Sync {
         now: Time,
     ) -> bool {
         let delay = timing.digest_delay;
-        let position = self.differing.iter().position(|differing| differing.peer == peer);
+        let position = self
+            .differing
+            .iter()
+            .position(|differing| differing.peer == peer);
         if view.knows_hash(hash, now, delay) {
             if let Some(position) = position {
                 self.differing.swap_remove(position);
@@ -68,7 +71,10 @@ impl Sync {
 
     /// Whether a peer from which entries are missing may be asked now, outside the hash's rhythm.
     pub(crate) fn may_ask(&mut self, peer: Peer, timing: &Timing, now: Time) -> bool {
-        let position = self.differing.iter().position(|differing| differing.peer == peer);
+        let position = self
+            .differing
+            .iter()
+            .position(|differing| differing.peer == peer);
         if let Some(differing) = position.and_then(|position| self.differing.get_mut(position)) {
             let is_due = now.since(differing.asked) >= timing.digest_delay / 4
                 || differing.asked == Time::START;

@@ -41,7 +41,10 @@ impl World {
         for &at in &living {
             assert_eq!(self.members(at), living, "members at {at}");
         }
-        assert!(self.is_mesh(), "views agree, but not every pair proved itself");
+        assert!(
+            self.is_mesh(),
+            "views agree, but not every pair proved itself"
+        );
     }
 
     /// Who told when that `of` is down, since `since`.
@@ -59,7 +62,8 @@ impl World {
     /// Any `MemberDown` since `since`.
     pub(crate) fn down_count(&self, since: Time) -> usize {
         let told = self.told.iter().filter(|told| told.0 >= since);
-        told.filter(|told| matches!(told.2, GroupEvent::MemberDown(..))).count()
+        told.filter(|told| matches!(told.2, GroupEvent::MemberDown(..)))
+            .count()
     }
 
     /// I2 and G5: ups and downs of a member alternate at each watcher, and no tenure comes twice.

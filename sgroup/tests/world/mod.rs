@@ -2,6 +2,10 @@
 //! one-way cuts, crashes, restarts and pauses. It stands in for `Node` in the simplest way that
 //! keeps its promises (reliable and in order until a close), and decides nothing else.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what is missing here is the world's own mistake"
+)]
 
 mod checks;
 mod faults;

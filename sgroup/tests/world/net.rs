@@ -111,7 +111,9 @@ impl World {
             return self.push(at, from, event);
         }
         let is_cut = self.blocked.contains(&(from, to)) || self.blocked.contains(&(to, from));
-        let is_paused = self.nodes[to].paused_until.is_some_and(|until| until > self.now);
+        let is_paused = self.nodes[to]
+            .paused_until
+            .is_some_and(|until| until > self.now);
         if is_cut || is_paused {
             let at = self.now.after(DIAL_TIMEOUT);
             return self.push(at, from, Event::Failed(target));
@@ -211,7 +213,10 @@ impl World {
         target: Option<DialTarget>,
     ) {
         let key = (number.min(other), number.max(other));
-        let is_current = self.sessions.get(&key).is_some_and(|s| s.generation == generation);
+        let is_current = self
+            .sessions
+            .get(&key)
+            .is_some_and(|s| s.generation == generation);
         if !is_current {
             if let Some(target) = target {
                 self.handle_net(number, Event::Failed(target));
