@@ -125,3 +125,29 @@ fn the_sealing_key_of_a_seed_never_changes() {
         unhex("8fc96dc6ea5107865bb22542187e834b62746566e1916ab9b1184b2aa4a45d7d")
     );
 }
+
+#[test]
+fn a_record_is_believed_of_its_real_signer_only() {
+    use archipelago_core::wire::List;
+    use archipelago_core::{Boot, NodeRecord, RecordError, Roles, SignedRecord};
+    let [alice, bob] = [1, 2].map(|seed| LiveCrypto::new(&[seed; 32]));
+    let record = NodeRecord {
+        node: alice.id(),
+        boot: Boot(1),
+        seq: 1,
+        name: "alice".into(),
+        groups: List::new(),
+        addresses: List::new(),
+        roles: Roles::default(),
+        sealing_key: alice.sealing_key(),
+        wire: (1, 1),
+        life_s: 86_400,
+    };
+    let signed = SignedRecord::new(record.clone(), &alice).unwrap();
+    assert_eq!(signed.check(&bob), Ok(()));
+    let stolen = SignedRecord::new(record, &bob).unwrap();
+    assert_eq!(stolen.check(&alice), Err(RecordError::Signature));
+    let mut redirected = signed;
+    redirected.record.sealing_key = bob.sealing_key();
+    assert_eq!(redirected.check(&bob), Err(RecordError::Signature));
+}
