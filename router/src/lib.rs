@@ -1,7 +1,9 @@
 //! Reflection, look-ups, forwarding and on-demand sessions; and [`Node`], which composes them with
 //! the groups into the one control machine that a driver meets.
 
+pub mod forward;
 pub mod lookup;
+mod lru;
 mod node;
 mod on_demand;
 mod pulse;

@@ -33,6 +33,9 @@ pub trait Routes {
     /// How `node` stands in `group`, one of this node's.
     fn membership(&self, group: GroupId, node: &NodeId, peers: &Peers) -> Membership;
 
+    /// This node's groups in which `peer` is a living member too.
+    fn common_groups(&self, peer: Peer) -> Vec<GroupId>;
+
     /// The living members of `group` but this node, in the order of their slots.
     fn members(&self, group: GroupId) -> Vec<Peer>;
 

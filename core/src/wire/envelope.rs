@@ -23,6 +23,9 @@ pub struct Envelope {
     pub route: List<NodeId, 4>,
     /// How many more nodes may forward it.
     pub hops: u8,
+    /// How often the source changed its way because nothing came back: with each, reflectors
+    /// choose among equal next hops anew, and so go round one that withholds.
+    pub attempt: u8,
     /// What is forwarded.
     pub sealed: Sealed,
 }

@@ -108,11 +108,11 @@ impl Lookups {
     /// Nothing cached, nothing under way; `record` is this node's own.
     pub fn new(config: Arc<LookupConfig>, record: Arc<SignedRecord>) -> Self {
         Self {
-            config,
             record,
-            cache: Cache::default(),
+            cache: Cache::new(&config),
             flights: Flights::default(),
             counters: LookupCounters::default(),
+            config,
         }
     }
 
@@ -441,14 +441,14 @@ impl Lookups {
         let error = match answer::located(flight.group, answer) {
             Ok(located) => {
                 let located = Arc::new(located);
-                self.cache.found(Arc::clone(&located), &self.config, cx.now);
+                self.cache.found(Arc::clone(&located), cx.now);
                 return out.push(LookupOutput::Found(located));
             }
             Err(error) => error,
         };
         // Routes come back by themselves and at once: to know of none is not worth keeping.
         if !matches!(error, LookupError::NoRoute | LookupError::Overloaded) {
-            self.cache.failed(target, error, &self.config, cx.now);
+            self.cache.failed(target, error, cx.now);
         }
         if flight.waiters.contains(&Waiter::Local) {
             out.push(LookupOutput::Failed { target, error });

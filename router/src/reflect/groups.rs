@@ -94,7 +94,7 @@ impl Groups {
             return Membership::Unknown;
         };
         match peers.find(node) {
-            Some(peer) if local.members.binary_search(&peer).is_ok() => Membership::Up(peer),
+            Some(peer) if local.holds(peer) => Membership::Up(peer),
             _ if local.gone.contains(node) => Membership::Gone,
             _ => Membership::Unknown,
         }
@@ -104,6 +104,10 @@ impl Groups {
 impl Local {
     pub(super) fn members(&self) -> &[Peer] {
         &self.members
+    }
+
+    pub(super) fn holds(&self, peer: Peer) -> bool {
+        self.members.binary_search(&peer).is_ok()
     }
 
     pub(super) fn reflectors(&self) -> &[Peer] {

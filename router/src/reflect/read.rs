@@ -92,6 +92,11 @@ impl Routes for Reflect {
         self.groups.membership(group, node, peers)
     }
 
+    fn common_groups(&self, peer: Peer) -> Vec<GroupId> {
+        let common = self.groups.iter().filter(|(_, local)| local.holds(peer));
+        common.map(|(group, _)| group).collect()
+    }
+
     fn members(&self, group: GroupId) -> Vec<Peer> {
         let local = self.groups.local(group);
         local.map_or_else(Vec::new, |local| local.members().to_vec())

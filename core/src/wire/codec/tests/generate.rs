@@ -311,6 +311,7 @@ impl Generator {
             group: self.group_id(),
             route: self.list(Self::node),
             hops: self.rng.array()[0],
+            attempt: self.rng.array()[0],
             sealed: Sealed {
                 source_boot: self.boot(),
                 target_boot: self.boot(),

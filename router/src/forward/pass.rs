@@ -1,0 +1,152 @@
+//! What this node does for others: passes their envelopes on, unread.
+//!
+//! A relay is taken from its source or from another reflector, and goes into a group only by a
+//! reflector of it; a detour goes on within the group that this node is in.
+
+use archipelago_core::wire::{Envelope, List};
+use archipelago_core::{Context, NodeId, Peer};
+
+use super::seal::way;
+use super::{Dropped, Forward, ForwardOutput, ForwardOutputs, Way};
+use crate::routes::{has_session, pair_hash};
+use crate::{Membership, Routes};
+
+/// Which counter an envelope that is dropped goes to.
+type Reason = fn(&mut Dropped) -> &mut u64;
+
+impl Forward {
+    pub(super) fn pass_on(
+        &mut self,
+        from: Peer,
+        mut envelope: Box<Envelope>,
+        routes: &dyn Routes,
+        cx: &Context<'_>,
+        out: &mut ForwardOutputs,
+    ) {
+        let next = match way(&envelope) {
+            Way::Relay => relay(from, &envelope, routes, cx),
+            Way::Detour => detour(from, &envelope, routes, cx),
+        };
+        match next.and_then(|next| self.charge(next, &envelope, cx)) {
+            Ok(to) => {
+                envelope.hops = envelope.hops.saturating_sub(1);
+                envelope.route = List::truncated(envelope.route.iter().copied().skip(1));
+                self.counters.passed_on += 1;
+                out.push(ForwardOutput::Send { to, envelope });
+            }
+            Err(reason) => self.drop_for(reason),
+        }
+    }
+
+    pub(super) fn drop_for(&mut self, reason: Reason) {
+        *reason(&mut self.counters.dropped) += 1;
+    }
+
+    fn charge(
+        &mut self,
+        next: Peer,
+        envelope: &Envelope,
+        cx: &Context<'_>,
+    ) -> Result<Peer, Reason> {
+        if envelope.hops == 0 {
+            return Err(|dropped| &mut dropped.hops);
+        }
+        if !has_session(next, cx.peers) {
+            return Err(|dropped| &mut dropped.no_session);
+        }
+        let len = envelope.sealed.bytes.len();
+        let is_within = self.quotas.take(envelope.source, len, &self.config, cx.now);
+        if is_within {
+            Ok(next)
+        } else {
+            Err(|dropped| &mut dropped.quota)
+        }
+    }
+}
+
+fn relay(
+    from: Peer,
+    envelope: &Envelope,
+    routes: &dyn Routes,
+    cx: &Context<'_>,
+) -> Result<Peer, Reason> {
+    if !routes.reflects() {
+        return Err(|dropped| &mut dropped.not_reflecting);
+    }
+    if !is_source(from, envelope, cx) && !routes.is_reflector(from) {
+        return Err(|dropped| &mut dropped.impostor);
+    }
+    match routes.standing(envelope.group) {
+        Some(standing) if standing.is_closed => Err(|dropped| &mut dropped.closed),
+        Some(_) => match routes.membership(envelope.group, &envelope.target, cx.peers) {
+            Membership::Up(peer) => Ok(peer),
+            Membership::Gone | Membership::Unknown => Err(|dropped| &mut dropped.no_target),
+        },
+        None => next_reflector(from, envelope, routes, cx),
+    }
+}
+
+/// The nearest reflector toward the group; after a source's first attempt another one by a hash,
+/// so that whatever combination of reflectors withholds, some attempt goes round it.
+fn next_reflector(
+    from: Peer,
+    envelope: &Envelope,
+    routes: &dyn Routes,
+    cx: &Context<'_>,
+) -> Result<Peer, Reason> {
+    let mut choices = routes.next_hops(envelope.group, cx.peers);
+    choices.retain(|&peer| peer != from);
+    let turn = match envelope.attempt {
+        0 => 0,
+        attempt => {
+            let flow = pair_hash(envelope.source, envelope.target) ^ cx.me.prefix();
+            let mixed = pair_hash(numbered(flow), numbered(u64::from(attempt)));
+            usize::try_from(mixed >> 40).unwrap_or(0)
+        }
+    };
+    let turn = turn.checked_rem(choices.len());
+    let choice = turn.and_then(|turn| choices.get(turn).copied());
+    choice.ok_or(|dropped| &mut dropped.no_route)
+}
+
+fn numbered(number: u64) -> NodeId {
+    let mut id = [0; 32];
+    id[..8].copy_from_slice(&number.to_le_bytes());
+    NodeId(id)
+}
+
+/// The next node of a source route that is here, as it should be.
+fn detour(
+    from: Peer,
+    envelope: &Envelope,
+    routes: &dyn Routes,
+    cx: &Context<'_>,
+) -> Result<Peer, Reason> {
+    let mut hops = envelope.route.iter();
+    let (here, next) = (hops.next(), hops.next());
+    let is_to_target = envelope.route.last() == Some(&envelope.target);
+    let Some(next) = next.filter(|_| here == Some(&cx.me) && is_to_target) else {
+        return Err(|dropped| &mut dropped.malformed);
+    };
+    if routes.standing(envelope.group).is_none() {
+        return Err(|dropped| &mut dropped.impostor);
+    }
+    // One that joins is no member yet and may need the detour to become one: the other end of
+    // this hop must be.
+    let is_up = |id: &NodeId| {
+        let membership = routes.membership(envelope.group, id, cx.peers);
+        matches!(membership, Membership::Up(_))
+    };
+    let bringer = cx.peers.get(from).map(|state| state.id);
+    if !is_up(next) && !bringer.is_some_and(|id| is_up(&id)) {
+        return Err(|dropped| &mut dropped.impostor);
+    }
+    cx.peers
+        .find(next)
+        .ok_or(|dropped: &mut Dropped| &mut dropped.no_session)
+}
+
+fn is_source(from: Peer, envelope: &Envelope, cx: &Context<'_>) -> bool {
+    let state = cx.peers.get(from);
+    state.is_some_and(|state| state.id == envelope.source)
+}
