@@ -12,7 +12,7 @@ mod routes;
 mod sessions;
 
 pub use node::{
-    CloseReason, Command, ConfigError, DialId, Event, Node, NodeConfig, Output, Outputs, Refused,
-    RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
+    CloseReason, Command, ConfigError, DialId, Event, Node, NodeConfig, NodeCounters, Output,
+    Outputs, Refused, RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
 };
 pub use routes::{Membership, Routes, Standing};

@@ -29,7 +29,9 @@ impl Node {
                 messages,
                 bytes,
             } => self.demand(peer, (messages, bytes), now),
-            Command::Forward { .. } => {}
+            Command::Forward { peer, path, frames } => {
+                self.forward_frames(peer, path, frames, now);
+            }
             Command::Activity(session) => self.activity(session, now),
             Command::Shutdown => self.shut_down(now, out),
         }

@@ -135,10 +135,21 @@ impl Node {
     }
 
     pub(super) fn on_open_failed(&mut self, dial: DialId, now: Time) {
-        let Some((_, purposes)) = self.dials.finish(dial) else {
+        let Some((whom, purposes)) = self.dials.finish(dial) else {
             return;
         };
+        self.note_cut_off(&whom);
         self.fail_purposes(purposes, now);
+    }
+
+    /// A member that cannot be dialled is spoken to by detour.
+    fn note_cut_off(&mut self, whom: &Whom) {
+        if let Whom::Peer(peer) = *whom {
+            let is_member = self.common_group(peer).is_some();
+            if is_member && self.session_of(peer).is_none() {
+                self.detours.note_cut_off(peer);
+            }
+        }
     }
 
     /// Nothing leads to the peer any more: everybody who waits for it is told.

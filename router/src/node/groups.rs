@@ -23,7 +23,7 @@ impl Node {
             GroupOutput::Ping { peer } => self.ping(peer, now, out),
             GroupOutput::Dial { target } => self.on_group_dial(group, target, now, out),
             GroupOutput::Admitted { peer } => self.on_admitted(peer, now, out),
-            GroupOutput::Released { peer } => self.on_released(peer, now),
+            GroupOutput::Released { peer } => self.on_released(peer, now, out),
             GroupOutput::RaiseBoot { boot } => self.raise_boot(boot, now),
             GroupOutput::Event(event) => self.on_group_event(group, event, now, out),
             _ => {}
@@ -39,20 +39,22 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
-        self.send_to(to, Control::Group(group, body), now, out);
+        match self.session_of(to) {
+            Some(session) => self.send(session, Control::Group(group, body), now, out),
+            None => self.send_detoured(group, to, body, now),
+        }
     }
 
     pub(super) fn ping(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
-        let has_session = self
-            .base
-            .peers
-            .get(peer)
-            .is_some_and(|state| state.session.is_some());
-        if !has_session {
+        let session = self.session_of(peer);
+        if session.is_none() && !self.detours.is_ready(peer) {
             return;
         }
         if let Some(number) = self.pulse.ping(peer, now) {
-            self.send_to(peer, Control::Ping(number), now, out);
+            match session {
+                Some(session) => self.send(session, Control::Ping(number), now, out),
+                None => self.ping_detoured(peer, number, now),
+            }
         }
     }
 
@@ -84,7 +86,8 @@ impl Node {
         self.with_reflect(now, |reflect, cx, said| {
             reflect.handle_group(id, GroupChange::Left, cx, said);
         });
-        self.release_unused(now);
+        self.forward.handle_group_left(id);
+        self.release_unused(now, out);
     }
 
     pub(super) fn on_groups_due(&mut self, now: Time) {
@@ -116,6 +119,7 @@ impl Node {
         );
         let (boot, record) = (self.boot, self.record.clone());
         self.lookups.handle_record(record.clone());
+        self.forward.handle_record(record.clone());
         self.with_sessions(now, |sessions, _, said| {
             sessions.announce((boot, &record), said)
         });

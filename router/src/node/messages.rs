@@ -46,7 +46,7 @@ impl Node {
                 self.on_group_message(session, group, from, body, now, out)
             }
             Control::Route(body) => self.on_route(from.peer, body, now),
-            Control::Envelope(_) => {}
+            Control::Envelope(envelope) => self.on_envelope(from.peer, envelope, now),
             Control::Introduce(signed) => self.on_introduce(session, from.peer, &signed, now),
             Control::IdlePropose => self.with_on_demand(now, |on_demand, cx, said| {
                 on_demand.handle_idle_propose(from.peer, cx, said);
@@ -63,7 +63,7 @@ impl Node {
         })
     }
 
-    fn on_pong(&mut self, peer: Peer, number: u32, now: Time) {
+    pub(super) fn on_pong(&mut self, peer: Peer, number: u32, now: Time) {
         if let Some(state) = self.base.peers.get_mut(peer) {
             self.pulse.handle_pong(peer, number, state, now);
         }
@@ -84,6 +84,7 @@ impl Node {
                 group.handle_message(from, body, cx, said);
             });
         }
+        self.counters.unknown_group = self.counters.unknown_group.saturating_add(1);
         if matches!(body, GroupBody::Join(_)) {
             let refusal = GroupBody::Refused(RefuseReason::UnknownGroup);
             self.send(session, Control::Group(id, refusal), now, out);

@@ -13,7 +13,10 @@
 mod commands;
 mod config;
 mod contract;
+mod counters;
+mod detours;
 mod dials;
+mod forwarding;
 mod groups;
 mod messages;
 mod peers;
@@ -27,21 +30,25 @@ pub use contract::{
     CloseReason, Command, ConfigError, DialId, Event, NodeConfig, Output, Outputs, Refused,
     RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
 };
+pub use counters::NodeCounters;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::wire::{Control, SessionId};
-use archipelago_core::{Boot, Context, Crypto, GroupId, NodeId, Peers, Rng, SignedRecord, Time};
+use archipelago_core::{
+    Boot, Context, Crypto, GroupId, NodeId, Peer, Peers, Rng, SignedRecord, Time,
+};
 use archipelago_sgroup::{Group, GroupOutputs, MemberInfo};
 
+use crate::forward::{Forward, ForwardConfig, ForwardOutputs};
 use crate::lookup::{LookupConfig, LookupOutputs, Lookups};
 use crate::on_demand::{OnDemand, OnDemandConfig, OnDemandOutputs};
 use crate::pulse::Pulse;
 use crate::reflect::{Reflect, ReflectConfig, ReflectOutputs};
 use crate::routes::Routes;
-use crate::sessions::{DialBook, SessionOutputs, Sessions};
+use crate::sessions::{DetourOutput, Detours, DialBook, SessionOutputs, Sessions};
 use shutdown::Life;
 use work::Work;
 
@@ -82,6 +89,11 @@ pub struct Node {
     on_demand: OnDemand,
     reflect: Reflect,
     lookups: Lookups,
+    forward: Forward,
+    detours: Detours,
+    /// Members without a path that there is something to send to.
+    waiting: BTreeSet<Peer>,
+    counters: NodeCounters,
     /// What machines said and nobody has acted on yet; empty between two inputs.
     work: VecDeque<Work>,
 }
@@ -102,17 +114,23 @@ impl Node {
         let (boot, record_seq) = (config.boot, 1);
         let groups = config.groups.iter().map(|group| group.id());
         let record = record::own(&config, boot, record_seq, groups, &*crypto);
-        let _ = now;
+        let mut base = Base {
+            me: config.id,
+            crypto,
+            rng,
+            peers: Peers::new(config.peers_max),
+        };
+        let forward = Arc::new(ForwardConfig::default());
+        let forward = Forward::new(forward, record.clone(), &mut base.context(now));
         Ok(Self {
             boot,
             record_seq,
             life: Life::Configured,
-            base: Base {
-                me: config.id,
-                crypto,
-                rng,
-                peers: Peers::new(config.peers_max),
-            },
+            base,
+            forward,
+            detours: Detours::default(),
+            waiting: BTreeSet::new(),
+            counters: NodeCounters::default(),
             groups: BTreeMap::new(),
             sessions: Sessions::new(config.realm.clone()),
             dials: DialBook::default(),
@@ -223,7 +241,7 @@ impl Node {
 
     /// Living members of a group, by name; `None` for a group that this node is not in.
     pub fn members(&self, group: GroupId) -> Option<Vec<MemberInfo>> {
-        let members = |group: &Group| group.members(&self.base.peers);
+        let members = |group: &Group| group.members(self.config.id);
         self.groups.get(&group).map(members)
     }
 
@@ -238,6 +256,11 @@ impl Node {
             })
         });
         used.collect()
+    }
+
+    /// What was closed, refused or lost since the start.
+    pub fn counters(&self) -> NodeCounters {
+        self.counters
     }
 
     /// Groups that can be reached, and over whom.
@@ -336,5 +359,28 @@ impl Node {
         let mut cx = self.base.context(now);
         call(&mut self.lookups, &self.reflect, &mut cx, &mut said);
         self.work.extend(said.into_iter().map(Work::Lookup));
+    }
+
+    /// Envelopes go where the map of reflection leads.
+    fn with_forward(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Forward, &dyn Routes, &mut Context<'_>, &mut ForwardOutputs),
+    ) {
+        let mut said = ForwardOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.forward, &self.reflect, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Forward));
+    }
+
+    fn with_detours(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Detours, &mut Context<'_>, &mut Vec<DetourOutput>),
+    ) {
+        let mut said = Vec::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.detours, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Detour));
     }
 }

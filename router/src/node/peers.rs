@@ -18,8 +18,11 @@ impl Node {
     ) {
         match output {
             SessionOutput::Send(session, message) => self.send(session, message, now, out),
-            SessionOutput::Close(session, reason) => out.push(Output::Close { session, reason }),
-            SessionOutput::Ready(peer) => self.on_ready(peer, now),
+            SessionOutput::Close(session, reason) => {
+                self.counters.count(reason);
+                out.push(Output::Close { session, reason });
+            }
+            SessionOutput::Ready(peer) => self.on_ready(peer, now, out),
             SessionOutput::Moved { peer, from, to } => self.on_moved(peer, from, to, now, out),
             SessionOutput::Ended { peer, last, reason } => {
                 self.on_ended(peer, last, reason, now, out);
@@ -43,7 +46,8 @@ impl Node {
     }
 
     /// The first session of a peer: every group may try it.
-    fn on_ready(&mut self, peer: Peer, now: Time) {
+    fn on_ready(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
+        self.end_detour(peer, out);
         let purposes = self.dials.take_purposes(peer);
         self.with_each_group(now, |id, group, cx, said| {
             let target = dialled(&purposes, id);
@@ -126,10 +130,13 @@ impl Node {
 
     pub(super) fn on_admitted(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
         self.life.settle_boot();
-        self.attach(peer, now, out);
         self.with_on_demand(now, |on_demand, _, said| {
-            on_demand.handle_admitted(peer, said)
+            on_demand.handle_admitted(peer, said);
         });
+        match self.session_of(peer) {
+            Some(_) => self.attach(peer, now, out),
+            None => self.attach_detour(peer, out),
+        }
     }
 
     /// The peer's session is justified: its data may flow, and watchers hear of it, once.
@@ -141,6 +148,7 @@ impl Node {
         let (name, boot, Some(id)) = (state.id, state.boot, state.session) else {
             return;
         };
+        self.waiting.remove(&peer);
         self.sessions.hold(id, true, now);
         let Some(session) = self.sessions.get_mut(id) else {
             return;
@@ -163,7 +171,11 @@ impl Node {
         }
     }
 
-    pub(super) fn on_released(&mut self, peer: Peer, now: Time) {
+    pub(super) fn on_released(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
+        if self.common_group(peer).is_none() {
+            self.end_detour(peer, out);
+            self.fail_contact(peer, out);
+        }
         if self.kind(peer) == SessionKind::Pending {
             let session = self.base.peers.get(peer).and_then(|state| state.session);
             if let Some(session) = session {
@@ -173,10 +185,10 @@ impl Node {
     }
 
     /// A group was left: sessions that it alone justified end.
-    pub(super) fn release_unused(&mut self, now: Time) {
+    pub(super) fn release_unused(&mut self, now: Time, out: &mut Outputs) {
         let peers: Vec<Peer> = self.base.peers.iter().map(|(peer, _)| peer).collect();
         for peer in peers {
-            self.on_released(peer, now);
+            self.on_released(peer, now, out);
         }
     }
 

@@ -47,15 +47,15 @@ impl Node {
             }
             ReflectOutput::RouteUp(group) => self.tell(Event::RouteUp { group }, out),
             ReflectOutput::RouteDown(group) => self.tell(Event::RouteDown { group }, out),
-            ReflectOutput::Broken(peer) => self.break_off(peer, now),
+            ReflectOutput::Broken(peer) => self.break_off(peer, ByeReason::Protocol, now),
         }
     }
 
     /// The peer broke a rule that no member breaks by accident.
-    fn break_off(&mut self, peer: Peer, now: Time) {
+    pub(super) fn break_off(&mut self, peer: Peer, reason: ByeReason, now: Time) {
         if let Some(session) = self.session_of(peer) {
             self.with_sessions(now, |sessions, cx, said| {
-                sessions.abort(session, ByeReason::Protocol, cx, said);
+                sessions.abort(session, reason, cx, said);
             });
         }
     }
@@ -133,6 +133,7 @@ impl Node {
         let mut cx = self.base.context(now);
         remember_record(peer, &located.record, &mut cx);
         self.note_boot(peer, located.record.record.boot);
+        self.forward.handle_located(&located.record, located.group);
         let key = located.introduction.clone();
         self.with_on_demand(now, |on_demand, cx, said| {
             on_demand.handle_found(peer, key, cx, said);

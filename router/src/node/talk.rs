@@ -33,9 +33,31 @@ impl Node {
         if self.session_of(peer).is_some() && self.kind(peer) != SessionKind::Pending {
             return self.attach_again(peer, now, out);
         }
+        if self.common_group(peer).is_some() {
+            return self.contact_member(peer, out);
+        }
         self.with_on_demand(now, |on_demand, cx, said| {
             on_demand.handle_contact(peer, home, cx, said);
         });
+    }
+
+    /// A member without a session: its group dials it, or finds a detour, or declares it dead.
+    fn contact_member(&mut self, peer: Peer, out: &mut Outputs) {
+        self.waiting.insert(peer);
+        let groups = self.groups.values();
+        if groups.into_iter().any(|group| group.is_admitted(peer)) {
+            self.attach_detour(peer, out);
+        }
+    }
+
+    /// The member is gone: what waits for it fails.
+    pub(super) fn fail_contact(&mut self, peer: Peer, out: &mut Outputs) {
+        if self.waiting.remove(&peer) {
+            out.push(Output::Unreachable {
+                peer: self.base.peers.id(peer),
+                reason: Unreachable::Gone,
+            });
+        }
     }
 
     /// The data plane asks although it was told: it is told again.

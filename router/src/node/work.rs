@@ -9,10 +9,11 @@ use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::GroupOutput;
 
 use super::{Event, Node, Output, Outputs};
+use crate::forward::ForwardOutput;
 use crate::lookup::LookupOutput;
 use crate::on_demand::OnDemandOutput;
 use crate::reflect::ReflectOutput;
-use crate::sessions::SessionOutput;
+use crate::sessions::{DetourOutput, SessionOutput};
 
 /// One thing to do.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(super) enum Work {
     Reflect(ReflectOutput),
     /// Look-ups said so.
     Lookup(LookupOutput),
+    /// Forwarding said so.
+    Forward(ForwardOutput),
+    /// Detours said so.
+    Detour(DetourOutput),
 }
 
 /// Capacity kept between two inputs; more is given back, since most nodes are idle.
@@ -41,6 +46,8 @@ impl Node {
                 Work::OnDemand(output) => self.on_on_demand_output(output, now, out),
                 Work::Reflect(output) => self.on_reflect_output(output, now, out),
                 Work::Lookup(output) => self.on_lookup_output(output, now, out),
+                Work::Forward(output) => self.on_forward_output(output, now, out),
+                Work::Detour(output) => self.on_detour_output(output, now),
             }
         }
         if self.work.capacity() > CAPACITY_KEPT {

@@ -208,6 +208,23 @@ impl OnDemand {
         true
     }
 
+    /// Nothing comes back by relay, whatever way it takes: what is sent next looks the peer up.
+    pub(crate) fn handle_relay_silent(
+        &mut self,
+        peer: Peer,
+        cx: &mut Context<'_>,
+        out: &mut OnDemandOutputs,
+    ) {
+        let Some(contact) = self.contacts.get_mut(&peer) else {
+            return;
+        };
+        if contact.is_relayed && !contact.has_session() && contact.search == Search::Rest {
+            contact.key = None;
+            self.search(peer, Search::Path, out);
+        }
+        let _ = cx;
+    }
+
     /// Data went either way on the peer's session or relay.
     pub(crate) fn handle_activity(&mut self, peer: Peer, now: Time) {
         if let Some(contact) = self.contacts.get_mut(&peer) {

@@ -12,12 +12,14 @@
 //!
 //! Cost: about 150 bytes per session; O(log n) per input.
 
+mod detours;
 mod dial;
 mod end;
 mod hello;
 mod session;
 mod settle;
 
+pub(crate) use detours::{DetourOutput, Detours};
 pub(crate) use dial::{Booked, DialBook, Purpose, Whom};
 pub(crate) use hello::{End, check, transcript};
 pub(crate) use session::{Hold, Phase, Session};
