@@ -32,6 +32,8 @@ struct Logs {
     budget: Budget,
     /// Whether a question may arrive late and repeatedly, or is answered when asked.
     questions: Questions,
+    /// What the replicas have at first.
+    start: Start,
     mutant: Option<Mutant>,
 }
 
@@ -46,6 +48,12 @@ struct Budget {
     writes: u8,
     messages: u8,
     restarts: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Empty,
+    CaughtUp,
 }
 
 /// A check that is missing.
@@ -139,8 +147,8 @@ impl Logs {
         world.send(update.map(|update| Message::Update(replica, update)));
     }
 
-    fn answer(&self, world: &World, replica: usize, pull: &LogPull) -> Option<LogUpdate> {
-        let log = &world.owners[self.replicas[replica]].log;
+    fn answer(&self, owner: &Owner, pull: &LogPull) -> Option<LogUpdate> {
+        let log = &owner.log;
         let answer = log.page(pull, &self.config)?;
         if answer.snapshot && matches!(self.mutant, Some(Mutant::FloorForgotten)) {
             let mut delta = log.page_from(log.floor(), &[], &self.config)?;
@@ -153,22 +161,29 @@ impl Logs {
     fn arrive(&self, world: &mut World, message: &Message) {
         match message {
             Message::Pull(replica, pull) => {
-                let answer = self.answer(world, *replica, pull);
+                let owner = &world.owners[self.replicas[*replica]];
+                let answer = self.answer(owner, pull);
                 world.send(answer.map(|update| Message::Update(*replica, update)));
             }
-            Message::Update(replica, update) => self.apply(world, *replica, update),
+            Message::Update(replica, update) => {
+                let owner = &world.owners[self.replicas[*replica]];
+                world.broken = self.apply(owner, &mut world.replicas[*replica], update);
+            }
         }
     }
 
-    fn apply(&self, world: &mut World, replica: usize, update: &LogUpdate) {
-        let owner = &world.owners[self.replicas[replica]];
-        let (log, witness) = &mut world.replicas[replica];
+    /// What is broken by it, if anything.
+    fn apply(
+        &self,
+        owner: &Owner,
+        (log, witness): &mut (PeerLog, Witness),
+        update: &LogUpdate,
+    ) -> Option<&'static str> {
         let update = self.tamper(update, log);
         if log.apply(&update, &self.config, &mut Vec::new()).is_err() {
-            world.broken = Some("an owner's own update is refused");
-        } else if let Err(broken) = witness.look(log, owner, self.keys) {
-            world.broken = Some(broken);
+            return Some("an owner's own update is refused");
         }
+        witness.look(log, owner, self.keys).err()
     }
 
     fn tamper(&self, update: &LogUpdate, log: &PeerLog) -> LogUpdate {
@@ -191,24 +206,40 @@ impl Logs {
 
     /// Whether the replica becomes equal when every question is answered at once.
     fn heals(&self, world: &World, replica: usize) -> bool {
-        let mut world = world.clone();
-        let (boot, era) = world.owners[self.replicas[replica]].log.epoch();
+        let owner = &world.owners[self.replicas[replica]];
+        self.ask_all(
+            owner,
+            id(self.replicas[replica]),
+            world.replicas[replica].clone(),
+        )
+        .is_some_and(|(log, _)| owner.is_shown_by(&log))
+    }
+
+    fn catch_up(&self, world: &mut World, replica: usize) {
+        let of = self.replicas[replica];
+        let healed = self.ask_all(&world.owners[of], id(of), world.replicas[replica].clone());
+        world.replicas[replica] = healed.unwrap_or((fresh(), Witness::default()));
+    }
+
+    /// The replica when the owner has no more to say; `None` if it never ends or breaks.
+    fn ask_all(
+        &self,
+        owner: &Owner,
+        name: NodeId,
+        mut replica: (PeerLog, Witness),
+    ) -> Option<(PeerLog, Witness)> {
+        let (boot, era) = owner.log.epoch();
         // A later start is told by the view, too.
-        world.replicas[replica]
-            .0
-            .on_epoch(boot, era, &mut Vec::new());
+        replica.0.on_epoch(boot, era, &mut Vec::new());
         for _ in 0..50 {
-            let pull = world.replicas[replica].0.pull(id(self.replicas[replica]));
-            let Some(update) = self.answer(&world, replica, &pull) else {
-                let owner = &world.owners[self.replicas[replica]];
-                return owner.is_shown_by(&world.replicas[replica].0);
+            let Some(update) = self.answer(owner, &replica.0.pull(name)) else {
+                return Some(replica);
             };
-            self.apply(&mut world, replica, &update);
-            if world.broken.is_some() {
-                return false;
+            if self.apply(owner, &mut replica, &update).is_some() {
+                return None;
             }
         }
-        false
+        None
     }
 }
 
@@ -236,6 +267,11 @@ impl Model for Logs {
         };
         for owner in &mut first.owners {
             (0..self.keys).for_each(|key| owner.put(key, &self.config));
+        }
+        for replica in 0..self.replicas.len() {
+            if self.start == Start::CaughtUp {
+                self.catch_up(&mut first, replica);
+            }
         }
         vec![first]
     }
@@ -351,12 +387,26 @@ fn one_owner() -> Logs {
         owners: 1,
         replicas: vec![0],
         budget: Budget {
-            writes: 3,
+            writes: 2,
             messages: 4,
             restarts: 0,
         },
         questions: Questions::AnsweredAtOnce,
+        start: Start::Empty,
         mutant: None,
+    }
+}
+
+/// The same with a replica that has everything at first, more writes and fewer messages.
+fn caught_up() -> Logs {
+    Logs {
+        budget: Budget {
+            writes: 3,
+            messages: 3,
+            restarts: 0,
+        },
+        start: Start::CaughtUp,
+        ..one_owner()
     }
 }
 
@@ -393,7 +443,7 @@ fn two_owners() -> Logs {
         budget: Budget {
             writes: 2,
             messages: 2,
-            restarts: 1,
+            restarts: 0,
         },
         ..one_owner()
     }
@@ -417,6 +467,11 @@ fn check(model: Logs) -> impl Checker<Logs> {
 #[test]
 fn i1_v1_snapshots_and_writes_interleave() {
     check(one_owner()).assert_properties();
+}
+
+#[test]
+fn i1_v1_a_replica_that_falls_behind() {
+    check(caught_up()).assert_properties();
 }
 
 #[test]
