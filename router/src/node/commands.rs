@@ -82,7 +82,7 @@ impl Node {
             return Err(Refused::UnknownGroup);
         };
         Arc::make_mut(config).cookies = Some(cookies.clone());
-        let _ = (cookies, now);
+        self.with_group(id, now, |group, _, _| group.handle_cookies(Some(cookies)));
         Ok(())
     }
 

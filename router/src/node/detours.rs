@@ -17,7 +17,12 @@ impl Node {
             return self.detour(to, group, Control::Group(group, body), now);
         }
         self.counters.group_lost = self.counters.group_lost.saturating_add(1);
-        if self.detours.is_cut_off(to) {
+        let is_cut_off = self.detours.is_cut_off(to)
+            || self
+                .groups
+                .get(&group)
+                .is_some_and(|group| group.is_path_down(to));
+        if is_cut_off {
             self.with_detours(now, |detours, cx, said| detours.want(to, cx, said));
         }
     }

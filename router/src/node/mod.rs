@@ -241,7 +241,7 @@ impl Node {
 
     /// Living members of a group, by name; `None` for a group that this node is not in.
     pub fn members(&self, group: GroupId) -> Option<Vec<MemberInfo>> {
-        let members = |group: &Group| group.members(self.config.id);
+        let members = |group: &Group| group.members(&self.base.peers);
         self.groups.get(&group).map(members)
     }
 
