@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use archipelago_core::wire::{GroupBody, List};
+
 use super::*;
-use crate::log::keys;
+use crate::log::{LogChange, keys};
 use crate::testing::{TestNode, node};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,8 +1,9 @@
 //! What a replica takes and what it refuses.
 
+use archipelago_core::wire::{List, LogEntry};
+
 use super::*;
 use crate::log::OwnLog;
-use archipelago_core::wire::List;
 
 fn replica() -> PeerLog {
     PeerLog::new(Peer(1), Boot(1), Era(0))

@@ -11,59 +11,23 @@
 //!
 //! Cost at rest: about 80 bytes and 24 per member whose log is empty.
 
+mod output;
+mod reactions;
+
+pub use output::{LogCounts, LogOutput, LogOutputs};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use archipelago_core::wire::{GroupBody, List, LogMark, LogPull, LogUpdate};
-use archipelago_core::{Boot, Context, Era, NodeId, Peer, Time};
+use archipelago_core::wire::{LogMark, LogPull, LogUpdate};
+use archipelago_core::{Boot, Context, Era, Peer, Time};
 
 use super::acks::Sender;
-use super::digest::{DIGEST_MARKS_MAX, Differences, contribution};
-use super::{Applied, LogChange, LogError, OwnLog, PeerLog, UpdateError};
+use super::digest::Differences;
+use super::{LogError, OwnLog, PeerLog, UpdateError};
 use crate::Timing;
-
-/// What the logs ask of their caller, or tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LogOutput {
-    /// Send to a member, by detour if need be; may be lost.
-    Send {
-        /// To whom.
-        to: Peer,
-        /// What.
-        body: GroupBody,
-    },
-    /// Keys of a member's log changed here; also when its log vanishes with it.
-    Changed {
-        /// Whose log.
-        owner: Peer,
-        /// Each key once at most, unless the owner restarted: then what vanished comes first.
-        changes: Vec<LogChange>,
-    },
-    /// A member has the own log up to `seq`.
-    Acked {
-        /// Who.
-        by: Peer,
-        /// Up to which write.
-        seq: u64,
-    },
-}
-
-/// The caller's buffer; a machine only appends to it.
-pub type LogOutputs = Vec<LogOutput>;
-
-/// What peers did wrong, since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogCounts {
-    /// Updates that contradict themselves.
-    pub malformed: u32,
-    /// Updates beyond what one owner may have.
-    pub too_large: u32,
-    /// Messages from those who are no members.
-    pub strangers: u32,
-}
 
 /// The logs of one group at one node.
 #[derive(Debug)]
@@ -361,228 +325,6 @@ impl Logs {
         self.repair
             .as_ref()
             .map_or_else(LogCounts::default, |repair| repair.counts)
-    }
-
-    /// Whether the mark is news.
-    fn on_ack(
-        &mut self,
-        from: Peer,
-        mark: &LogMark,
-        cx: &Context<'_>,
-        out: &mut LogOutputs,
-    ) -> bool {
-        let is_ours = mark.owner == cx.me && (mark.boot, mark.era) == (self.boot, self.era);
-        let Some(sender) = self.own.as_mut().filter(|_| is_ours) else {
-            return false;
-        };
-        let is_news = sender.on_ack(from, mark.seq, cx.now, &self.timing.log);
-        if is_news {
-            let (by, seq) = (from, mark.seq);
-            out.push(LogOutput::Acked { by, seq });
-        }
-        is_news
-    }
-
-    /// A member began afresh, so nothing is known of what it has.
-    fn on_receiver(&mut self, peer: Peer, now: Time) {
-        let due = now.after(self.timing.log.wait(0));
-        if let Some(sender) = &mut self.own {
-            sender.add(peer, due);
-        }
-    }
-
-    fn on_applied(
-        &mut self,
-        index: usize,
-        applied: Applied,
-        is_page: bool,
-        cx: &Context<'_>,
-        out: &mut LogOutputs,
-    ) {
-        let peer = self.peers[index].owner();
-        match applied {
-            Applied::Ignored => {}
-            Applied::Gap => {
-                if !self.is_asked(peer, cx.now) {
-                    self.pull(index, cx, out);
-                }
-            }
-            Applied::Page => {
-                self.repair().pulls.remove(&peer);
-                self.pull(index, cx, out);
-            }
-            Applied::Known | Applied::Advanced => {
-                self.ack(index, cx, out);
-                self.on_progress(index, is_page, cx, out);
-            }
-        }
-    }
-
-    /// After an acknowledgement: done, or the owner's next message is awaited, or (after a
-    /// snapshot) asked for.
-    fn on_progress(&mut self, index: usize, is_page: bool, cx: &Context<'_>, out: &mut LogOutputs) {
-        let log = &self.peers[index];
-        let (peer, is_current) = (log.owner(), log.applied() >= log.head());
-        let due = cx.now.after(self.timing.log.wait(0));
-        let pulls = &mut self.repair().pulls;
-        if is_current {
-            pulls.remove(&peer);
-        } else if is_page {
-            pulls.remove(&peer);
-            self.pull(index, cx, out);
-        } else {
-            pulls.insert(peer, Asked { due, tries: 0 });
-        }
-    }
-
-    /// One mark of a member's digest; whether the member is behind us in that log.
-    fn on_mark(
-        &mut self,
-        from: Peer,
-        mark: &LogMark,
-        cx: &Context<'_>,
-        out: &mut LogOutputs,
-    ) -> bool {
-        if mark.owner == cx.me {
-            self.on_ack(from, mark, cx, out);
-            if let Some(sender) = &mut self.own {
-                sender.on_contact(from, cx.now);
-            }
-            return false;
-        }
-        let owner = cx.peers.find(&mark.owner);
-        let Some(index) = owner.and_then(|owner| self.search(owner).ok()) else {
-            return false;
-        };
-        let ours = self.peers[index].mark(mark.owner);
-        let asked = self.is_asked(self.peers[index].owner(), cx.now);
-        if *mark > ours && !asked {
-            self.pull(index, cx, out);
-        }
-        *mark < ours
-    }
-
-    fn send_digest(&self, to: Peer, cx: &Context<'_>, out: &mut LogOutputs) {
-        let own = self.own_mark(cx.me);
-        let peers = self.peers.iter().filter(|log| log.applied() > 0);
-        let peers = peers.map(|log| log.mark(cx.peers.id(log.owner())));
-        let marks: Vec<LogMark> = peers.chain((own.seq > 0).then_some(own)).collect();
-        // Also when there is none: it says that everything is missing.
-        let chunks = marks.chunks(DIGEST_MARKS_MAX);
-        let chunks = chunks.chain(marks.is_empty().then_some(&[][..]));
-        out.extend(chunks.map(|marks| LogOutput::Send {
-            to,
-            body: GroupBody::LogDigest(Arc::new(List::truncated(marks.iter().copied()))),
-        }));
-    }
-
-    /// Asks the owner, and remembers to ask again.
-    fn pull(&mut self, index: usize, cx: &Context<'_>, out: &mut LogOutputs) {
-        let timing = Arc::clone(&self.timing);
-        let log = &self.peers[index];
-        let to = log.owner();
-        let body = GroupBody::LogPull(log.pull(cx.peers.id(to)));
-        let asked = self.repair().pulls.entry(to).or_insert(Asked {
-            due: cx.now,
-            tries: 0,
-        });
-        asked.due = cx.now.after(timing.log.wait(asked.tries));
-        asked.tries = asked.tries.saturating_add(1);
-        out.push(LogOutput::Send { to, body });
-    }
-
-    fn ack(&self, index: usize, cx: &Context<'_>, out: &mut LogOutputs) {
-        let log = &self.peers[index];
-        let to = log.owner();
-        let body = GroupBody::LogAck(log.mark(cx.peers.id(to)));
-        out.push(LogOutput::Send { to, body });
-    }
-
-    /// Changes one replica and keeps the hash and the watchers up to date.
-    fn change<T>(
-        &mut self,
-        index: usize,
-        cx: &Context<'_>,
-        out: &mut LogOutputs,
-        action: impl FnOnce(&mut PeerLog, &mut Vec<LogChange>) -> T,
-    ) -> T {
-        let log = &mut self.peers[index];
-        let owner = log.owner();
-        let id = cx.peers.id(owner);
-        let before = log.mark(id);
-        let mut changes = Vec::new();
-        let result = action(log, &mut changes);
-        let after = log.mark(id);
-        self.on_marks(before, after, cx.now);
-        if !changes.is_empty() {
-            out.push(LogOutput::Changed { owner, changes });
-        }
-        result
-    }
-
-    fn on_marks(&mut self, before: LogMark, after: LogMark, now: Time) {
-        let hash = self
-            .hash
-            .wrapping_sub(contribution(&before))
-            .wrapping_add(contribution(&after));
-        if hash != self.hash {
-            let old = std::mem::replace(&mut self.hash, hash);
-            self.repair().differences.on_change(old, now);
-        }
-    }
-
-    fn own_mark(&self, me: NodeId) -> LogMark {
-        LogMark {
-            owner: me,
-            boot: self.boot,
-            era: self.era,
-            seq: self.head(),
-        }
-    }
-
-    /// Logs with an entry, the own one included.
-    fn logs_len(&self) -> usize {
-        let peers = self.peers.iter().filter(|log| log.applied() > 0).count();
-        peers + usize::from(self.head() > 0)
-    }
-
-    fn is_asked(&self, peer: Peer, now: Time) -> bool {
-        let asked = self
-            .repair
-            .as_ref()
-            .and_then(|repair| repair.pulls.get(&peer));
-        asked.is_some_and(|asked| now < asked.due)
-    }
-
-    fn due_pulls(&self, now: Time) -> Vec<Peer> {
-        let pulls = self.repair.iter().flat_map(|repair| &repair.pulls);
-        let due = pulls.filter(|(_, asked)| asked.due <= now);
-        due.map(|(&peer, _)| peer).collect()
-    }
-
-    fn count(&mut self, error: UpdateError) {
-        let counts = &mut self.repair().counts;
-        let count = match error {
-            UpdateError::Malformed => &mut counts.malformed,
-            UpdateError::TooLarge => &mut counts.too_large,
-        };
-        *count = count.saturating_add(1);
-    }
-
-    fn sender(&mut self, now: Time) -> &mut Sender {
-        let (boot, era, peers) = (self.boot, self.era, &self.peers);
-        self.own.get_or_insert_with(|| {
-            let receivers = peers.iter().map(PeerLog::owner);
-            Box::new(Sender::new(OwnLog::new(boot, era), receivers, now))
-        })
-    }
-
-    fn repair(&mut self) -> &mut Repair {
-        self.repair.get_or_insert_default()
-    }
-
-    fn search(&self, owner: Peer) -> Result<usize, usize> {
-        self.peers.binary_search_by_key(&owner, PeerLog::owner)
     }
 }
 
