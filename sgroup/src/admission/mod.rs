@@ -220,7 +220,7 @@ impl Admission {
         }
     }
 
-    /// By which cookie the proof holds, if by any. Takes the same time for every wrong proof.
+    /// By which cookie the proof holds, if by any. Takes the same time for every wrong tag.
     fn verify(
         &self,
         proof: &Proof,

@@ -239,3 +239,15 @@ fn what_is_tagged_has_a_fixed_length() {
     let bytes = admission("secret", None).bytes(&encounter());
     assert_eq!(bytes.len(), DOMAIN.len() + 16 + 32 + 32 + 16 + 1 + 2);
 }
+
+/// A1, A11: who is refused gets fewer bytes than it sent, and learns nothing of the group.
+#[test]
+fn a1_a_refusal_is_a_few_bytes() {
+    use archipelago_core::wire::{Control, GroupBody, codec};
+    for error in [NotAdmitted::Wrong, NotAdmitted::BackOff] {
+        let refusal = Control::Group(group("g"), GroupBody::Refused(error.reason()));
+        let mut bytes = Vec::new();
+        codec::encode(&refusal, &mut bytes).unwrap();
+        assert!(bytes.len() <= 24, "{} bytes", bytes.len());
+    }
+}

@@ -171,7 +171,7 @@ impl Logs {
         out: &mut LogOutputs,
     ) -> Result<(), UpdateError> {
         let Ok(index) = self.search(from) else {
-            self.repair().counts.strangers += 1;
+            self.count_stranger();
             return Ok(());
         };
         let timing = Arc::clone(&self.timing);
@@ -243,7 +243,7 @@ impl Logs {
         out: &mut LogOutputs,
     ) {
         if self.search(from).is_err() {
-            self.repair().counts.strangers += 1;
+            self.count_stranger();
             return;
         }
         let mut is_behind = marks.len() < self.logs_len();
@@ -262,14 +262,11 @@ impl Logs {
             sender.poll(cx.now, &self.timing.log, out);
         }
         for peer in self.due_pulls(cx.now) {
-            let Ok(index) = self.search(peer) else {
-                continue;
-            };
-            let log = &self.peers[index];
-            if log.applied() < log.head() {
-                self.pull(index, cx, out);
-            } else {
-                self.repair().pulls.remove(&peer);
+            match self.search(peer) {
+                Ok(index) if !self.is_caught_up(peer) => self.pull(index, cx, out),
+                _ => {
+                    self.repair().pulls.remove(&peer);
+                }
             }
         }
     }

@@ -214,6 +214,11 @@ impl Logs {
         due.map(|(&peer, _)| peer).collect()
     }
 
+    pub(super) fn count_stranger(&mut self) {
+        let strangers = &mut self.repair().counts.strangers;
+        *strangers = strangers.saturating_add(1);
+    }
+
     pub(super) fn count(&mut self, error: UpdateError) {
         let counts = &mut self.repair().counts;
         let count = match error {

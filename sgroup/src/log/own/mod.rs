@@ -131,8 +131,12 @@ impl OwnLog {
     }
 
     /// What brings a receiver from `pull` closer to this log's head: a delta, or below the floor
-    /// (or in the midst of a snapshot) a page of a snapshot. `None` when it has everything.
+    /// (or in the midst of a snapshot) a page of a snapshot. `None` when it has everything, or
+    /// asks for what follows no key.
     pub fn page(&self, pull: &LogPull, config: &LogConfig) -> Option<LogUpdate> {
+        if pull.after.len() > KEY_BYTES_MAX {
+            return None;
+        }
         if (pull.mark.boot, pull.mark.era) != self.epoch() {
             return self.page_from(0, &[], config);
         }

@@ -158,6 +158,26 @@ fn a_page_fits_a_frame() {
     }
 }
 
+/// A7, I11: what a peer asks with does not make the answer outgrow a frame.
+#[test]
+fn a_pull_after_what_is_no_key_is_not_answered() {
+    let mut log = log();
+    put(&mut log, "a", "1");
+    let mark = archipelago_core::wire::LogMark {
+        owner: archipelago_core::NodeId([1; 32]),
+        boot: Boot(1),
+        era: Era(0),
+        seq: 0,
+    };
+    let after = |bytes: usize| vec![0; bytes].into();
+    let pull = |bytes| LogPull {
+        mark,
+        after: after(bytes),
+    };
+    assert_eq!(log.page(&pull(256), &config()), None);
+    assert!(log.page(&pull(255), &config()).is_some());
+}
+
 fn encoded_len(update: &LogUpdate) -> usize {
     use archipelago_core::wire::{Control, GroupBody};
     let group = archipelago_core::GroupId::new("realm", "group");

@@ -2,7 +2,7 @@
 
 use archipelago_core::wire::LogUpdate;
 
-use crate::log::config::{UpdateError, is_sized};
+use crate::log::config::{KEY_BYTES_MAX, UpdateError, is_sized};
 
 /// Whether an update keeps to its own form; says nothing of whether it fits here.
 pub(super) fn check(update: &LogUpdate) -> Result<(), UpdateError> {
@@ -43,5 +43,8 @@ fn is_page(update: &LogUpdate) -> bool {
         .range_to
         .as_ref()
         .is_none_or(|to| *to > update.range_after);
-    rises && ends_within && moves_on && update.from_seq == 0
+    // The ends of ranges are kept, so they are bounded as keys are.
+    let ends_bytes = update.range_to.as_ref().map_or(0, |to| to.len());
+    let is_short = update.range_after.len().max(ends_bytes) <= KEY_BYTES_MAX;
+    rises && ends_within && moves_on && is_short && update.from_seq == 0
 }

@@ -220,6 +220,8 @@ fn a_contradiction_is_refused_and_changes_nothing() {
         page(4, (b"c", None), vec![put(2, b"b")]),
         page(4, (b"", Some(b"a")), vec![put(2, b"b")]),
         page(4, (b"b", Some(b"a")), Vec::new()),
+        page(4, (b"", Some(&[7; 256])), Vec::new()),
+        page(4, (&[7; 256], None), Vec::new()),
     ];
     for lie in &lies {
         let refused = apply(&mut log, lie);
