@@ -161,6 +161,12 @@ impl Detector {
         facts: &mut Vec<Fact>,
     ) {
         self.helping.on_closed(peer, cx, out);
+        if self
+            .position(peer)
+            .is_some_and(|index| self.cases[index].stage != case::Stage::Held)
+        {
+            facts.push(Fact::Redial(peer));
+        }
         self.examine_soon(peer, Cause::Closed, around, cx, out, facts);
     }
 

@@ -170,12 +170,23 @@ impl Detector {
             }
             return;
         }
+        let vote_at = self.vote_at(peer, around, cx);
         if case.was_heard_elsewhere {
             facts.push(Fact::PathDown(peer));
             self.close(index, around, cx, facts);
+        } else if has_session && vote_at > cx.now {
+            self.cases[index].due = vote_at;
         } else {
             self.vote(index, around, cx, out, facts);
         }
+    }
+
+    /// A process that is only stopped for a period, and keeps its session, is not voted against:
+    /// it may have been about to beat when it was last heard of, and has to answer afterwards.
+    fn vote_at(&self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) -> Time {
+        let patience = self.health.patience(cx.peers.get(peer), around.timing);
+        let wait = around.timing.heartbeat_period * 2 + patience / 2;
+        self.heard(peer, cx).after(wait)
     }
 
     /// The member lives, or others say so.

@@ -34,6 +34,24 @@ impl Detector {
         }
     }
 
+    /// A member's view has another one as ended, for votes that were missed here: reason to look,
+    /// and a vote once this node found no life either.
+    pub(crate) fn on_end_heard(
+        &mut self,
+        (voter, peer): (Peer, Peer),
+        around: &Surroundings<'_>,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+        facts: &mut Vec<Fact>,
+    ) {
+        self.examine_soon(peer, Cause::Voted, around, cx, out, facts);
+        let index = self.position(peer);
+        if let Some(index) = index.filter(|&index| self.cases[index].mine.is_some()) {
+            self.cases[index].on_vote(voter, cx.now);
+            self.tally(index, around, cx, facts);
+        }
+    }
+
     /// A full round found no sign of life.
     pub(super) fn vote(
         &mut self,

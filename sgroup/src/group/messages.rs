@@ -293,7 +293,7 @@ impl Group {
             self.merge(peer, said, DownReason::Left, cx, out);
         } else if is_bound {
             self.detector
-                .on_vote((from, peer), &around!(self), cx, out, facts);
+                .on_end_heard((from, peer), &around!(self), cx, out, facts);
         }
     }
 }

@@ -36,6 +36,29 @@ impl World {
         self.is_mesh_of(&self.living())
     }
 
+    /// For a failure's output: what is missing to a mesh.
+    pub(crate) fn why(&self) {
+        let living = self.living();
+        for &at in &living {
+            let group = &self.nodes[at].group;
+            eprintln!(
+                "{at}: up {} hash {:x} members {:?}",
+                group.is_up(),
+                group.view_hash(),
+                self.members(at)
+            );
+            for &other in living.iter().filter(|&&other| other != at) {
+                let has_session = self.generation(at, other).is_some();
+                let is_admitted = self
+                    .peer(at, other)
+                    .is_some_and(|peer| group.is_admitted(peer));
+                if !has_session || !is_admitted {
+                    eprintln!("  {other}: session {has_session} admitted {is_admitted}");
+                }
+            }
+        }
+    }
+
     pub(crate) fn assert_mesh(&self) {
         let living = self.living();
         for &at in &living {

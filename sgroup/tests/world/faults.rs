@@ -9,7 +9,7 @@ impl World {
             let key = (node.min(other), node.max(other));
             if let Some(session) = self.sessions.get(&key) {
                 let generation = session.generation;
-                self.transmit(node, other, Event::Closed(node, generation));
+                self.transmit_close(node, other, generation);
                 self.sessions.remove(&key);
             }
         }

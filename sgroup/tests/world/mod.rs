@@ -87,6 +87,7 @@ impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("seed={} now={}us", self.seed, self.now.as_micros());
+            self.why();
         }
     }
 }

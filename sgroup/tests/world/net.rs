@@ -92,6 +92,17 @@ impl World {
         self.push(at, to, event);
     }
 
+    /// Over a cut path the other end only notices after a while.
+    pub(super) fn transmit_close(&mut self, from: usize, to: usize, generation: u32) {
+        let event = Event::Closed(from, generation);
+        if self.blocked.contains(&(from, to)) {
+            let at = self.now.after(SECOND * 8);
+            self.push(at, to, event);
+        } else {
+            self.transmit(from, to, event);
+        }
+    }
+
     fn dial(&mut self, from: usize, target: DialTarget) {
         let to = match target {
             DialTarget::Seed(index) => {
@@ -148,7 +159,7 @@ impl World {
             return;
         };
         let generation = session.generation;
-        self.transmit(from, to, Event::Closed(from, generation));
+        self.transmit_close(from, to, generation);
         let at = self.now.after(Duration::from_micros(1));
         self.push(at, from, Event::Closed(to, generation));
         self.sessions.remove(&key);
