@@ -1,7 +1,7 @@
 //! The nearest reflectors toward every group: a breadth-first search over reflectors and groups.
 //!
 //! An edge (reflector, group) counts while another reflector of the group lists it, or it stands
-//! alone there. From a group the search goes on only to reflectors that the one it came through
+//! alone there: by its own word, or because no other row names the group. From a group the search goes on only to reflectors that the one it came through
 //! says are alive: whoever is reached speaks for its neighbours, so that two dead reflectors that
 //! still vouch for each other are not reached. Nobody chooses a best path for others: path hiding
 //! and oscillation come from that (RFC 3345).
@@ -30,7 +30,7 @@ pub(super) fn search(
     adjacent: &[(NodeId, Peer)],
     rows: &Table,
 ) -> BTreeMap<GroupId, Reached> {
-    let listed = listings(rows);
+    let word = Word::of(rows);
     let mut routes = BTreeMap::new();
     let mut visited = BTreeSet::from([me]);
     let mut level: BTreeMap<NodeId, BTreeSet<Peer>> = adjacent
@@ -42,13 +42,13 @@ pub(super) fn search(
         let mut next = BTreeMap::new();
         for (reflector, first_hops) in &level {
             for edge in rows.groups(reflector) {
-                if !counts(*reflector, edge, &listed) {
+                if !word.counts(*reflector, edge) {
                     continue;
                 }
                 if !own.contains(&edge.group) {
                     note_group(&mut routes, edge.group, hops, first_hops);
                 }
-                for beyond in neighbours(*reflector, edge, rows, &listed) {
+                for beyond in neighbours(*reflector, edge, rows, &word) {
                     if !visited.contains(&beyond) {
                         let reached: &mut BTreeSet<Peer> = next.entry(beyond).or_default();
                         reached.extend(first_hops);
@@ -64,20 +64,41 @@ pub(super) fn search(
     routes
 }
 
-/// Who is listed as alive, in which group, by any reflector's row but its own.
-fn listings(rows: &Table) -> BTreeSet<(GroupId, NodeId)> {
-    let mut listed = BTreeSet::new();
-    for (originator, held) in rows.iter() {
-        for edge in held.row.row.groups.iter() {
-            let others = edge.reflectors.iter().filter(|other| *other != originator);
-            listed.extend(others.map(|&other| (edge.group, other)));
-        }
-    }
-    listed
+/// What the rows say of each other's edges.
+struct Word {
+    /// Who is listed as alive, in which group, by any reflector's row but its own.
+    listed: BTreeSet<(GroupId, NodeId)>,
+    /// How many rows name each group.
+    claims: BTreeMap<GroupId, usize>,
 }
 
-fn counts(reflector: NodeId, edge: &RowGroup, listed: &BTreeSet<(GroupId, NodeId)>) -> bool {
-    edge.reflectors.is_empty() || listed.contains(&(edge.group, reflector))
+impl Word {
+    fn of(rows: &Table) -> Self {
+        let mut word = Self {
+            listed: BTreeSet::new(),
+            claims: BTreeMap::new(),
+        };
+        for (originator, held) in rows.iter() {
+            for edge in held.row.row.groups.iter() {
+                *word.claims.entry(edge.group).or_default() += 1;
+                let others = edge.reflectors.iter().filter(|other| *other != originator);
+                word.listed.extend(others.map(|&other| (edge.group, other)));
+            }
+        }
+        word
+    }
+
+    fn counts(&self, reflector: NodeId, edge: &RowGroup) -> bool {
+        edge.reflectors.is_empty()
+            || self.claims.get(&edge.group) == Some(&1)
+            || self.listed.contains(&(edge.group, reflector))
+    }
+
+    fn listed_in(&self, group: GroupId) -> impl Iterator<Item = NodeId> {
+        let lowest = (group, NodeId([0; 32]));
+        let highest = (group, NodeId([u8::MAX; 32]));
+        self.listed.range(lowest..=highest).map(|&(_, id)| id)
+    }
 }
 
 fn note_group(
@@ -97,21 +118,13 @@ fn note_group(
 
 /// The reflectors that `reflector` hands to within the group of `edge`: those that it lists and
 /// that say they are there. A full list leaves some out; then anybody's word for them will do.
-fn neighbours(
-    reflector: NodeId,
-    edge: &RowGroup,
-    rows: &Table,
-    listed: &BTreeSet<(GroupId, NodeId)>,
-) -> Vec<NodeId> {
+fn neighbours(reflector: NodeId, edge: &RowGroup, rows: &Table, word: &Word) -> Vec<NodeId> {
     let claims = |other: &NodeId| rows.groups(other).iter().any(|e| e.group == edge.group);
     if edge.reflectors.len() < super::CO_REFLECTORS_MAX {
         return edge.reflectors.iter().copied().filter(claims).collect();
     }
-    let lowest = (edge.group, NodeId([0; 32]));
-    let highest = (edge.group, NodeId([u8::MAX; 32]));
-    listed
-        .range(lowest..=highest)
-        .map(|&(_, other)| other)
+    let others = word.listed_in(edge.group);
+    others
         .filter(|other| *other != reflector && claims(other))
         .collect()
 }

@@ -45,6 +45,9 @@ use table::Table;
 /// Other reflectors of a group that one row names.
 const CO_REFLECTORS_MAX: usize = 32;
 
+/// Groups that one row names; a reflector of more reflects among the first by id.
+const GROUPS_MAX: usize = 32;
+
 /// What reflection asks of its caller, or tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReflectOutput {
@@ -292,10 +295,10 @@ impl Reflect {
         }
     }
 
-    /// What this reflector's row should say now; empty unless it is in two groups or more.
+    /// What this reflector's row should say now. One that is in a single group says so too: it
+    /// vouches for the others there.
     fn own_groups(&self) -> Vec<RowGroup> {
-        let groups: Vec<RowGroup> = self
-            .groups
+        self.groups
             .iter()
             .map(|(group, local)| RowGroup {
                 group,
@@ -303,9 +306,8 @@ impl Reflect {
                 closed: local.is_closed,
                 reflectors: self.co_reflectors(local),
             })
-            .take(CO_REFLECTORS_MAX)
-            .collect();
-        if groups.len() < 2 { Vec::new() } else { groups }
+            .take(GROUPS_MAX)
+            .collect()
     }
 
     /// Those with a session; of too many, by a hash that spreads who lists whom.
