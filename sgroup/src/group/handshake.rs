@@ -5,7 +5,7 @@
 //! a later start than it says, is told so and asks again as somebody new.
 
 use archipelago_core::wire::{Entry, GroupBody, Join, JoinRole, Life, List, RefuseReason, Welcome};
-use archipelago_core::{Boot, Context, Peer};
+use archipelago_core::{Boot, Context, Peer, PeerState};
 
 use super::{DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, Origin, around, charter};
 use crate::admission::{Encounter, ProofRole};
@@ -341,8 +341,15 @@ impl Group {
         member.is_unreachable = false;
         let is_present = member.is_present();
         self.on_direct(peer, cx, out);
-        if is_present {
+        let has_session = |state: &PeerState| state.session.is_some();
+        let is_direct = cx.peers.get(peer).is_some_and(has_session);
+        if is_present && is_direct {
             self.mesh.forget(peer);
+        } else if is_present {
+            // Admitted on a detour: the session of their own is still to come.
+            self.mesh.on_dial_failed(peer, &self.config.timing, cx);
+        }
+        if is_present {
             self.seeds.on_member(peer);
             out.push(GroupOutput::Admitted { peer });
             self.detector.on_admitted(peer, &around!(self), cx);
