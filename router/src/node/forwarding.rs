@@ -107,8 +107,8 @@ impl Node {
     fn on_forward_silent(&mut self, target: NodeId, now: Time) {
         self.lookups.handle_purge(&target);
         if let Some(peer) = self.base.peers.find(&target) {
-            self.with_on_demand(now, |on_demand, cx, said| {
-                on_demand.handle_relay_silent(peer, cx, said);
+            self.with_on_demand(now, |on_demand, _, said| {
+                on_demand.handle_relay_silent(peer, said);
             });
         }
     }

@@ -103,6 +103,12 @@ impl Node {
         self.with_on_demand(now, |on_demand, cx, said| {
             on_demand.handle_session_ended(peer, end, cx.now, said);
         });
+        if end != SessionEnd::Agreed {
+            self.lookups.handle_purge(&name);
+        }
+        self.with_lookups(now, |lookups, routes, cx, said| {
+            lookups.handle_session_closed(peer, routes, cx, said);
+        });
         self.with_reflect(now, |reflect, cx, said| {
             reflect.handle_session_closed(peer, cx, said)
         });

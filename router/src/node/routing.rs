@@ -10,9 +10,6 @@ use crate::reflect::{GroupChange, MemberChange, ReflectOutput};
 use crate::routes::{Membership, Routes};
 use crate::sessions::remember_record;
 
-/// Any answer will do.
-const VERSION_ANY: (Boot, u64) = (Boot(0), 0);
-
 impl Node {
     pub(super) fn on_route(&mut self, from: Peer, body: RouteBody, now: Time) {
         match body {
@@ -101,9 +98,13 @@ impl Node {
     }
 
     pub(super) fn look_up(&mut self, peer: Peer, home: GroupId, now: Time) {
-        let target = self.base.peers.id(peer);
+        let Some(state) = self.base.peers.get(peer) else {
+            return;
+        };
+        // A start that the peer itself proved leaves no use for answers about earlier ones.
+        let (target, version_min) = (state.id, (state.boot, 0));
         self.with_lookups(now, |lookups, routes, cx, said| {
-            lookups.handle_locate(target, home, VERSION_ANY, routes, cx, said);
+            lookups.handle_locate(target, home, version_min, routes, cx, said);
         });
     }
 

@@ -1,9 +1,11 @@
 //! From the dial to the end of a direct session.
 
-use archipelago_core::wire::ByeReason;
-use archipelago_core::{Context, GroupId, Peer, Time};
+use std::sync::Arc;
 
-use super::contact::{Contact, Link};
+use archipelago_core::wire::{ByeReason, SignedIntroduction};
+use archipelago_core::{Boot, Context, GroupId, Peer, Time};
+
+use super::contact::{Contact, Link, Search};
 use super::{OnDemand, OnDemandOutput, OnDemandOutputs, Unreachable};
 
 /// How a session ended.
@@ -44,10 +46,30 @@ impl OnDemand {
         if contact.link != Link::Dialling {
             return;
         }
-        if let Some(key) = contact.fresh_key(cx.now) {
-            out.push(OnDemandOutput::Introduce(peer, key.clone()));
+        let boot = cx.peers.get(peer).map(|state| state.boot);
+        let fits = |key: &&Arc<SignedIntroduction>| Some(key.introduction.target_boot) == boot;
+        match contact.fresh_key(cx.now).filter(fits).cloned() {
+            Some(key) => {
+                out.push(OnDemandOutput::Introduce(peer, key));
+                self.take_up(peer, cx, out);
+            }
+            None => self.renew_key(peer, boot, cx.now, out),
         }
-        self.take_up(peer, cx, out);
+    }
+
+    /// Another start of the peer than was looked up. A later one is looked up anew, while the
+    /// session waits; an earlier one is about to end.
+    fn renew_key(&mut self, peer: Peer, boot: Option<Boot>, now: Time, out: &mut OnDemandOutputs) {
+        let Some(contact) = self.contacts.get_mut(&peer) else {
+            return;
+        };
+        let key = contact.key.take();
+        let is_behind = key.is_none_or(|(key, _)| Some(key.introduction.target_boot) < boot);
+        if is_behind {
+            contact.link = Link::None;
+            return self.search(peer, Search::Key, out);
+        }
+        self.refuse(peer, Unreachable::DialFailed, now, out);
     }
 
     /// The peer's introduction was verified.

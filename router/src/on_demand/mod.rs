@@ -209,12 +209,7 @@ impl OnDemand {
     }
 
     /// Nothing comes back by relay, whatever way it takes: what is sent next looks the peer up.
-    pub(crate) fn handle_relay_silent(
-        &mut self,
-        peer: Peer,
-        cx: &mut Context<'_>,
-        out: &mut OnDemandOutputs,
-    ) {
+    pub(crate) fn handle_relay_silent(&mut self, peer: Peer, out: &mut OnDemandOutputs) {
         let Some(contact) = self.contacts.get_mut(&peer) else {
             return;
         };
@@ -222,7 +217,6 @@ impl OnDemand {
             contact.key = None;
             self.search(peer, Search::Path, out);
         }
-        let _ = cx;
     }
 
     /// Data went either way on the peer's session or relay.

@@ -37,7 +37,9 @@ impl Bench {
     }
 
     fn peer(&mut self, number: u8) -> Peer {
-        self.peers.intern(NodeId([number; 32])).unwrap()
+        let peer = self.peers.intern(NodeId([number; 32])).unwrap();
+        self.peers.get_mut(peer).unwrap().boot = Boot(1);
+        peer
     }
 
     fn call(
@@ -249,5 +251,17 @@ fn a_peer_that_refuses_is_relayed_to_and_left_alone_for_a_while() {
     assert_eq!(bench.demand(peer), []);
     bench.now = bench.now.after(REDIAL);
     assert_eq!(bench.demand(peer), [LookUp(peer, HOME)]);
+    assert_eq!(bench.found(peer), [Dial(peer)]);
+}
+
+#[test]
+fn another_start_than_was_looked_up_is_looked_up_anew_before_it_is_introduced() {
+    let mut bench = Bench::new(64, true);
+    let peer = bench.peer(1);
+    bench.contact(peer);
+    bench.found(peer);
+    bench.demand(peer);
+    bench.peers.get_mut(peer).unwrap().boot = Boot(2);
+    assert_eq!(bench.ready(peer), [LookUp(peer, HOME)]);
     assert_eq!(bench.found(peer), [Dial(peer)]);
 }

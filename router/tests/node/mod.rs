@@ -1,4 +1,6 @@
+mod across;
 mod crossing;
+mod groups;
 mod hello;
 mod limits;
 mod shutdown;
