@@ -294,6 +294,11 @@ impl Inbound {
             return Ok(());
         }
         self.hold(len, config)?;
+        // A slice would keep all of what was read with it for as long as the mailbox is full.
+        let message = Message {
+            payload: Bytes::copy_from_slice(&message.payload),
+            ..message
+        };
         self.full.entry(to).or_default().push(message);
         Ok(())
     }
