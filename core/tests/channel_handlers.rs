@@ -199,7 +199,7 @@ fn only_the_expected_is_delivered_and_once() {
         whole(0, "a"),
         whole(2, "?"),
     ];
-    assert_eq!(rig.arrive(A, frames), Ok(vec![delivered("a")]));
+    assert_eq!(rig.arrive(Path::Relay, frames), Ok(vec![delivered("a")]));
     // The duplicate is acknowledged at once.
     assert_eq!(rig.transmit(A), [ack(1, 1)]);
     assert_eq!(rig.channel.stats().duplicates, 1);
@@ -295,6 +295,24 @@ fn relay_goes_on_until_resume_and_then_the_direct_path_replays() {
     assert_eq!(rig.transmit(A), frames);
     assert_eq!(rig.channel.stats().retransmitted, 1);
     assert_eq!(rig.channel.poll_timeout(), None, "direct needs no timer");
+}
+
+#[test]
+fn a_gap_on_a_direct_path_is_asked_for_once() {
+    let mut rig = Rig::connected();
+    let frames = vec![whole(0, "a"), whole(2, "c"), whole(3, "d")];
+    assert_eq!(rig.arrive(A, frames), Ok(vec![delivered("a")]));
+    assert_eq!(rig.transmit(A), [resume(1, 1)]);
+    assert_eq!(rig.arrive(A, vec![whole(4, "e")]), Ok(vec![]));
+    assert_eq!(rig.transmit(A), []);
+
+    // The other end sends again from there.
+    let mut sender = Rig::connected();
+    sender.send(1, "a").unwrap();
+    sender.send(1, "b").unwrap();
+    sender.transmit(A);
+    assert_eq!(sender.arrive(A, vec![resume(1, 1)]), Ok(vec![]));
+    assert_eq!(sender.transmit(A), [acked(whole(1, "b"))]);
 }
 
 #[test]

@@ -28,8 +28,10 @@ pub(super) enum Taken {
     InOrder,
     /// Taken before.
     Duplicate,
-    /// Something before it is missing, or its epoch is over: dropped.
-    OutOfOrder,
+    /// Its epoch is over: dropped.
+    Old,
+    /// Something before it is missing: dropped.
+    Gap,
     /// Its epoch is not known, but should be.
     Unknown,
 }
@@ -47,6 +49,8 @@ pub(super) struct Inbound {
     ack_at: Option<Time>,
     is_ack_due: bool,
     credit_told: Option<u64>,
+    /// The missing frame that was asked for last.
+    asked_for: Option<u64>,
 }
 
 impl Inbound {
@@ -148,7 +152,7 @@ impl Inbound {
             self.on_epoch(data.epoch, marks);
         }
         if data.epoch < marks.rx_epoch {
-            return Ok(Taken::OutOfOrder);
+            return Ok(Taken::Old);
         }
         if data.seq < marks.rx_expected {
             // The sender may have lost our acknowledgement.
@@ -157,7 +161,7 @@ impl Inbound {
         }
         self.owe_ack(now.after(delay));
         if data.seq > marks.rx_expected {
-            return Ok(Taken::OutOfOrder);
+            return Ok(Taken::Gap);
         }
         let len = data.payload.len();
         if len > config.chunk_bytes_max {
@@ -200,6 +204,12 @@ impl Inbound {
         }
         self.tell_credit(config);
         true
+    }
+
+    /// Whether what is missing was not asked for before; it is now.
+    pub(super) fn ask_missing(&mut self, marks: &Marks) -> bool {
+        let missing = Some(marks.rx_expected);
+        std::mem::replace(&mut self.asked_for, missing) != missing
     }
 
     fn owe_ack(&mut self, at: Time) {

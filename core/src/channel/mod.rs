@@ -11,7 +11,9 @@
 //!
 //! *One rule keeps the order*: the receiver takes only the number that it expects. All else is for
 //! progress: on a change of path the sender sends its whole window again, on a direct path only
-//! after the peer's `Resume`, by which it knows that the peer listens there. *Epochs*: a sender
+//! after the peer's `Resume`, by which it knows that the peer listens there. A direct path is in
+//! order and loses only its end; should one lose something in between all the same, a second
+//! `Resume` asks for it. *Epochs*: a sender
 //! begins one at its first message and after a reset. A receiver takes up an epoch with number 0,
 //! or with a frame whose sender saw no acknowledgement yet (relays reorder); any other frame of an
 //! unknown epoch is answered `Reset`, because then the receiver has forgotten something.
@@ -509,7 +511,13 @@ impl Channel {
         let (busy, marks) = self.parts();
         match busy.inbound.on_data(data, delay, marks, config, now, out)? {
             Taken::InOrder if busy.inbound.is_full(to) => busy.say(flow_frame(to, true)),
-            Taken::InOrder | Taken::OutOfOrder => {}
+            Taken::InOrder | Taken::Old => {}
+            // On a relay the sender's timer repairs it. No direct path should lose anything.
+            Taken::Gap => {
+                if matches!(path, Path::Direct(_)) && busy.inbound.ask_missing(marks) {
+                    self.paths.resume_again(path);
+                }
+            }
             Taken::Duplicate => marks.duplicates = marks.duplicates.saturating_add(1),
             Taken::Unknown => busy.say(Frame::Reset { epoch }),
         }

@@ -69,6 +69,14 @@ impl Paths {
         self.attached.is_empty()
     }
 
+    /// A direct path lost something: another `Resume` asks for it.
+    pub(super) fn resume_again(&mut self, path: Path) {
+        let known = self.attached.iter_mut().find(|known| known.path == path);
+        if let Some(known) = known.filter(|known| matches!(known.path, Path::Direct(_))) {
+            known.is_resume_due = true;
+        }
+    }
+
     /// A path that waits for our `Resume`.
     pub(super) fn resume_due(&self) -> Option<Path> {
         let mut due = self.attached.iter().filter(|known| known.is_resume_due);
