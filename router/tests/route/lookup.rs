@@ -368,7 +368,7 @@ fn a_reflector_of_the_group_introduces_the_requester() {
 fn a_reflector_says_what_is_gone_closed_unknown_or_too_old() {
     let (mut scene, target) = reflector();
     let [near, ..] = scene.peers;
-    let mut say = |scene: &mut Scene, lookup| {
+    let say = |scene: &mut Scene, lookup| {
         let out = scene.ask(near, lookup);
         let (to, id, answer) = answers(&out).pop().unwrap();
         assert_eq!((to, id, out.len()), (near, 7, 1));
