@@ -243,13 +243,13 @@ impl World {
         self.trace.add(key.time, key.source, target, digest);
         if self.config.log
             && let Event::Packet {
+                from,
                 to,
                 body: Body::Control(message),
-                ..
             } = &due.body
         {
-            self.rows
-                .on_message((key.source, target, *to), message, key.time);
+            let nodes = (key.source, target);
+            self.rows.on_message(nodes, (*from, *to), message, key.time);
         }
     }
 
