@@ -248,6 +248,9 @@ impl Detector {
         self.beats.on_view_changed(now);
         self.watches.remove(peer);
         self.cases.retain(|case| case.peer != peer);
+        if self.cases.is_empty() {
+            self.cases = Vec::new();
+        }
         for case in &mut self.cases {
             case.forget_voter(peer);
         }

@@ -198,6 +198,9 @@ impl Detector {
         facts: &mut Vec<Fact>,
     ) {
         let case = self.cases.swap_remove(index);
+        if self.cases.is_empty() {
+            self.cases = Vec::new();
+        }
         let late = case.started.after(around.timing.probe_timeout.1);
         if case.started != Time::NEVER && case.was_heard_elsewhere && cx.now > late {
             self.health.worsen();

@@ -204,6 +204,9 @@ impl Group {
             return;
         };
         self.asked.swap_remove(index);
+        if self.asked.is_empty() {
+            self.asked = Vec::new();
+        }
         let encounter = Encounter {
             transcript: from.transcript,
             prover: cx.peers.id(peer),

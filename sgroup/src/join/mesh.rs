@@ -78,6 +78,10 @@ impl Mesh {
         if let Ok(index) = self.search(peer) {
             self.set_stage(index, Stage::Waiting);
             self.missing.remove(index);
+            if self.missing.is_empty() {
+                // A formation's table is not kept for the years of rest after it.
+                self.missing = Vec::new();
+            }
         }
     }
 

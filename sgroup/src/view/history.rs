@@ -22,8 +22,16 @@ impl History {
         self.0.push_back((now, hash));
     }
 
-    /// Whether `hash` was replaced at most `age_max` ago; forgets what is older.
-    pub(super) fn contains(&mut self, hash: u32, now: Time, age_max: Duration) -> bool {
+    /// Whether `hash` was replaced lately; call [`Self::trim`] before.
+    pub(super) fn contains(&self, hash: u32) -> bool {
+        self.0.iter().any(|&(_, known)| known == hash)
+    }
+
+    /// Forgets what was replaced longer than `age_max` ago.
+    pub(super) fn trim(&mut self, now: Time, age_max: Duration) {
+        if self.0.is_empty() {
+            return;
+        }
         while self
             .0
             .front()
@@ -32,8 +40,7 @@ impl History {
             self.0.pop_front();
         }
         if self.0.is_empty() {
-            self.0.shrink_to_fit();
+            self.0 = VecDeque::new();
         }
-        self.0.iter().any(|&(_, known)| known == hash)
     }
 }

@@ -153,7 +153,8 @@ impl View {
 
     /// Whether `hash` is the view's, or was until at most `age_max` ago.
     pub(crate) fn knows_hash(&mut self, hash: u32, now: Time, age_max: Duration) -> bool {
-        hash == self.hash() || self.history.contains(hash, now, age_max)
+        self.history.trim(now, age_max);
+        hash == self.hash() || self.history.contains(hash)
     }
 
     /// Merges what is known of `peer`, whose id begins with `prefix`; `None` if nothing is new.
