@@ -13,16 +13,19 @@
 //! progress: on a change of path the sender sends its whole window again, on a direct path only
 //! after the peer's `Resume`, by which it knows that the peer listens there. A direct path is in
 //! order and loses only its end; should one lose something in between all the same, a second
-//! `Resume` asks for it. *Epochs*: a sender
-//! begins one at its first message and after a reset. A receiver takes up an epoch with number 0,
-//! or with a frame whose sender saw no acknowledgement yet (relays reorder); any other frame of an
-//! unknown epoch is answered `Reset`, because then the receiver has forgotten something.
+//! `Resume` asks for it.
+//!
+//! *Epochs*: a sender begins one at its first message and after a reset. A receiver takes up an
+//! epoch with number 0, or with a frame whose sender saw no acknowledgement yet (relays reorder);
+//! any other frame of an unknown epoch is answered `Reset`, because then the receiver has
+//! forgotten something.
 //!
 //! It never opens, closes or chooses a session, and never looks into a payload.
 //! Cost: O(1) per frame; 72 bytes at rest and 16 per attached path. Sources: go-back-N (RFC 9293
 //! for windows and probes), deficit round robin (see `lanes`).
 
 mod burst;
+mod busy;
 mod codec;
 mod config;
 mod frame;
@@ -30,142 +33,20 @@ mod inbound;
 mod lanes;
 mod outbound;
 mod paths;
+mod types;
 
 pub use codec::{FRAME_HEADER_LEN_MAX, FrameDecoder, FrameEncoder};
 pub use config::{ChannelConfig, FrameError, SendError};
 pub use frame::{Ack, Data, Frame, Part};
+pub use types::{ChannelOutput, ChannelStats, Message, Path, PathEvent};
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::wire::SessionId;
 use crate::{Boot, LocalId, Time};
 use burst::Burst;
-use inbound::{Inbound, Taken, flow_frame};
-use outbound::Outbound;
+use busy::{Busy, Marks};
+use inbound::{Taken, flow_frame};
 use paths::Paths;
-
-/// Control frames that wait at most; more are dropped, and asked for again.
-const CONTROL_MAX: usize = 256;
-
-/// What can carry frames between two nodes; ordered from worst to best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Path {
-    /// Over reflectors, by envelopes that the control machine forwards.
-    Relay,
-    /// Over other members of a common group, by envelopes likewise.
-    Detour,
-    /// A session between the two.
-    Direct(SessionId),
-}
-
-/// A change of what carries the channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathEvent {
-    /// The path may be used from now on.
-    Attached(Path),
-    /// Nothing more arrives or leaves by this path.
-    Detached(Path),
-}
-
-/// One message between two mailboxes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Message {
-    /// The sender's mailbox on its node.
-    pub from: LocalId,
-    /// The receiver's mailbox on its node.
-    pub to: LocalId,
-    /// At most [`ChannelConfig::message_bytes_max`].
-    pub payload: Bytes,
-}
-
-/// What a channel tells its driver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ChannelOutput {
-    /// A whole message arrived in order: hand it to its mailbox.
-    Deliver(Message),
-    /// The peer has no mailbox `to`; the message to it was discarded there.
-    NoMailbox {
-        /// Who sent it.
-        from: LocalId,
-        /// Who does not exist.
-        to: LocalId,
-    },
-    /// Messages that were accepted but not acknowledged are lost, or may be: the peer restarted,
-    /// forgot the channel or was given up. A new epoch starts with what is sent from now on.
-    Reset {
-        /// How many accepted messages may not have been delivered.
-        unacked: usize,
-    },
-    /// The queue has room again after [`SendError::Full`].
-    Writable,
-}
-
-/// What a channel holds and did, for people and for tests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChannelStats {
-    /// Bytes accepted and not yet transmitted, bookkeeping included.
-    pub queued_bytes: usize,
-    /// Bytes transmitted and not acknowledged, bookkeeping included.
-    pub unacked_bytes: usize,
-    /// Bytes announced of half-received messages and held for full mailboxes.
-    pub held_bytes: u64,
-    /// Frames sent more than once, ever.
-    pub retransmitted: u32,
-    /// Frames dropped because they had been taken before, ever.
-    pub duplicates: u32,
-}
-
-/// What must survive rest: the watermarks of both directions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Marks {
-    /// The epoch of what we send; 0 before the first message.
-    tx_epoch: u32,
-    /// The epoch of what we receive; 0 before the first message.
-    rx_epoch: u32,
-    /// The number of the next frame that enters the window.
-    tx_next: u64,
-    rx_expected: u64,
-    retransmitted: u32,
-    duplicates: u32,
-}
-
-impl Marks {
-    /// Epochs rise within a start of this node, even if the channel was forgotten in between.
-    fn begin_epoch(&mut self, now: Time) {
-        let second = u32::try_from(now.as_micros() / 1_000_000).unwrap_or(u32::MAX);
-        self.tx_epoch = self.tx_epoch.max(second).saturating_add(1);
-        self.tx_next = 0;
-    }
-}
-
-/// What exists only while something is under way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Busy {
-    outbound: Outbound,
-    inbound: Inbound,
-    /// Frames that go before data, each at most once.
-    control: Vec<Frame>,
-}
-
-impl Busy {
-    fn is_at_rest(&self, config: &ChannelConfig) -> bool {
-        self.control.is_empty() && self.outbound.is_at_rest(config) && self.inbound.is_at_rest()
-    }
-
-    /// Queues a control frame behind the others; it replaces one that tells of the same mailbox.
-    fn say(&mut self, frame: Frame) {
-        let subject = subject(&frame);
-        self.control.retain(|known| {
-            *known != frame && (subject.is_none() || self::subject(known) != subject)
-        });
-        if self.control.len() < CONTROL_MAX {
-            self.control.push(frame);
-        }
-    }
-}
 
 /// The machine between this node and one peer.
 ///
@@ -594,30 +475,6 @@ impl Channel {
         };
         self.new_epoch(now);
         out.push(ChannelOutput::Reset { unacked });
-    }
-}
-
-impl Busy {
-    /// Acknowledgement and control frames, which go before data.
-    fn transmit_control(&mut self, burst: &mut Burst<'_>, marks: &Marks, config: &ChannelConfig) {
-        let rides = self.inbound.is_ack_owed() && self.outbound.has_data();
-        if self.inbound.is_ack_due() || rides {
-            burst.push(Frame::Ack(self.inbound.take_ack(marks, config)));
-        }
-        let mut sent = 0;
-        while sent < self.control.len() && burst.fits(FRAME_HEADER_LEN_MAX) {
-            burst.push(self.control[sent].clone());
-            sent += 1;
-        }
-        self.control.drain(..sent);
-    }
-}
-
-/// Which mailbox of ours a frame tells of.
-const fn subject(frame: &Frame) -> Option<LocalId> {
-    match frame {
-        Frame::FlowPause { to } | Frame::FlowResume { to } => Some(*to),
-        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod account;
+pub mod rig;
 pub mod world;
 
 use std::time::Duration;
