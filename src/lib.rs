@@ -7,7 +7,7 @@
 //!
 //! Two nodes and one message:
 //!
-//! ```no_run
+//! ```
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! use archipelago::{GroupSpec, Node};
 //!
