@@ -5,7 +5,7 @@ use archipelago_core::wire::{Control, GroupBody, Hello, Nonce, WIRE_MAX, WIRE_MI
 use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::Origin;
 
-use super::{Node, Output, Outputs};
+use super::{Node, Output, Outputs, Via};
 use crate::forward::Arrival;
 use crate::sessions::{DetourOutput, check};
 
@@ -77,6 +77,7 @@ impl Node {
             return;
         };
         let from = Origin { peer, transcript };
+        self.answering = Some((peer, Via::Detour));
         match control {
             Control::Group(id, body) => self.with_group(id, now, |group, cx, said| {
                 group.handle_message(from, body, cx, said);

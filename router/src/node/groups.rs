@@ -7,7 +7,7 @@ use archipelago_core::{Boot, Context, GroupId, Peer, Time};
 use archipelago_sgroup::{Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs};
 
 use super::work::Work;
-use super::{Event, Node, Outputs, record};
+use super::{Event, Node, Outputs, Via, record};
 use crate::reflect::GroupChange;
 
 impl Node {
@@ -39,7 +39,14 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
-        match self.session_of(to) {
+        let is_answer = matches!(body, GroupBody::Welcome(_) | GroupBody::Refused(_));
+        let answered = self.answering.filter(|&(peer, _)| is_answer && peer == to);
+        let session = match answered {
+            Some((_, Via::Session(session))) => Some(session),
+            Some((_, Via::Detour)) => None,
+            None => self.session_of(to),
+        };
+        match session {
             Some(session) => self.send(session, Control::Group(group, body), now, out),
             None => self.send_detoured(group, to, body, now),
         }

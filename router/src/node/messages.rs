@@ -4,7 +4,7 @@ use archipelago_core::wire::{ByeReason, Control, GroupBody, RefuseReason, Sessio
 use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::Origin;
 
-use super::{Node, Outputs};
+use super::{Node, Outputs, Via};
 
 impl Node {
     /// Anything that arrives is a sign of life.
@@ -33,6 +33,7 @@ impl Node {
         let Some(from) = self.origin(session) else {
             return;
         };
+        self.answering = Some((from.peer, Via::Session(session)));
         match message {
             Control::Hello(hello) => self.with_sessions(now, |sessions, cx, said| {
                 sessions.handle_hello(session, &hello, cx, said);

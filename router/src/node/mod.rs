@@ -50,7 +50,7 @@ use crate::reflect::{Reflect, ReflectConfig, ReflectOutputs};
 use crate::routes::Routes;
 use crate::sessions::{DetourOutput, Detours, DialBook, SessionOutputs, Sessions};
 use shutdown::Life;
-use work::Work;
+use work::{Via, Work};
 
 /// What every machine inside is lent.
 #[derive(Debug)]
@@ -94,6 +94,8 @@ pub struct Node {
     /// Members without a path that there is something to send to.
     waiting: BTreeSet<Peer>,
     counters: NodeCounters,
+    /// Whose message is being answered, and the way that it came.
+    answering: Option<(Peer, Via)>,
     /// What machines said and nobody has acted on yet; empty between two inputs.
     work: VecDeque<Work>,
 }
@@ -131,6 +133,7 @@ impl Node {
             detours: Detours::default(),
             waiting: BTreeSet::new(),
             counters: NodeCounters::default(),
+            answering: None,
             groups: BTreeMap::new(),
             sessions: Sessions::new(config.realm.clone()),
             dials: DialBook::default(),

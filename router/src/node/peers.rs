@@ -17,7 +17,7 @@ impl Node {
         out: &mut Outputs,
     ) {
         match output {
-            SessionOutput::Send(session, message) => self.send(session, message, now, out),
+            SessionOutput::Send(session, message) => self.put(session, message, now, out),
             SessionOutput::Close(session, reason) => {
                 self.counters.count(reason);
                 out.push(Output::Close { session, reason });
@@ -72,8 +72,10 @@ impl Node {
         let _ = to;
         let purposes = self.dials.take_purposes(peer);
         self.with_each_group(now, |id, group, cx, said| {
-            if let Some(target) = dialled(&purposes, id) {
-                group.handle_session_ready(peer, Some(target), cx, said);
+            // Who was not answered on the other one asks again here.
+            let target = dialled(&purposes, id);
+            if target.is_some() || !group.is_admitted(peer) {
+                group.handle_session_ready(peer, target, cx, said);
             }
         });
         self.with_on_demand(now, |on_demand, cx, said| {

@@ -34,6 +34,16 @@ pub(super) enum Work {
     Detour(DetourOutput),
 }
 
+/// Where the message that is being answered came from. An answer that proves something about a
+/// session is worth nothing on another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Via {
+    /// A session, be it the one in use or not.
+    Session(SessionId),
+    /// A detour.
+    Detour,
+}
+
 /// Capacity kept between two inputs; more is given back, since most nodes are idle.
 const CAPACITY_KEPT: usize = 8;
 
@@ -50,14 +60,28 @@ impl Node {
                 Work::Detour(output) => self.on_detour_output(output, now),
             }
         }
+        self.answering = None;
         if self.work.capacity() > CAPACITY_KEPT {
             self.work.shrink_to(CAPACITY_KEPT);
         }
         self.life_after_work(now, out);
     }
 
-    /// Puts a message on a session; anything sent counts as sent life.
+    /// Puts a message on a session, unless its last word was said.
     pub(super) fn send(
+        &mut self,
+        session: SessionId,
+        message: Control,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        if self.sessions.is_open(session) {
+            self.put(session, message, now, out);
+        }
+    }
+
+    /// Anything sent counts as sent life.
+    pub(super) fn put(
         &mut self,
         session: SessionId,
         message: Control,

@@ -338,6 +338,12 @@ impl Sessions {
         (slot.id == id).then_some(slot)
     }
 
+    /// Whether anything may still be sent on the session.
+    pub(crate) fn is_open(&self, id: SessionId) -> bool {
+        let session = self.get(id);
+        session.is_some_and(|session| !matches!(session.phase, Phase::Ending(_)))
+    }
+
     /// All sessions, by the driver's slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.table.iter().filter_map(Option::as_deref)

@@ -2,7 +2,7 @@
 
 use archipelago_core::channel::Path;
 use archipelago_core::{Boot, GroupId};
-use archipelago_router::{Command, Event, SessionKind};
+use archipelago_router::{Command, Event, Output, SessionKind};
 
 use super::world::{MS, REALM, SECOND, World, config, group};
 
@@ -156,4 +156,76 @@ fn a_boot_that_is_behind_is_raised_before_it_is_told_d2() {
             .iter()
             .any(|member| member.node == node && member.boot == boot)
     );
+}
+
+#[test]
+fn groups_form_whatever_crosses_on_the_way_f18() {
+    for seed in 0..20 {
+        let count = 12;
+        let configs = (0..count).map(|index| config(index, &[group("a", &[0, 1, 2])]));
+        let mut world = World::new(configs.collect());
+        world.jitter = 100 * MS;
+        world.rng = archipelago_core::Rng::from_u64(seed);
+        for index in 0..count {
+            world.command(index, Command::Start);
+        }
+        world.run(20 * SECOND);
+        let all: Vec<usize> = (0..count).collect();
+        assert!(world.has_formed(id("a"), &all), "seed={seed}");
+        assert_eq!(
+            world.open_links().len(),
+            count * (count - 1) / 2,
+            "seed={seed}"
+        );
+        for host in &world.hosts {
+            let sessions = host.node.sessions();
+            assert!(
+                sessions
+                    .iter()
+                    .all(|session| session.kind == SessionKind::Group)
+            );
+            let direct = sessions
+                .iter()
+                .map(|session| (session.peer, Path::Direct(session.session)));
+            assert_eq!(host.paths(), direct.collect(), "seed={seed}");
+        }
+    }
+}
+
+#[test]
+fn members_that_cannot_reach_each_other_take_a_detour_and_return_f5() {
+    let configs = (0..4).map(|index| config(index, &[group("a", &[0])]));
+    let mut world = World::new(configs.collect());
+    world.cuts.insert((1, 2));
+    for index in 0..4 {
+        world.command(index, Command::Start);
+    }
+    world.run(20 * SECOND);
+    assert!(world.has_formed(id("a"), &[0, 1, 2, 3]));
+    let detour = |world: &World, index: usize, to: usize| {
+        let paths = world.hosts[index].paths();
+        paths.contains(&(world.id(to), Path::Detour))
+    };
+    assert!(detour(&world, 1, 2) && detour(&world, 2, 1));
+    let frames = bytes::Bytes::from_static(b"frames");
+    let forward = Command::Forward {
+        peer: world.id(2),
+        path: Path::Detour,
+        frames,
+    };
+    world.command(1, forward);
+    world.run(SECOND);
+    let (peer, log) = (world.id(1), &world.hosts[2].log);
+    let is_arrival = |output: &Output| matches!(output, Output::FramesArrived { peer: from, path: Path::Detour, .. } if *from == peer);
+    assert_eq!(
+        log.iter().filter(|(_, output)| is_arrival(output)).count(),
+        1
+    );
+    world.cuts.clear();
+    world.run(20 * SECOND);
+    assert!(!detour(&world, 1, 2) && !detour(&world, 2, 1));
+    assert_eq!(world.open_links().len(), 6);
+    for host in &world.hosts {
+        assert_eq!(host.paths().len(), 3);
+    }
 }
