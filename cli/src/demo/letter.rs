@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::latency::Latency;
-use super::watch::Watch;
 
 /// A message of the demo.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -50,8 +49,6 @@ pub(crate) struct Arrived {
     pub(crate) first: Latency,
     /// Of messages sent when a direct session was up.
     pub(crate) direct: Latency,
-    /// Streams whose first message came before any direct session.
-    pub(crate) relay_first: usize,
     pub(crate) received: u64,
     pub(crate) reordered: u64,
     pub(crate) duplicated: u64,
@@ -74,7 +71,6 @@ impl Ledger {
             probes: BTreeSet::new(),
             first: Latency::new(),
             direct: Latency::new(),
-            relay_first: 0,
             received: 0,
             reordered: 0,
             duplicated: 0,
@@ -101,17 +97,14 @@ impl Ledger {
     }
 
     /// Enters everything that arrives in `mailbox` until its node ends.
-    pub(crate) fn follow(&self, mut mailbox: Mailbox, watch: Watch) {
+    pub(crate) fn follow(&self, mut mailbox: Mailbox) {
         let ledger = self.clone();
         tokio::spawn(async move {
             let mut batch = Vec::new();
             while mailbox.recv_many(&mut batch, 256).await > 0 {
                 for received in batch.drain(..) {
-                    let direct = watch
-                        .seen()
-                        .is_direct(received.from.node, mailbox.pid().node);
                     match received.decode() {
-                        Ok((_, letter)) => ledger.enter(letter, direct),
+                        Ok((_, letter)) => ledger.enter(letter),
                         Err(_) => ledger.arrived().foreign += 1,
                     }
                 }
@@ -120,7 +113,7 @@ impl Ledger {
         });
     }
 
-    fn enter(&self, letter: Letter, is_direct_up: bool) {
+    fn enter(&self, letter: Letter) {
         let now_us = self.now_us();
         let mut arrived = self.arrived();
         match letter {
@@ -137,7 +130,6 @@ impl Ledger {
                 arrived.check(pair, number);
                 if number == 0 {
                     arrived.first.record(took);
-                    arrived.relay_first += usize::from(!is_direct_up);
                 } else if is_direct {
                     arrived.direct.record(took);
                 }

@@ -36,6 +36,9 @@ pub(crate) struct Post {
 pub(crate) struct Sent {
     pub(crate) messages: u64,
     pub(crate) refused: u64,
+    /// Streams whose first message had its path before any session with the other end was up.
+    pub(crate) relay_first: usize,
+    /// Streams that went over to a direct session.
     pub(crate) direct: usize,
 }
 
@@ -103,6 +106,7 @@ pub(crate) async fn run(
         let sent = sent.unwrap_or_default();
         total.messages += sent.messages;
         total.refused += sent.refused;
+        total.relay_first += sent.relay_first;
         total.direct += sent.direct;
     }
     let everything = |arrived: &super::letter::Arrived| arrived.distinct() >= total.messages;
@@ -121,15 +125,20 @@ struct Stream {
 impl Stream {
     async fn run(self) -> Sent {
         let mut sent = Sent::default();
-        for number in 0..BEFORE {
+        let (one, other) = (self.from.id, self.to.id);
+        self.send(0, false, &mut sent).await;
+        // A send returns when the message has a path: without a session it is the relay.
+        sent.relay_first += usize::from(!self.watch.seen().is_direct(one, other));
+        for number in 1..BEFORE {
+            tokio::time::sleep(PAUSE).await;
             self.send(number, false, &mut sent).await;
         }
-        let (one, other) = (self.from.id, self.to.id);
         let direct = self
             .watch
             .until(PATIENCE, |seen| seen.is_direct(one, other));
         sent.direct += usize::from(direct.await);
         for number in BEFORE..BEFORE + AFTER {
+            tokio::time::sleep(PAUSE).await;
             self.send(number, true, &mut sent).await;
         }
         sent
@@ -147,6 +156,5 @@ impl Stream {
             Ok(()) => sent.messages += 1,
             Err(_) => sent.refused += 1,
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }

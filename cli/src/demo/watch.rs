@@ -114,9 +114,9 @@ impl Seen {
     }
 
     /// Deaths by votes that were seen of nodes that are not among `dead`.
-    pub(crate) fn false_deaths(&self, dead: &BTreeSet<NodeId>) -> usize {
+    pub(crate) fn false_deaths(&self, dead: &BTreeSet<NodeId>) -> Vec<(usize, GroupId, NodeId)> {
         let is_false = |(_, _, node): &&(usize, GroupId, NodeId)| !dead.contains(node);
-        self.deaths.keys().filter(is_false).count()
+        self.deaths.keys().filter(is_false).copied().collect()
     }
 
     /// When each of `witnesses` first saw `node` die in `group` after `since`.
