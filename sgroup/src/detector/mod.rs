@@ -75,6 +75,8 @@ pub(crate) struct Detector {
     /// Who was suspected lately, for the sweep.
     suspicions: Vec<(Time, Peer)>,
     swept: Option<Time>,
+    /// When to look whom the dead observed: some of those are this node's now.
+    rewatch: Time,
     probe_id: u32,
 }
 
@@ -88,6 +90,7 @@ impl Detector {
             health: Health::default(),
             suspicions: Vec::new(),
             swept: None,
+            rewatch: Time::NEVER,
             probe_id: 0,
         }
     }
@@ -246,6 +249,7 @@ impl Detector {
     /// A member is gone, or another one than before.
     pub(crate) fn forget(&mut self, peer: Peer, now: Time) {
         self.beats.on_view_changed(now);
+        self.rewatch = self.rewatch.min(now.after(OTHERS_DELAY));
         self.watches.remove(peer);
         self.cases.retain(|case| case.peer != peer);
         if self.cases.is_empty() {
@@ -266,6 +270,10 @@ impl Detector {
     ) {
         self.beats.handle_timeout(around, cx, out);
         self.helping.handle_timeout(cx, out);
+        if self.rewatch <= cx.now {
+            self.rewatch = Time::NEVER;
+            self.inherit(around, cx);
+        }
         while let Some(peer) = self.watches.due(cx.now) {
             self.on_watch_due(peer, around, cx, out, facts);
         }
@@ -283,7 +291,22 @@ impl Detector {
             .next()
             .min(self.watches.next())
             .min(self.helping.next())
+            .min(self.rewatch)
             .min(cases.unwrap_or(Time::NEVER))
+    }
+
+    /// Watches those whose observers died, if this node is among the next ones. They send their
+    /// heartbeats here within a period, unless they are cut off: then nobody else would notice.
+    fn inherit(&mut self, around: &Surroundings<'_>, cx: &Context<'_>) {
+        let patience = around.timing.heartbeat_period + around.timing.probe_timeout.1;
+        for member in around.view.present().filter(|member| member.is_admitted) {
+            let peer = member.peer;
+            if !self.watches.contains(peer)
+                && watch::is_observer(peer, around.view, cx.peers, around.timing)
+            {
+                self.watches.add(peer, cx.now.after(patience));
+            }
+        }
     }
 
     /// Looks at a member that was due: heard in time, or the beginning of a case.

@@ -1,11 +1,11 @@
 //! Whom this node watches over: the members that chose it as an observer.
 //!
-//! A member is watched from its first heartbeat, or from its admission when this node is among its
-//! observers by the view, until it falls silent, turns out to live and no longer needs it. So
+//! A member is watched from its first heartbeat, or from its admission or its observer's death when
+//! this node is among its observers by the view, until it falls silent, turns out to live and no longer needs it. So
 //! views that differ for a moment cause no alarm, and no table of all members' observers is kept.
 //!
 //! Deadlines are rechecked lazily against the last sign of life, never moved per message.
-//! Cost: O(1) per heartbeat; O(n) when somebody is admitted or fell silent.
+//! Cost: O(1) per heartbeat; O(n) when somebody is admitted or fell silent, O(n²) after deaths.
 
 use archipelago_core::{Peer, Peers, Time};
 
