@@ -28,7 +28,7 @@ pub struct NodeConfig {
     pub groups: Vec<Arc<GroupConfig>>,
     /// Idle on-demand sessions close after this, ± 20 %. Default 60 s.
     pub idle_timeout: Duration,
-    /// On-demand sessions at once. Default 64 for a member, 512 for a reflector.
+    /// On-demand sessions at once. Default 64; a reflector holds eight times as many.
     pub on_demand_max: usize,
     /// Shortest life of an on-demand session before it may be evicted. Default 5 s.
     pub on_demand_life_min: Duration,

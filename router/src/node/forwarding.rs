@@ -63,6 +63,7 @@ impl Node {
             self.counters.frames_lost = self.counters.frames_lost.saturating_add(1);
             return;
         };
+        self.sweep_later(now);
         self.learn(peer, arrival, now);
         let has_path = match arrival.way {
             Way::Relay => self.relay_from(peer, now),

@@ -23,6 +23,7 @@ mod peers;
 mod record;
 mod routing;
 mod shutdown;
+mod sweep;
 mod talk;
 mod work;
 
@@ -38,7 +39,7 @@ use std::time::Duration;
 
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{
-    Boot, Context, Crypto, GroupId, NodeId, Peer, Peers, Rng, SignedRecord, Time,
+    Boot, Context, Crypto, GroupId, NodeId, Peer, Peers, Rng, Roles, SignedRecord, Time,
 };
 use archipelago_sgroup::{Group, GroupOutputs, MemberInfo};
 
@@ -94,6 +95,8 @@ pub struct Node {
     /// Members without a path that there is something to send to.
     waiting: BTreeSet<Peer>,
     counters: NodeCounters,
+    /// When to look for slots of peers that nobody refers to.
+    sweep_at: Option<Time>,
     /// Whose message is being answered, and the way that it came.
     answering: Option<(Peer, Via)>,
     /// What machines said and nobody has acted on yet; empty between two inputs.
@@ -133,6 +136,7 @@ impl Node {
             detours: Detours::default(),
             waiting: BTreeSet::new(),
             counters: NodeCounters::default(),
+            sweep_at: None,
             answering: None,
             groups: BTreeMap::new(),
             sessions: Sessions::new(config.realm.clone()),
@@ -160,6 +164,9 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
+        if self.life == Life::Stopped {
+            return batch.clear();
+        }
         self.touch(session, now);
         for message in batch.drain(..) {
             if self.admit(session, &message, now) {
@@ -204,6 +211,9 @@ impl Node {
 
     /// What has come due by `now`; harmless when early, late or repeated.
     pub fn handle_timeout(&mut self, now: Time, out: &mut Outputs) {
+        if self.life == Life::Stopped {
+            return;
+        }
         self.with_sessions(now, |sessions, cx, said| sessions.handle_timeout(cx, said));
         self.do_work(now, out);
         self.on_groups_due(now);
@@ -217,11 +227,15 @@ impl Node {
         });
         self.do_work(now, out);
         self.on_life_due(now, out);
+        self.on_sweep_due(now);
         self.do_work(now, out);
     }
 
     /// When to call `handle_timeout`, and why.
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        if self.life == Life::Stopped {
+            return None;
+        }
         let groups = self.groups.values().filter_map(Group::poll_timeout);
         groups
             .chain(self.sessions.poll_timeout())
@@ -229,6 +243,7 @@ impl Node {
             .chain(self.reflect.poll_timeout())
             .chain(self.lookups.poll_timeout())
             .chain(self.life.poll_timeout())
+            .chain(self.sweep_at.map(|at| (at, "sweep")))
             .min()
     }
 
@@ -272,10 +287,18 @@ impl Node {
     }
 }
 
+/// On-demand sessions of a reflector for each of a member.
+const REFLECTOR_SHARE: usize = 8;
+
 fn on_demand(config: &NodeConfig) -> OnDemandConfig {
+    let sessions_max = if config.roles.contains(Roles::REFLECTOR) {
+        config.on_demand_max.saturating_mul(REFLECTOR_SHARE)
+    } else {
+        config.on_demand_max
+    };
     OnDemandConfig {
         idle_timeout: config.idle_timeout,
-        sessions_max: config.on_demand_max,
+        sessions_max,
         life_min: config.on_demand_life_min,
         threshold: config.dial_threshold,
         relay: config.relay,

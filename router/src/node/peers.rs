@@ -27,7 +27,10 @@ impl Node {
             SessionOutput::Ended { peer, last, reason } => {
                 self.on_ended(peer, last, reason, now, out);
             }
-            SessionOutput::Failed(peer) => self.fail_waiting(peer, now),
+            SessionOutput::Failed(peer) => {
+                self.fail_waiting(peer, now);
+                self.sweep_later(now);
+            }
             SessionOutput::Quiet(peer) => self.ping(peer, now, out),
             SessionOutput::Renewed(peer) => self.on_renewed(peer, out),
         }
@@ -101,6 +104,7 @@ impl Node {
             self.tell(Event::SessionDown { peer, kind, reason }, out);
         }
         self.pulse.forget(peer);
+        self.sweep_later(now);
         let end = session_end(reason);
         self.with_on_demand(now, |on_demand, cx, said| {
             on_demand.handle_session_ended(peer, end, cx.now, said);

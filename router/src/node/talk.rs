@@ -36,6 +36,7 @@ impl Node {
         if self.common_group(peer).is_some() {
             return self.contact_member(peer, out);
         }
+        self.sweep_later(now);
         self.with_on_demand(now, |on_demand, cx, said| {
             on_demand.handle_contact(peer, home, cx, said);
         });

@@ -105,6 +105,12 @@ impl DialBook {
         purposes
     }
 
+    /// Whether anything refers to `peer`.
+    pub(crate) fn wants(&self, peer: Peer) -> bool {
+        let mut dials = self.dials.values();
+        self.waiting.contains_key(&peer) || dials.any(|dial| dial.whom == Whom::Peer(peer))
+    }
+
     /// A group was left: it wants no answers.
     pub(crate) fn forget_group(&mut self, group: GroupId) {
         let booked = self.dials.values_mut().map(|dial| &mut dial.purposes);

@@ -338,6 +338,11 @@ impl Sessions {
         (slot.id == id).then_some(slot)
     }
 
+    /// Whether any connection with `peer` is left.
+    pub(crate) fn has(&self, peer: Peer) -> bool {
+        self.of(peer).next().is_some()
+    }
+
     /// Whether anything may still be sent on the session.
     pub(crate) fn is_open(&self, id: SessionId) -> bool {
         let session = self.get(id);

@@ -107,5 +107,10 @@ fn a_silent_peer_is_asked_and_then_given_up() {
             reason,
         }]
     );
-    assert_eq!(node.poll_timeout(), None);
+    let (due, why) = node.poll_timeout().unwrap();
+    assert_eq!(why, "sweep");
+    out.clear();
+    node.handle_timeout(due, &mut out);
+    assert_eq!(out, []);
+    assert_eq!(node.poll_timeout(), None, "a node at rest has no timer");
 }

@@ -1,9 +1,10 @@
 //! The order of a shutdown (F19).
 
-use archipelago_core::wire::{ByeReason, Control};
+use archipelago_core::GroupId;
+use archipelago_core::wire::{ByeReason, Control, GroupBody};
 use archipelago_router::{CloseReason, Command, Output, Refused};
 
-use super::world::{SECOND, World, config};
+use super::world::{REALM, SECOND, World, config, group};
 
 #[test]
 fn a_shutdown_says_bye_and_then_it_is_over_f19() {
@@ -58,4 +59,33 @@ fn a_shutdown_does_not_wait_for_a_peer_that_says_nothing_f19() {
             .iter()
             .any(|(_, output)| *output == Output::Stopped)
     );
+}
+
+#[test]
+fn every_leave_goes_before_every_bye_and_nobody_is_missed_f19() {
+    let configs = (0..4).map(|index| config(index, &[group("a", &[0])]));
+    let mut world = World::started(configs.collect());
+    let id = GroupId::new(REALM, "a");
+    world.run_until(10 * SECOND, |world| world.has_formed(id, &[0, 1, 2, 3]));
+    world.run(SECOND);
+    world.hosts[1].log.clear();
+    world.command(1, Command::Shutdown);
+    let said: Vec<&Control> = world.hosts[1]
+        .log
+        .iter()
+        .filter_map(|(_, output)| match output {
+            Output::Send { message, .. } => Some(message),
+            _ => None,
+        })
+        .collect();
+    let leave = Control::Group(id, GroupBody::Leave);
+    let bye = Control::Bye(ByeReason::Shutdown);
+    let expected = [&leave, &leave, &leave, &bye, &bye, &bye];
+    assert_eq!(said, expected);
+    world.run(SECOND / 2);
+    let log = &world.hosts[1].log;
+    assert_eq!(log.last().map(|(_, output)| output), Some(&Output::Stopped));
+    assert_eq!(world.hosts[1].connections(), 0);
+    world.run(20 * SECOND);
+    assert!(world.has_formed(id, &[0, 2, 3]), "nothing adds it again");
 }
