@@ -23,6 +23,11 @@ impl Forward {
         cx: &Context<'_>,
         out: &mut ForwardOutputs,
     ) {
+        if way(&envelope) == Way::Detour && !is_well_routed(&envelope, cx) {
+            // Every carrier checks this, so it is the fault of who brought it.
+            self.drop_for(|dropped| &mut dropped.malformed);
+            return out.push(ForwardOutput::Broken(from));
+        }
         let next = match way(&envelope) {
             Way::Relay => relay(from, &envelope, routes, cx),
             Way::Detour => detour(from, &envelope, routes, cx),
@@ -115,17 +120,19 @@ fn numbered(number: u64) -> NodeId {
     NodeId(id)
 }
 
-/// The next node of a source route that is here, as it should be.
+/// Whether the rest of a source route leads from here to its target.
+fn is_well_routed(envelope: &Envelope, cx: &Context<'_>) -> bool {
+    envelope.route.first() == Some(&cx.me) && envelope.route.last() == Some(&envelope.target)
+}
+
+/// The next node of a source route.
 fn detour(
     from: Peer,
     envelope: &Envelope,
     routes: &dyn Routes,
     cx: &Context<'_>,
 ) -> Result<Peer, Reason> {
-    let mut hops = envelope.route.iter();
-    let (here, next) = (hops.next(), hops.next());
-    let is_to_target = envelope.route.last() == Some(&envelope.target);
-    let Some(next) = next.filter(|_| here == Some(&cx.me) && is_to_target) else {
+    let Some(next) = envelope.route.get(1) else {
         return Err(|dropped| &mut dropped.malformed);
     };
     if routes.standing(envelope.group).is_none() {

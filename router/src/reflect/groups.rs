@@ -52,12 +52,19 @@ impl Groups {
     }
 
     /// Notes that a member is down or left, and remembers it among the last `gone_max`.
-    pub(super) fn remove(&mut self, group: GroupId, peer: Peer, id: NodeId, gone_max: usize) {
+    pub(super) fn remove(
+        &mut self,
+        group: GroupId,
+        peer: Peer,
+        id: Option<NodeId>,
+        gone_max: usize,
+    ) {
         let Some(local) = self.groups.get_mut(&group) else {
             return;
         };
         set(&mut local.members, peer, false);
         set(&mut local.reflectors, peer, false);
+        let Some(id) = id else { return };
         local.gone.retain(|gone| *gone != id);
         local.gone.push_back(id);
         while local.gone.len() > gone_max {

@@ -167,15 +167,14 @@ impl Reflect {
         cx: &mut Context<'_>,
         out: &mut ReflectOutputs,
     ) {
-        let Some(id) = cx.peers.get(peer).map(|state| state.id) else {
-            return;
-        };
-        match change {
-            MemberChange::Up(roles) => {
+        let id = cx.peers.get(peer).map(|state| state.id);
+        match (change, id) {
+            (MemberChange::Up(roles), Some(id)) => {
                 let reflects = roles.contains(Roles::REFLECTOR);
                 self.groups.insert(group, peer, reflects, id);
             }
-            MemberChange::Gone => {
+            (MemberChange::Up(_), None) => return,
+            (MemberChange::Gone, id) => {
                 let gone_max = self.config.gone_max;
                 self.groups.remove(group, peer, id, gone_max);
             }

@@ -332,10 +332,11 @@ fn what_is_not_passed_on_is_counted_by_its_reason() {
     assert_eq!(reflector.take(1, &change(|e| e.source = node(3))), []);
     assert_eq!(reflector.take(1, &change(|e| e.target = node(3))), []);
     assert_eq!(reflector.take(1, &change(|e| e.group = group(9))), []);
-    assert_eq!(
-        reflector.take(1, &change(|e| e.route = List::truncated([node(10)]))),
-        []
-    );
+    let not_here = change(|e| e.route = List::truncated([node(3), node(2)]));
+    let not_there = change(|e| e.route = List::truncated([node(10), node(3)]));
+    let broken = [ForwardOutput::Broken(reflector.peers[&1])];
+    assert_eq!(reflector.take(1, &not_here), broken);
+    assert_eq!(reflector.take(1, &not_there), broken);
     assert_eq!(reflector.take(11, &change(|e| e.group = group(9))), []);
     reflector.bench.disconnect(target);
     assert_eq!(reflector.take(1, &good), []);
@@ -349,7 +350,7 @@ fn what_is_not_passed_on_is_counted_by_its_reason() {
         impostor: 1,
         no_target: 1,
         no_route: 2,
-        malformed: 1,
+        malformed: 2,
         no_session: 1,
         closed: 1,
         not_reflecting: 1,

@@ -228,10 +228,10 @@ fn what_is_not_there_is_asked_of_all_and_remembered_shortly() {
     scene.locate();
     scene.reply(near, reply(1, LookupAnswer::NotFound));
     scene.reply(next, reply(2, LookupAnswer::NoRoute));
-    let not_found = failed(LookupError::NotFound);
+    let not_found = [failed(LookupError::NotFound)];
     let said = scene.reply(last, reply(3, LookupAnswer::NoRoute));
-    assert_eq!(said, [not_found.clone()]);
-    assert_eq!(scene.locate(), [not_found]);
+    assert_eq!(said, not_found);
+    assert_eq!(scene.locate(), not_found);
     scene.bench.pass(1_001);
     assert_eq!(scene.locate(), [question(near, 4, 0, 32)]);
     let said = scene.reply(near, reply(4, LookupAnswer::Gone));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use archipelago_core::wire::RouteBody;
 use archipelago_core::{Boot, NodeId, Peer, Rng, Roles, Time};
+use archipelago_router::lookup::{LookupConfig, LookupOutput, Lookups};
 use archipelago_router::reflect::{
     GroupChange, MemberChange, Reflect, ReflectConfig, ReflectOutput,
 };
 
-use super::kit::{Bench, group, node};
+use super::kit::{Bench, group, node, record};
 
 /// One version of one row on one link.
 type Passage = (usize, usize, NodeId, Boot, u64);
@@ -17,6 +18,7 @@ type Passage = (usize, usize, NodeId, Boot, u64);
 pub(super) struct Station {
     pub(super) bench: Bench,
     pub(super) reflect: Reflect,
+    lookups: Lookups,
     pub(super) groups: BTreeSet<u64>,
     pub(super) is_alive: bool,
 }
@@ -29,6 +31,10 @@ pub(super) struct Mesh {
     /// How often each version went over each link.
     pub(super) passages: BTreeMap<Passage, u32>,
     pub(super) delivered: usize,
+    /// How look-ups ended, by who asked.
+    pub(super) ended: Vec<(usize, LookupOutput)>,
+    /// Stations that take look-ups and never answer.
+    pub(super) mute: BTreeSet<usize>,
 }
 
 /// What a station hears of its surroundings, in some order.
@@ -39,6 +45,14 @@ enum News {
     Session(usize, usize),
 }
 
+impl Station {
+    fn poll_timeout(&self) -> Option<Time> {
+        let lookup = self.lookups.poll_timeout();
+        let first = self.reflect.poll_timeout().into_iter().chain(lookup).min();
+        first.map(|(due_at, _)| due_at)
+    }
+}
+
 impl Mesh {
     /// Reflectors that are in these groups; nothing is connected yet.
     pub(super) fn new(seed: u64, groups: &[BTreeSet<u64>], config: ReflectConfig) -> Self {
@@ -46,8 +60,11 @@ impl Mesh {
         let station = |(index, groups): (usize, &BTreeSet<u64>)| {
             let bench = Bench::new(index as u64);
             let me = bench.crypto.id();
+            let homes: Vec<u64> = groups.iter().copied().collect();
+            let own = record(index as u64, (1, 1), Roles::REFLECTOR, &homes);
             Station {
                 bench,
+                lookups: Lookups::new(Arc::new(LookupConfig::default()), own),
                 reflect: Reflect::new(config.clone(), me, Roles::REFLECTOR, Boot(1)),
                 groups: groups.clone(),
                 is_alive: true,
@@ -60,6 +77,8 @@ impl Mesh {
             links: BTreeMap::new(),
             passages: BTreeMap::new(),
             delivered: 0,
+            ended: Vec::new(),
+            mute: BTreeSet::new(),
         }
     }
 
@@ -122,7 +141,7 @@ impl Mesh {
             News::Session(one, other) => {
                 for (at, of) in [(one, other), (other, one)] {
                     self.at(at, |reflect, bench, out| {
-                        let peer = bench.connect(of as u64);
+                        let peer = bench.know(of as u64, Roles::REFLECTOR, &[]);
                         reflect.handle_session_ready(peer, &mut bench.cx(), out);
                     });
                 }
@@ -149,7 +168,38 @@ impl Mesh {
                     reflect.handle_member(group(number), peer, change, &mut bench.cx(), out);
                 }
             });
+            self.at_lookups(at, |lookups, reflect, bench, out| {
+                let peer = bench.meet(dead as u64);
+                lookups.handle_session_closed(peer, reflect, &mut bench.cx(), out);
+            });
             self.deliver_one();
+        }
+    }
+
+    /// Station `at` seeks station `target` in a group.
+    pub(super) fn locate(&mut self, at: usize, target: usize, home: u64) {
+        self.at_lookups(at, |lookups, reflect, bench, out| {
+            let (target, home) = (node(target as u64), group(home));
+            let any = (Boot(0), 0);
+            lookups.handle_locate(target, home, any, reflect, &mut bench.cx(), out);
+        });
+    }
+
+    fn at_lookups(
+        &mut self,
+        at: usize,
+        call: impl FnOnce(&mut Lookups, &Reflect, &mut Bench, &mut Vec<LookupOutput>),
+    ) {
+        let station = &mut self.stations[at];
+        station.bench.now = self.now;
+        let mut out = Vec::new();
+        let (lookups, reflect) = (&mut station.lookups, &station.reflect);
+        call(lookups, reflect, &mut station.bench, &mut out);
+        for output in out {
+            match output {
+                LookupOutput::Send { to, body } => self.post(at, to, body),
+                end => self.ended.push((at, end)),
+            }
         }
     }
 
@@ -197,6 +247,24 @@ impl Mesh {
         let (&(from, to), queue) = self.links.iter_mut().nth(pick).unwrap();
         let body = queue.pop_front().unwrap();
         self.delivered += 1;
+        match body {
+            RouteBody::Row { .. } | RouteBody::RowDigest(_) => self.reflect(from, to, body),
+            RouteBody::Lookup(_) if self.mute.contains(&to) => {}
+            RouteBody::Lookup(lookup) => self.at_lookups(to, |lookups, reflect, bench, out| {
+                let peer = bench.meet(from as u64);
+                lookups.handle_lookup(peer, lookup, reflect, &mut bench.cx(), out);
+            }),
+            RouteBody::LookupReply(reply) => {
+                self.at_lookups(to, |lookups, reflect, bench, out| {
+                    let peer = bench.meet(from as u64);
+                    lookups.handle_reply(peer, *reply, reflect, &mut bench.cx(), out);
+                });
+            }
+        }
+        true
+    }
+
+    fn reflect(&mut self, from: usize, to: usize, body: RouteBody) {
         self.at(to, |reflect, bench, out| {
             let peer = bench.meet(from as u64);
             match body {
@@ -210,10 +278,9 @@ impl Mesh {
                 RouteBody::RowDigest(digest) => {
                     reflect.handle_digest(peer, &digest, &mut bench.cx(), out);
                 }
-                other => panic!("reflection sent {other:?}"),
+                other => panic!("no matter of reflection: {other:?}"),
             }
         });
-        true
     }
 
     /// Delivers until nothing is on its way; panics when that does not end.
@@ -233,7 +300,7 @@ impl Mesh {
         loop {
             let due = (0..self.stations.len())
                 .filter(|&at| self.stations[at].is_alive)
-                .filter_map(|at| Some((self.stations[at].reflect.poll_timeout()?.0, at)))
+                .filter_map(|at| Some((self.stations[at].poll_timeout()?, at)))
                 .min();
             let Some((due_at, at)) = due.filter(|&(due_at, _)| due_at <= end) else {
                 break;
@@ -241,6 +308,9 @@ impl Mesh {
             self.now = self.now.max(due_at);
             self.at(at, |reflect, bench, out| {
                 reflect.handle_timeout(&mut bench.cx(), out);
+            });
+            self.at_lookups(at, |lookups, reflect, bench, out| {
+                lookups.handle_timeout(reflect, &mut bench.cx(), out);
             });
             self.settle();
         }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archipelago_core::NodeId;
+use archipelago_router::lookup::{LookupError, LookupOutput};
 use archipelago_router::reflect::ReflectConfig;
 
 use super::kit::{group, node};
 use super::mesh::Mesh;
 
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 10_000;
 
 /// Distance of every station to every group by relaxation: 0 to its own, else one more than the
 /// nearest living neighbour's.
@@ -107,7 +108,7 @@ fn f8_u22_i10_rows_flood_once_and_the_map_is_the_shortest_ways() {
 
 #[test]
 fn f7_v5_the_map_follows_the_death_of_reflectors() {
-    for seed in 0..SEEDS / 4 {
+    for seed in 0..SEEDS / 10 {
         let groups = Mesh::random_groups(seed);
         let mut mesh = Mesh::new(seed, &groups, ReflectConfig::default());
         mesh.wire();
@@ -180,4 +181,86 @@ fn more_reflectors_in_a_group_than_a_row_lists_still_reach_every_group() {
     mesh.settle();
     mesh.pass(1);
     assert_maps(&mesh, 5);
+}
+
+/// Every station seeks every other one in every group of that one; says how it should end.
+fn seek_all(mesh: &mut Mesh, seed: u64) -> usize {
+    let distances = distances(mesh);
+    let mut sought = 0;
+    for at in 0..mesh.stations.len() {
+        for target in 0..mesh.stations.len() {
+            let homes: Vec<u64> = mesh.stations[target].groups.iter().copied().collect();
+            for home in homes {
+                let hops = distances[at].get(&home).copied();
+                if at == target || hops == Some(0) || !mesh.stations[at].is_alive {
+                    continue;
+                }
+                mesh.ended.clear();
+                mesh.locate(at, target, home);
+                mesh.settle();
+                let is_found = |(_, end): &(usize, LookupOutput)| matches!(end, LookupOutput::Found(f) if f.record.record.node == node(target as u64));
+                let can_be = hops.is_some() && mesh.stations[target].is_alive;
+                let [end] = &mesh.ended[..] else {
+                    panic!("seed={seed} {at}->{target}: {:?}", mesh.ended)
+                };
+                assert_eq!(
+                    is_found(end),
+                    can_be,
+                    "seed={seed} {at}->{target} in {home}: {end:?}"
+                );
+                sought += 1;
+            }
+        }
+    }
+    sought
+}
+
+#[test]
+fn v5_a_look_up_succeeds_where_living_reflectors_lead_there_and_fails_at_once_elsewhere() {
+    let mut sought = 0;
+    for seed in 0..SEEDS / 10 {
+        let groups = Mesh::random_groups(seed);
+        let mut mesh = Mesh::new(seed, &groups, ReflectConfig::default());
+        mesh.wire();
+        mesh.settle();
+        mesh.pass(1);
+        sought += seek_all(&mut mesh, seed);
+    }
+    assert!(sought > 1_000, "{sought} look-ups");
+}
+
+#[test]
+fn u20_u21_along_a_chain_a_mute_reflector_is_gone_round_and_lost_ones_recover() {
+    // Groups 0-1-2-3-4, two reflectors between each two.
+    let groups: Vec<BTreeSet<u64>> = (0..8).map(|n| BTreeSet::from([n / 2, n / 2 + 1])).collect();
+    for seed in 0..50 {
+        let mut mesh = Mesh::new(seed, &groups, ReflectConfig::default());
+        mesh.wire();
+        mesh.settle();
+        mesh.pass(1);
+        // One of the second pair takes questions and says nothing: no more than hedges are lost.
+        mesh.mute.insert(2 + (seed % 2) as usize);
+        mesh.locate(0, 7, 4);
+        mesh.pass(1);
+        assert!(
+            matches!(&mesh.ended[..], [(0, LookupOutput::Found(_))]),
+            "seed={seed}"
+        );
+        mesh.mute.clear();
+        // Both of the third pair die: no route, at once.
+        mesh.ended.clear();
+        mesh.kill(4);
+        mesh.kill(5);
+        mesh.settle();
+        mesh.locate(1, 6, 4);
+        mesh.settle();
+        let failed = (
+            1,
+            LookupOutput::Failed {
+                target: node(6),
+                error: LookupError::NoRoute,
+            },
+        );
+        assert_eq!(mesh.ended, [failed], "seed={seed}");
+    }
 }
