@@ -13,4 +13,5 @@ mod view;
 pub use config::{Cookies, GroupConfig, GroupConfigError, Seed, Timing};
 pub use group::{
     DialTarget, DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin,
+    Quorum,
 };

@@ -85,8 +85,21 @@ pub enum GroupEvent {
     PathDown(NodeId),
     /// The direct session is back.
     PathUp(NodeId),
+    /// Whether this side of the group holds more than half of the size in the charter; told when
+    /// this node is up, and at each change. Never where the charter says no size.
+    Quorum(Quorum),
     /// This node was declared dead by others and returned with a new era.
     Returned(Era),
+}
+
+/// Which side of a split this may be, counted against the size in the charter. Nobody is declared
+/// dead for being few: the application decides what a minority may still do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quorum {
+    /// More than half are here.
+    Majority,
+    /// Half or less.
+    Minority,
 }
 
 /// Why a member is down.

@@ -276,7 +276,7 @@ impl Group {
 
     /// Forgets tombstones that have run out.
     pub(super) fn expire(&mut self, cx: &mut Context<'_>) {
-        if self.view.next_expiry() > cx.now {
+        if !self.view.has_expired(cx.now) {
             return;
         }
         let mut expired = Vec::new();

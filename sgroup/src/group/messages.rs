@@ -147,10 +147,10 @@ impl Group {
             self.merge(from, said, DownReason::Replaced, cx, out);
         }
         self.detector.on_heartbeat(from, &around!(self), cx);
-        let timing = self.config.timing.clone();
+        let timing = &self.config.timing;
         let is_due = self
             .sync
-            .on_hash(from, view_hash, &mut self.view, &timing, cx.now);
+            .on_hash(from, view_hash, &mut self.view, timing, cx.now);
         if is_due {
             let body = GroupBody::ViewDigest(digest(&self.view, cx.peers));
             out.push(GroupOutput::Send { to: from, body });

@@ -27,7 +27,9 @@ use std::sync::Arc;
 use archipelago_core::wire::{Charter, GroupBody};
 use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, SignedRecord, Time};
 
-pub use api::{DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin};
+pub use api::{
+    DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin, Quorum,
+};
 
 use crate::admission::Admission;
 use crate::detector::{Detector, Fact, Surroundings};
@@ -68,6 +70,7 @@ pub struct Group {
     asked: Vec<Peer>,
     /// Entries that the first `Welcome` announced, where they come in several messages.
     announced: usize,
+    quorum: Option<Quorum>,
     due: (Time, &'static str),
 }
 
@@ -95,6 +98,7 @@ impl Group {
             logs: Logs::new(boot, Era(0), config.timing.clone()),
             asked: Vec::new(),
             announced: 0,
+            quorum: None,
             due: (Time::NEVER, "nothing"),
             config,
             record,

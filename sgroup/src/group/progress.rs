@@ -5,8 +5,8 @@ use archipelago_core::{Context, Peer, Time};
 use bytes::Bytes;
 
 use super::{
-    DialTarget, DownReason, Fact, Group, GroupEvent, GroupOutput, GroupOutputs, MeshAct, around,
-    membership,
+    DialTarget, DownReason, Fact, Group, GroupEvent, GroupOutput, GroupOutputs, MeshAct, Quorum,
+    around, membership,
 };
 use crate::detector::{OTHERS_DELAY, Surroundings};
 use crate::join::{Phase, SeedAct};
@@ -118,15 +118,31 @@ impl Group {
             self.go_up(cx, out);
         }
         if !matches!(self.phase, Phase::Idle | Phase::Left) {
-            let timing = self.config.timing.clone();
-            while let Some(act) = self.seeds.poll(&self.view, &timing, cx) {
+            while let Some(act) = self.seeds.poll(&self.view, &self.config.timing, cx) {
                 self.do_seed(act, cx, out);
             }
-            while let Some(act) = self.mesh.poll(&timing, cx) {
+            while let Some(act) = self.mesh.poll(&self.config.timing, cx) {
                 self.do_mesh(act, cx, out);
             }
         }
+        self.tell_quorum(out);
         self.due = self.next_due();
+    }
+
+    fn tell_quorum(&mut self, out: &mut GroupOutputs) {
+        let size = self.charter.size as usize;
+        if self.phase != Phase::Up || size == 0 {
+            return;
+        }
+        let here = self.view.present_count() + 1;
+        let quorum = if here * 2 > size {
+            Quorum::Majority
+        } else {
+            Quorum::Minority
+        };
+        if self.quorum.replace(quorum) != Some(quorum) {
+            out.push(GroupOutput::Event(GroupEvent::Quorum(quorum)));
+        }
     }
 
     fn next_due(&self) -> (Time, &'static str) {

@@ -195,12 +195,10 @@ impl View {
 
     /// Forgets tombstones that have run out; appends their slots.
     pub(crate) fn expire(&mut self, now: Time, expired: &mut Vec<Peer>) {
-        let graves_max = GRAVES_MIN.max(self.present * GRAVES_PER_MEMBER);
-        while let Some(&(due, peer)) = self.graves.front() {
-            if due > now && self.graves.len() <= graves_max {
-                break;
-            }
-            self.graves.pop_front();
+        while self.has_expired(now) {
+            let Some((_, peer)) = self.graves.pop_front() else {
+                return;
+            };
             // It may have come back, or died again and be listed a second time.
             let is_listed = self.graves.iter().any(|&(_, other)| other == peer);
             if let (Ok(index), false) = (self.search(peer), is_listed)
@@ -210,6 +208,12 @@ impl View {
                 expired.push(peer);
             }
         }
+    }
+
+    /// Whether a tombstone has run out, or there are too many.
+    pub(crate) fn has_expired(&self, now: Time) -> bool {
+        let graves_max = GRAVES_MIN.max(self.present * GRAVES_PER_MEMBER);
+        self.graves.len() > graves_max || self.graves.front().is_some_and(|grave| grave.0 <= now)
     }
 
     /// When the next tombstone runs out.
