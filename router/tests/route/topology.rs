@@ -108,7 +108,7 @@ fn f8_u22_i10_rows_flood_once_and_the_map_is_the_shortest_ways() {
 
 #[test]
 fn f7_v5_the_map_follows_the_death_of_reflectors() {
-    for seed in 0..SEEDS / 10 {
+    for seed in 0..SEEDS / 20 {
         let groups = Mesh::random_groups(seed);
         let mut mesh = Mesh::new(seed, &groups, ReflectConfig::default());
         mesh.wire();
@@ -187,11 +187,11 @@ fn more_reflectors_in_a_group_than_a_row_lists_still_reach_every_group() {
 fn seek_all(mesh: &mut Mesh, seed: u64) -> usize {
     let distances = distances(mesh);
     let mut sought = 0;
-    for at in 0..mesh.stations.len() {
+    for (at, distances) in distances.iter().enumerate() {
         for target in 0..mesh.stations.len() {
             let homes: Vec<u64> = mesh.stations[target].groups.iter().copied().collect();
             for home in homes {
-                let hops = distances[at].get(&home).copied();
+                let hops = distances.get(&home).copied();
                 if at == target || hops == Some(0) || !mesh.stations[at].is_alive {
                     continue;
                 }
@@ -218,7 +218,7 @@ fn seek_all(mesh: &mut Mesh, seed: u64) -> usize {
 #[test]
 fn v5_a_look_up_succeeds_where_living_reflectors_lead_there_and_fails_at_once_elsewhere() {
     let mut sought = 0;
-    for seed in 0..SEEDS / 10 {
+    for seed in 0..SEEDS / 20 {
         let groups = Mesh::random_groups(seed);
         let mut mesh = Mesh::new(seed, &groups, ReflectConfig::default());
         mesh.wire();
