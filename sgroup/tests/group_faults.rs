@@ -62,6 +62,21 @@ fn f1_the_last_one_of_two_finds_out_too() {
     }
 }
 
+/// F1: a node that was alone for long is not paused: it sees a death as soon as any other.
+#[test]
+fn f1_long_solitude_is_no_pause() {
+    let mut world = World::formed(1, 1);
+    world.run_for(SECOND * 100);
+    for _ in 0..3 {
+        let node = world.add(&[0]);
+        world.start(node);
+    }
+    world.run_while_not(SECOND, World::is_mesh);
+    let begin = world.now;
+    world.kill(2);
+    world.run_while_not(SECOND, |world| world.downs(2, begin).len() == 3);
+}
+
 /// F2: stopped for longer than the bound: down everywhere within 2.5 s, back soon after, and no
 /// third node is harmed.
 #[test]

@@ -28,12 +28,14 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// An input arrived; whether this node was away before it.
-    pub(super) fn on_input(&mut self, timing: &Timing, now: Time) -> bool {
+    /// An input arrived; whether this node was away before it: without any input for two periods,
+    /// and a period late for its own deadline (who waits for nobody may be quiet for long).
+    pub(super) fn on_input(&mut self, timing: &Timing, due: Time, now: Time) -> bool {
         let gap = now.since(self.last_input);
         let is_first = self.last_input == Time::START;
         self.last_input = now;
-        if is_first || gap <= timing.heartbeat_period * 2 {
+        let period = timing.heartbeat_period;
+        if is_first || gap <= period * 2 || due.after(period) > now {
             return false;
         }
         self.floor = now;

@@ -95,9 +95,9 @@ impl Detector {
         }
     }
 
-    /// Any input of the group arrived: notices this node's own pauses.
-    pub(crate) fn on_input(&mut self, timing: &Timing, now: Time) {
-        if !self.health.on_input(timing, now) {
+    /// Any input of the group arrived, which was to be woken at `due`: notices its own pauses.
+    pub(crate) fn on_input(&mut self, timing: &Timing, due: Time, now: Time) {
+        if !self.health.on_input(timing, due, now) {
             return;
         }
         let patient = now.after(timing.heartbeat_period + timing.probe_timeout.1);

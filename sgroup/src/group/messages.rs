@@ -6,7 +6,7 @@ use archipelago_core::{Context, Incarnation, NodeId, Peer};
 use super::{DownReason, Group, GroupOutput, GroupOutputs, around};
 use crate::detector::{Fact, Surroundings};
 use crate::view::{
-    HEARSAY_STEP_MAX, Hearsay, Standing, digest, judge_hearsay, lacking_there, pages,
+    HEARSAY_STEP_MAX, Hearsay, Standing, digest, entry_of, judge_hearsay, lacking_there, pages,
 };
 
 /// What entries of a peer brought.
@@ -204,16 +204,16 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        let Some(target) = cx.peers.find(&target) else {
+        // Of who is unknown here nothing can be said.
+        let peer = cx.peers.find(&target);
+        let Some(member) = peer.and_then(|peer| self.view.find(peer)).copied() else {
             return;
         };
-        let question = (from, id, target);
+        let question = (from, id, member.peer);
         self.detector.on_probe(question, &around!(self), cx, out);
-        // The asker may have missed how the target went.
-        if let Some(member) = self.view.find(target)
-            && !member.is_present()
-        {
-            for page in pages(vec![crate::view::entry_of(member, cx.peers, false)]) {
+        if !member.is_present() {
+            // The asker may have missed how the target went.
+            for page in pages(vec![entry_of(&member, cx.peers, false)]) {
                 let body = GroupBody::View(page);
                 out.push(GroupOutput::Send { to: from, body });
             }

@@ -155,7 +155,8 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        self.detector.on_input(&self.config.timing, cx.now);
+        self.detector
+            .on_input(&self.config.timing, self.due.0, cx.now);
         self.on_session_ready(peer, dialled, cx, out);
         self.settle(Vec::new(), cx, out);
     }
@@ -167,7 +168,8 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        self.detector.on_input(&self.config.timing, cx.now);
+        self.detector
+            .on_input(&self.config.timing, self.due.0, cx.now);
         let mut facts = Vec::new();
         self.on_session_closed(peer, cx, out, &mut facts);
         self.settle(facts, cx, out);
@@ -180,7 +182,8 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        self.detector.on_input(&self.config.timing, cx.now);
+        self.detector
+            .on_input(&self.config.timing, self.due.0, cx.now);
         let mut facts = Vec::new();
         self.on_dial_failed(target, cx, out, &mut facts);
         self.settle(facts, cx, out);
@@ -197,7 +200,8 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        self.detector.on_input(&self.config.timing, cx.now);
+        self.detector
+            .on_input(&self.config.timing, self.due.0, cx.now);
         let mut facts = Vec::new();
         match body {
             GroupBody::Join(join) => self.on_join(from, &join, cx, out),
@@ -210,7 +214,8 @@ impl Group {
 
     /// A `Pong` came: `peers` has the new round-trip time and `last_heard`.
     pub fn handle_pong(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        self.detector.on_input(&self.config.timing, cx.now);
+        self.detector
+            .on_input(&self.config.timing, self.due.0, cx.now);
         let mut facts = Vec::new();
         self.detector
             .on_life(peer, &around!(self), cx, out, &mut facts);
@@ -225,7 +230,8 @@ impl Group {
 
     /// What has come due.
     pub fn handle_timeout(&mut self, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        self.detector.on_input(&self.config.timing, cx.now);
+        self.detector
+            .on_input(&self.config.timing, self.due.0, cx.now);
         let mut facts: Vec<Fact> = Vec::new();
         if self.phase.is_in() {
             self.detector
