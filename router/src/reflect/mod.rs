@@ -155,6 +155,7 @@ impl Reflect {
                 }
             }
         }
+        self.on_map_change(cx.now);
         self.on_local_change(cx, out);
     }
 
@@ -179,7 +180,12 @@ impl Reflect {
                 self.groups.remove(group, peer, id, gone_max);
             }
         }
-        self.on_adjacency(peer, cx, out);
+        if !self.is_active {
+            return;
+        }
+        if self.on_adjacency(peer, cx, out) {
+            self.on_map_change(cx.now);
+        }
         self.on_local_change(cx, out);
     }
 
@@ -191,6 +197,7 @@ impl Reflect {
         out: &mut ReflectOutputs,
     ) {
         if self.on_adjacency(peer, cx, out) {
+            self.on_map_change(cx.now);
             self.on_local_change(cx, out);
         }
     }
@@ -203,6 +210,7 @@ impl Reflect {
         out: &mut ReflectOutputs,
     ) {
         if self.drop_adjacent(peer) {
+            self.on_map_change(cx.now);
             self.on_local_change(cx, out);
         }
     }
@@ -278,9 +286,11 @@ impl Reflect {
 
     /// Something here changed that this node's own row may say.
     fn on_local_change(&mut self, cx: &mut Context<'_>, out: &mut ReflectOutputs) {
-        self.on_map_change(cx.now);
+        if !self.is_active {
+            return;
+        }
         let desired = self.own_groups();
-        if self.is_active && self.origin.plan(&desired, cx.now, &self.config) {
+        if self.origin.plan(&desired, cx.now, &self.config) {
             let row = self.origin.publish(desired, &self.config, cx);
             self.flood_own(row, cx, out);
         }
