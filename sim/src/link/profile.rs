@@ -1,12 +1,16 @@
 //! The figures of one direction of a link, and the delay that a packet has on it.
 //!
 //! A lost packet is sent again after a tail-loss probe (RFC 8985 section 7: two round trips), and
-//! from then on after a time-out of at least 200 ms that doubles (RFC 6298 sections 2.4 and 5.5).
+//! from then on after a time-out of at least 200 ms that doubles (RFC 6298 sections 2.4 and 5.5) up
+//! to 1.6 s: a session that goes on sending is told by selective acknowledgements what is missing
+//! (RFC 6675), so its wait does not double for ever.
 
 use std::time::Duration;
 
 use crate::random::Random;
 
+/// The longest wait for the next attempt.
+const TIMEOUT_MAX: Duration = Duration::from_millis(1_600);
 /// Times a packet is lost in a row before the simulator lets it pass.
 const LOSSES_MAX: u32 = 12;
 
@@ -82,7 +86,7 @@ impl LinkProfile {
                 waited += probe;
             } else {
                 waited += timeout;
-                timeout *= 2;
+                timeout = (timeout * 2).min(TIMEOUT_MAX.max(probe));
             }
         }
         waited

@@ -1,0 +1,449 @@
+//! Faults F1, F2, F4 to F8, F17 and F18, each over many seeds: what is killed, stopped, lost, cut
+//! or split, and that everything else holds and all of it heals.
+//!
+//! `ARCHIPELAGO_SEEDS` sets how many seeds each takes, `ARCHIPELAGO_SEED` runs one.
+
+mod support;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use archipelago_core::Time;
+use archipelago_router::Event;
+use archipelago_sgroup::DownReason;
+use archipelago_sim::check::{self, deaths, messages, sessions, views};
+use archipelago_sim::topology::Topology;
+use archipelago_sim::{LinkProfile, NodeIx, Observation, World};
+use support::{formed, ms, none, restart, s, seeds, within};
+
+/// The bound of detection.
+const T_D: Duration = ms(2_500);
+const SEEDS: u64 = 1_000;
+
+/// F1, V2: kill -9 of one, a tenth or half of a group. Survivors are told once, within the bound;
+/// who restarts has a new boot and is back.
+#[test]
+fn f1_killed_members_are_told_once_and_in_time() {
+    seeds(
+        "f1_killed_members_are_told_once_and_in_time",
+        SEEDS,
+        |seed| {
+            let topology = Topology::group(10);
+            let mut world = formed(&topology, seed);
+            let victims = draw(&mut world, &[1, 1, 2, 5]);
+            let ended = world.now();
+            for &victim in &victims {
+                world.crash(victim);
+            }
+            world.run_for(s(3));
+            for &victim in &victims {
+                deaths::within(&world, victim, ended, T_D).unwrap_or_else(|found| {
+                    none("detection", found);
+                    unreachable!("a late detection is a violation")
+                });
+            }
+            none(
+                "a third node's death",
+                deaths::none_but(&world, ended, &victims),
+            );
+            none("survivors", check::quiet(&world));
+            for &victim in &victims {
+                restart(&mut world, victim);
+            }
+            within(&mut world, "coming back", s(10), views::all_agree);
+            world.run_for(s(3));
+            none("after the restart", check::quiet(&world));
+        },
+    );
+}
+
+/// F2: one member stopped for less than the bound dies for nobody; for longer it dies once and
+/// returns cleanly. It never causes a third node's death.
+#[test]
+fn f2_a_stopped_member_returns_and_takes_nobody_with_it() {
+    seeds(
+        "f2_a_stopped_member_returns_and_takes_nobody_with_it",
+        SEEDS,
+        |seed| {
+            let topology = Topology::group(8);
+            let mut world = formed(&topology, seed);
+            let victim = draw(&mut world, &[1])[0];
+            let pauses = [ms(300), ms(1_000), s(5), s(15), s(60)];
+            let pause = pauses[world.random().index(pauses.len())];
+            let stopped = world.now();
+            world.stop(victim);
+            world.run_for(pause);
+            world.resume(victim);
+            if pause > T_D {
+                none(
+                    "detection",
+                    deaths::within(&world, victim, stopped, T_D)
+                        .err()
+                        .unwrap_or_default(),
+                );
+                within(&mut world, "returning", s(4), views::all_agree);
+            } else {
+                world.run_for(s(3));
+                none("no death", deaths::none_but(&world, stopped, &[]));
+            }
+            world.run_for(s(5));
+            none("a third node's death", others_dead(&world, stopped, victim));
+            none("after the return", check::quiet(&world));
+        },
+    );
+}
+
+/// F4: loss both ways. No false death up to 5 %, nor in the node-hours of this test at 20 %;
+/// messages arrive in order at any loss, and all of them up to 20 %. At 40 % members are declared
+/// dead at times; what waited for one of those is told to its sender as lost.
+#[test]
+fn f4_loss_delays_and_kills_nobody() {
+    let (false_deaths, undelivered) = (AtomicU64::new(0), AtomicU64::new(0));
+    seeds("f4_loss_delays_and_kills_nobody", SEEDS, |seed| {
+        let topology = Topology::group(6);
+        let mut world = formed(&topology, seed);
+        let percent = [1, 5, 20, 40][world.random().index(4)];
+        let start = world.now();
+        world.set_links(LinkProfile::default().losing_percent(percent));
+        talk(&mut world, 4, (50, ms(100), 200));
+        world.run_for(s(20));
+        let dead = deaths::none_but(&world, start, &[]);
+        if percent <= 5 {
+            none("no false death", dead);
+        } else if percent == 20 {
+            let count = u64::from(!dead.is_empty());
+            false_deaths.fetch_add(count, Ordering::Relaxed);
+        }
+        world.set_links(LinkProfile::default());
+        within(&mut world, "agreeing", s(15), views::all_agree);
+        world.run_for(s(15));
+        none("after the loss", check::quiet(&world));
+        let (delivered, sent) = messages::totals(&world);
+        if percent < 40 {
+            assert_eq!(delivered, sent, "at {percent} % loss");
+        }
+        undelivered.fetch_add(sent - delivered, Ordering::Relaxed);
+    });
+    let undelivered = undelivered.into_inner();
+    println!("messages to members falsely declared dead at 40 % loss, told as lost: {undelivered}");
+    let count = false_deaths.into_inner();
+    println!("false deaths at 20 % loss: {count} in about 8 node-hours");
+    assert_eq!(count, 0, "false deaths at 20 % loss");
+}
+
+/// F5: one direction, or one pair, is cut while a third member sees both. Nobody dies, nothing
+/// flaps, and traffic goes round.
+#[test]
+fn f5_a_cut_pair_is_a_broken_path_and_no_death() {
+    seeds(
+        "f5_a_cut_pair_is_a_broken_path_and_no_death",
+        SEEDS,
+        |seed| {
+            let topology = Topology::group(5);
+            let mut world = formed(&topology, seed);
+            let pair = draw(&mut world, &[2]);
+            let start = world.now();
+            world.cut(pair[0], pair[1]);
+            if seed % 2 == 0 {
+                world.cut(pair[1], pair[0]);
+            }
+            let flow = world.flow(pair[0], pair[1], (40, s(1), 300));
+            let back = world.flow(pair[1], pair[0], (40, s(1), 300));
+            world.run_for(s(60));
+            none("no death", deaths::none_but(&world, start, &[]));
+            let changes = path_changes(&world, start, &pair);
+            assert!(
+                changes <= 2,
+                "the pair's path changed {changes} times at an end"
+            );
+            assert_eq!(
+                world.received(pair[1], pair[0], flow).delivered,
+                40,
+                "round by a third"
+            );
+            assert_eq!(
+                world.received(pair[0], pair[1], back).delivered,
+                40,
+                "and back"
+            );
+            world.heal();
+            within(&mut world, "redialling", s(15), |world| {
+                sessions::mesh(world).is_empty()
+            });
+            world.run_for(s(5));
+            none("after the heal", check::quiet(&world));
+        },
+    );
+}
+
+/// F6, D5: a group splits in two or three; both sides live on, and all agree after the heal.
+#[test]
+fn f6_a_split_group_heals() {
+    seeds("f6_a_split_group_heals", SEEDS, |seed| {
+        let topology = Topology::group(10);
+        let mut world = formed(&topology, seed);
+        let mut nodes = world.nodes();
+        world.random().shuffle(&mut nodes);
+        let sides = match seed % 3 {
+            0 => vec![nodes[..5].to_vec(), nodes[5..].to_vec()],
+            1 => vec![nodes[..7].to_vec(), nodes[7..].to_vec()],
+            _ => vec![
+                nodes[..3].to_vec(),
+                nodes[3..6].to_vec(),
+                nodes[6..].to_vec(),
+            ],
+        };
+        let start = world.now();
+        world.partition(&sides);
+        world.run_for(s(6));
+        for side in &sides {
+            for &node in side {
+                let alive = views::alive(&world, node, topology.id(0)).len();
+                assert_eq!(alive, side.len(), "{node:?} sees its side and no more");
+            }
+        }
+        none(
+            "nobody of one's own side died",
+            same_side_deaths(&world, start, &sides),
+        );
+        let wait = world.random().duration(s(0), s(20));
+        world.run_for(wait);
+        world.heal();
+        within(&mut world, "converging", s(10), views::all_agree);
+        world.run_for(s(15));
+        none("after the heal", check::quiet(&world));
+    });
+}
+
+/// F7, U21: one reflector of each group lost, all but one, or all of one group.
+#[test]
+fn f7_lost_reflectors_cost_no_more_than_they_must() {
+    seeds(
+        "f7_lost_reflectors_cost_no_more_than_they_must",
+        SEEDS,
+        |seed| {
+            let topology = Topology::backbone(2, 4, 2);
+            let mut world = formed(&topology, seed);
+            let (from, to) = (NodeIx(3), NodeIx(7));
+            let flow = world.flow(from, to, (5, ms(100), 100));
+            world.run_for(s(3));
+            assert_eq!(
+                world.received(to, from, flow).delivered,
+                5,
+                "before the loss"
+            );
+            let lost: Vec<NodeIx> = match seed % 3 {
+                0 => vec![NodeIx(0), NodeIx(4)],
+                1 => vec![NodeIx(0), NodeIx(1)],
+                _ => vec![NodeIx(1), NodeIx(5)],
+            };
+            let start = world.now();
+            for &node in &lost {
+                world.crash(node);
+            }
+            let flow = world.flow(from, to, (20, ms(100), 100));
+            world.run_for(s(5));
+            none(
+                "a third node's death",
+                deaths::none_but(&world, start, &lost),
+            );
+            let received = world.received(to, from, flow);
+            let report = world.flow_report(from, flow);
+            assert_eq!(
+                received.delivered, 20,
+                "a direct session outlives reflectors: {report:?}"
+            );
+            let fresh = world.flow(NodeIx(2), NodeIx(6), (1, s(1), 100));
+            world.run_for(s(2));
+            let is_there = world.received(NodeIx(6), NodeIx(2), fresh).delivered == 1;
+            let is_split = seed % 3 == 1;
+            assert!(is_there != is_split, "a look-up over {lost:?} lost");
+            for &node in &lost {
+                restart(&mut world, node);
+            }
+            within(&mut world, "coming back", s(10), views::all_agree);
+            world.run_for(s(3));
+            let again = world.flow(NodeIx(2), NodeIx(7), (1, s(1), 100));
+            world.run_for(s(2));
+            assert_eq!(
+                world.received(NodeIx(7), NodeIx(2), again).delivered,
+                1,
+                "recovered"
+            );
+            none("safety", check::safety(&world));
+        },
+    );
+}
+
+/// F8, U22: overlaps at random, loops and double bridges among them: no row circles, and no more
+/// rows travel than versions and links allow.
+#[test]
+fn f8_random_overlaps_reflect_without_circling() {
+    seeds(
+        "f8_random_overlaps_reflect_without_circling",
+        SEEDS,
+        |seed| {
+            let mut random = archipelago_sim::Random::new(seed);
+            let topology = Topology::overlapping(10, 4, 6, &mut random);
+            let mut world = formed(&topology, seed);
+            world.run_for(s(5));
+            none("no circling", check::safety(&world));
+            let before = world.row_tap().rows();
+            world.run_for(s(20));
+            let while_quiet = world.row_tap().rows() - before;
+            assert!(while_quiet == 0, "{while_quiet} rows in a quiet world");
+            none("a quiet world", check::quiet(&world));
+        },
+    );
+}
+
+/// F17: what happens inside one group changes nothing for a group that shares no node with it:
+/// its nodes report the very same things at the very same times.
+#[test]
+fn f17_other_groups_do_not_notice() {
+    seeds("f17_other_groups_do_not_notice", SEEDS, |seed| {
+        let run = |is_faulty: bool| {
+            let mut topology = Topology::new();
+            let nodes = topology.take(10);
+            topology.push("x", nodes[..5].to_vec());
+            topology.push("y", nodes[5..].to_vec());
+            let mut world = formed(&topology, 7);
+            let flow = world.flow(nodes[6], nodes[9], (50, ms(100), 100));
+            world.random().u64();
+            if is_faulty {
+                hurt(&mut world, &nodes[..5], seed);
+            } else {
+                world.run_for(s(20));
+            }
+            let log: Vec<_> = world
+                .log()
+                .iter()
+                .filter(|seen| seen.node >= 5)
+                .cloned()
+                .collect();
+            (log, world.received(nodes[9], nodes[6], flow))
+        };
+        assert_eq!(run(true), run(false));
+    });
+}
+
+/// F18: both sides dial each other at once, and speak again around the idle time-out: one
+/// connection is kept, and nothing is lost or out of order.
+#[test]
+fn f18_cross_dials_and_idle_closes_lose_nothing() {
+    seeds(
+        "f18_cross_dials_and_idle_closes_lose_nothing",
+        SEEDS,
+        |seed| {
+            let topology = Topology::chain(2, 3, 1);
+            let mut world = topology.build(archipelago_sim::WorldConfig::new(seed), |_, config| {
+                config.idle_timeout = s(4);
+            });
+            archipelago_sim::topology::start_all(&mut world);
+            within(&mut world, "forming", s(20), views::all_agree);
+            world.run_for(s(3));
+            let (a, b) = (NodeIx(0), NodeIx(4));
+            for _ in 0..4 {
+                world.flow(a, b, (30, Duration::ZERO, 400));
+                let lag = world.random().duration(ms(0), ms(3));
+                world.run_for(lag);
+                world.flow(b, a, (30, Duration::ZERO, 400));
+                let wait = world.random().duration(ms(2_500), ms(6_000));
+                world.run_for(wait);
+                let between = world
+                    .connections(a)
+                    .iter()
+                    .filter(|(_, peer)| *peer == b)
+                    .count();
+                assert!(between <= 1, "{between} connections are kept");
+            }
+            world.run_for(s(10));
+            none("order", check::safety(&world));
+            all_delivered(&world);
+            none("idle sessions close", sessions::none_beyond_groups(&world));
+        },
+    );
+}
+
+/// Some of the world's nodes, as many as one of `counts` says.
+fn draw(world: &mut World, counts: &[usize]) -> Vec<NodeIx> {
+    let mut nodes = world.nodes();
+    world.random().shuffle(&mut nodes);
+    let count = counts[world.random().index(counts.len())];
+    nodes.truncate(count);
+    nodes
+}
+
+/// Starts flows between pairs drawn by chance.
+fn talk(world: &mut World, flows: usize, shape: (u64, Duration, usize)) {
+    for _ in 0..flows {
+        let pair = draw(world, &[2]);
+        world.flow(pair[0], pair[1], shape);
+    }
+}
+
+/// Every message of every flow arrived.
+fn all_delivered(world: &World) {
+    let (delivered, sent) = messages::totals(world);
+    assert_eq!(delivered, sent, "messages delivered and sent");
+    assert!(sent > 0);
+}
+
+/// A fault of one kind inside `nodes`, for 20 seconds.
+fn hurt(world: &mut World, nodes: &[NodeIx], seed: u64) {
+    match seed % 4 {
+        0 => world.stop(nodes[1]),
+        1 => world.partition(&[nodes[..2].to_vec(), nodes[2..].to_vec()]),
+        2 => world.crash(nodes[2]),
+        _ => {
+            for (place, &a) in nodes.iter().enumerate() {
+                for &b in &nodes[place + 1..] {
+                    world.set_link(a, b, LinkProfile::default().losing_percent(40));
+                }
+            }
+        }
+    }
+    world.run_for(s(10));
+    world.heal();
+    world.resume(nodes[1]);
+    world.run_for(s(10));
+}
+
+/// Deaths told of others than `victim`, by others than `victim`: who was stopped may have missed
+/// its peers for a moment.
+fn others_dead(world: &World, start: Time, victim: NodeIx) -> Vec<check::Violation> {
+    deaths::none_but(world, start, &[victim])
+}
+
+fn same_side_deaths(world: &World, start: Time, sides: &[Vec<NodeIx>]) -> Vec<check::Violation> {
+    let deaths = deaths::since(world, start).into_iter();
+    deaths
+        .filter(|death| death.reason == DownReason::Dead)
+        .filter(|death| {
+            let mut sides = sides.iter();
+            sides.any(|side| side.contains(&death.watcher) && side.contains(&death.member))
+        })
+        .map(|death| check::Violation::new("F6", death.to_string()))
+        .collect()
+}
+
+/// How often the path to the other changed, at the end where it changed most.
+fn path_changes(world: &World, start: Time, pair: &[NodeIx]) -> usize {
+    use archipelago_sgroup::GroupEvent::{PathDown, PathUp};
+    let at = |node: NodeIx, peer: NodeIx| {
+        let peer = world.id(peer);
+        let seen = world
+            .log()
+            .iter()
+            .filter(|seen| seen.time >= start && seen.node == node.0);
+        seen.filter(|seen| match &seen.what {
+            Observation::Event(Event::Group {
+                event: PathDown(other) | PathUp(other),
+                ..
+            }) => *other == peer,
+            _ => false,
+        })
+        .count()
+    };
+    at(pair[0], pair[1]).max(at(pair[1], pair[0]))
+}
