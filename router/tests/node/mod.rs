@@ -1,5 +1,6 @@
 mod across;
 mod crossing;
+mod faults;
 mod groups;
 mod hello;
 mod limits;
