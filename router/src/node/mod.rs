@@ -18,6 +18,7 @@ mod detours;
 mod dials;
 mod forwarding;
 mod groups;
+mod lend;
 mod messages;
 mod peers;
 mod record;
@@ -39,40 +40,19 @@ use std::time::Duration;
 
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{
-    Boot, Context, Crypto, GroupId, NodeId, Peer, Peers, Rng, Roles, SignedRecord, Time,
+    Boot, Crypto, GroupId, NodeId, Peer, Peers, Rng, Roles, SignedRecord, Time,
 };
-use archipelago_sgroup::{Group, GroupOutputs, MemberInfo};
+use archipelago_sgroup::{Group, MemberInfo};
 
-use crate::forward::{Forward, ForwardConfig, ForwardOutputs};
-use crate::lookup::{LookupConfig, LookupOutputs, Lookups};
-use crate::on_demand::{OnDemand, OnDemandConfig, OnDemandOutputs};
+use crate::forward::{Forward, ForwardConfig};
+use crate::lookup::{LookupConfig, Lookups};
+use crate::on_demand::{OnDemand, OnDemandConfig};
 use crate::pulse::Pulse;
-use crate::reflect::{Reflect, ReflectConfig, ReflectOutputs};
-use crate::routes::Routes;
-use crate::sessions::{DetourOutput, Detours, DialBook, SessionOutputs, Sessions};
+use crate::reflect::{Reflect, ReflectConfig};
+use crate::sessions::{Detours, DialBook, Sessions};
+use lend::Base;
 use shutdown::Life;
 use work::{Via, Work};
-
-/// What every machine inside is lent.
-#[derive(Debug)]
-struct Base {
-    me: NodeId,
-    crypto: Arc<dyn Crypto>,
-    rng: Rng,
-    peers: Peers,
-}
-
-impl Base {
-    fn context(&mut self, now: Time) -> Context<'_> {
-        Context {
-            now,
-            me: self.me,
-            rng: &mut self.rng,
-            crypto: &*self.crypto,
-            peers: &mut self.peers,
-        }
-    }
-}
 
 /// The control machine of one node.
 #[derive(Debug)]
@@ -302,111 +282,5 @@ fn on_demand(config: &NodeConfig) -> OnDemandConfig {
         life_min: config.on_demand_life_min,
         threshold: config.dial_threshold,
         relay: config.relay,
-    }
-}
-
-/// How the machines inside are called: with a context lent, their words queued as work.
-impl Node {
-    fn with_sessions(
-        &mut self,
-        now: Time,
-        call: impl FnOnce(&mut Sessions, &mut Context<'_>, &mut SessionOutputs),
-    ) {
-        let mut said = SessionOutputs::new();
-        let mut cx = self.base.context(now);
-        call(&mut self.sessions, &mut cx, &mut said);
-        self.work.extend(said.into_iter().map(Work::Session));
-    }
-
-    fn with_group(
-        &mut self,
-        id: GroupId,
-        now: Time,
-        call: impl FnOnce(&mut Group, &mut Context<'_>, &mut GroupOutputs),
-    ) {
-        let Some(group) = self.groups.get_mut(&id) else {
-            return;
-        };
-        let mut said = GroupOutputs::new();
-        let mut cx = self.base.context(now);
-        call(group, &mut cx, &mut said);
-        let said = said.into_iter().map(|output| Work::Group(id, output));
-        self.work.extend(said);
-    }
-
-    fn with_groups(
-        &mut self,
-        now: Time,
-        mut call: impl FnMut(&mut Group, &mut Context<'_>, &mut GroupOutputs),
-    ) {
-        self.with_each_group(now, |_, group, cx, said| call(group, cx, said));
-    }
-
-    fn with_each_group(
-        &mut self,
-        now: Time,
-        mut call: impl FnMut(GroupId, &mut Group, &mut Context<'_>, &mut GroupOutputs),
-    ) {
-        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
-        for id in ids {
-            self.with_group(id, now, |group, cx, said| call(id, group, cx, said));
-        }
-    }
-
-    fn with_on_demand(
-        &mut self,
-        now: Time,
-        call: impl FnOnce(&mut OnDemand, &mut Context<'_>, &mut OnDemandOutputs),
-    ) {
-        let mut said = OnDemandOutputs::new();
-        let mut cx = self.base.context(now);
-        call(&mut self.on_demand, &mut cx, &mut said);
-        self.work.extend(said.into_iter().map(Work::OnDemand));
-    }
-
-    fn with_reflect(
-        &mut self,
-        now: Time,
-        call: impl FnOnce(&mut Reflect, &mut Context<'_>, &mut ReflectOutputs),
-    ) {
-        let mut said = ReflectOutputs::new();
-        let mut cx = self.base.context(now);
-        call(&mut self.reflect, &mut cx, &mut said);
-        self.work.extend(said.into_iter().map(Work::Reflect));
-    }
-
-    /// Look-ups read the map that reflection keeps.
-    fn with_lookups(
-        &mut self,
-        now: Time,
-        call: impl FnOnce(&mut Lookups, &dyn Routes, &mut Context<'_>, &mut LookupOutputs),
-    ) {
-        let mut said = LookupOutputs::new();
-        let mut cx = self.base.context(now);
-        call(&mut self.lookups, &self.reflect, &mut cx, &mut said);
-        self.work.extend(said.into_iter().map(Work::Lookup));
-    }
-
-    /// Envelopes go where the map of reflection leads.
-    fn with_forward(
-        &mut self,
-        now: Time,
-        call: impl FnOnce(&mut Forward, &dyn Routes, &mut Context<'_>, &mut ForwardOutputs),
-    ) {
-        let mut said = ForwardOutputs::new();
-        let mut cx = self.base.context(now);
-        call(&mut self.forward, &self.reflect, &mut cx, &mut said);
-        self.work.extend(said.into_iter().map(Work::Forward));
-    }
-
-    fn with_detours(
-        &mut self,
-        now: Time,
-        call: impl FnOnce(&mut Detours, &mut Context<'_>, &mut Vec<DetourOutput>),
-    ) {
-        let mut said = Vec::new();
-        let mut cx = self.base.context(now);
-        call(&mut self.detours, &mut cx, &mut said);
-        self.work.extend(said.into_iter().map(Work::Detour));
     }
 }

@@ -1,0 +1,143 @@
+//! How the machines inside a node are called: a context is lent, and what they say is queued as
+//! work.
+
+use std::sync::Arc;
+
+use archipelago_core::{Context, Crypto, GroupId, NodeId, Peers, Rng, Time};
+use archipelago_sgroup::{Group, GroupOutputs};
+
+use super::Node;
+use super::work::Work;
+use crate::forward::{Forward, ForwardOutputs};
+use crate::lookup::{LookupOutputs, Lookups};
+use crate::on_demand::{OnDemand, OnDemandOutputs};
+use crate::reflect::{Reflect, ReflectOutputs};
+use crate::routes::Routes;
+use crate::sessions::{DetourOutput, Detours, SessionOutputs, Sessions};
+
+/// What every machine inside is lent.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) me: NodeId,
+    pub(super) crypto: Arc<dyn Crypto>,
+    pub(super) rng: Rng,
+    pub(super) peers: Peers,
+}
+
+impl Base {
+    pub(super) fn context(&mut self, now: Time) -> Context<'_> {
+        Context {
+            now,
+            me: self.me,
+            rng: &mut self.rng,
+            crypto: &*self.crypto,
+            peers: &mut self.peers,
+        }
+    }
+}
+
+/// How the machines inside are called: with a context lent, their words queued as work.
+impl Node {
+    pub(super) fn with_sessions(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Sessions, &mut Context<'_>, &mut SessionOutputs),
+    ) {
+        let mut said = SessionOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.sessions, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Session));
+    }
+
+    pub(super) fn with_group(
+        &mut self,
+        id: GroupId,
+        now: Time,
+        call: impl FnOnce(&mut Group, &mut Context<'_>, &mut GroupOutputs),
+    ) {
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
+        let mut said = GroupOutputs::new();
+        let mut cx = self.base.context(now);
+        call(group, &mut cx, &mut said);
+        let said = said.into_iter().map(|output| Work::Group(id, output));
+        self.work.extend(said);
+    }
+
+    pub(super) fn with_groups(
+        &mut self,
+        now: Time,
+        mut call: impl FnMut(&mut Group, &mut Context<'_>, &mut GroupOutputs),
+    ) {
+        self.with_each_group(now, |_, group, cx, said| call(group, cx, said));
+    }
+
+    pub(super) fn with_each_group(
+        &mut self,
+        now: Time,
+        mut call: impl FnMut(GroupId, &mut Group, &mut Context<'_>, &mut GroupOutputs),
+    ) {
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in ids {
+            self.with_group(id, now, |group, cx, said| call(id, group, cx, said));
+        }
+    }
+
+    pub(super) fn with_on_demand(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut OnDemand, &mut Context<'_>, &mut OnDemandOutputs),
+    ) {
+        let mut said = OnDemandOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.on_demand, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::OnDemand));
+    }
+
+    pub(super) fn with_reflect(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Reflect, &mut Context<'_>, &mut ReflectOutputs),
+    ) {
+        let mut said = ReflectOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.reflect, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Reflect));
+    }
+
+    /// Look-ups read the map that reflection keeps.
+    pub(super) fn with_lookups(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Lookups, &dyn Routes, &mut Context<'_>, &mut LookupOutputs),
+    ) {
+        let mut said = LookupOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.lookups, &self.reflect, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Lookup));
+    }
+
+    /// Envelopes go where the map of reflection leads.
+    pub(super) fn with_forward(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Forward, &dyn Routes, &mut Context<'_>, &mut ForwardOutputs),
+    ) {
+        let mut said = ForwardOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.forward, &self.reflect, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Forward));
+    }
+
+    pub(super) fn with_detours(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Detours, &mut Context<'_>, &mut Vec<DetourOutput>),
+    ) {
+        let mut said = Vec::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.detours, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Detour));
+    }
+}
