@@ -54,7 +54,9 @@ impl Helping {
         if state.is_none_or(|state| state.session.is_none()) {
             help.report(ProbeOutcome::Closed, cx, out);
         } else if self.0.len() < HELPS_MAX {
-            help.due = cx.now.after(health.patience(state, around.timing));
+            // Time for a retransmission: a hasty `Silent` would cost a life where packets get lost.
+            let patience = health.patience(state, around.timing);
+            help.due = cx.now.after(patience.max(around.timing.probe_timeout.1));
             self.0.push(help);
             out.push(GroupOutput::Ping { peer: target });
         }

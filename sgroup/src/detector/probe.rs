@@ -125,16 +125,11 @@ impl Detector {
         let peer = self.cases[index].peer;
         let helpers = helpers(peer, around, cx);
         let own = self.health.patience(cx.peers.get(peer), around.timing);
-        let longest = helpers
-            .iter()
-            .map(|&helper| self.health.patience(cx.peers.get(helper), around.timing))
-            .max();
+        let helped = own.max(around.timing.probe_timeout.1) + HELPER_EXTRA;
         let case = &mut self.cases[index];
         case.stage = Stage::Probing;
         case.asked = helpers.len();
-        case.due = cx
-            .now
-            .after(longest.map_or(own, |wait| wait.max(own) + HELPER_EXTRA));
+        case.due = cx.now.after(if helpers.is_empty() { own } else { helped });
         let (id, target) = (case.id, cx.peers.id(peer));
         for to in helpers {
             let body = GroupBody::Probe { id, target };
