@@ -12,7 +12,7 @@
 //! slots of the table that its caller lends, never knows sessions, and never sends to one: it
 //! says `Send`, and its caller finds the session or a detour.
 //!
-//! Cost at rest: some 700 bytes and 56 per member (its view and its log's mark), four messages per
+//! Cost at rest: some 750 bytes and 64 per member (its view and its log's mark), four messages per
 //! period, nothing allocated.
 
 mod api;

@@ -4,7 +4,7 @@
 //! view came about, and the tombstones of those who are gone. [`sync`] repairs what messages lost.
 //! The view decides nothing: it merges standings and says what changed.
 //!
-//! Cost: 32 bytes per member, O(log n) per look-up, O(1) per hash update, nothing per message.
+//! Cost: 40 bytes per member, O(log n) per look-up, O(1) per hash update, nothing per message.
 
 mod accept;
 mod hash;
