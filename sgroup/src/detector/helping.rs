@@ -55,7 +55,7 @@ impl Helping {
             help.report(ProbeOutcome::Closed, cx, out);
         } else if self.0.len() < HELPS_MAX {
             // Time for a retransmission: a hasty `Silent` would cost a life where packets get lost.
-            let patience = health.patience(state, around.timing);
+            let patience = health.patience(state, around.timing, cx.now);
             help.due = cx.now.after(patience.max(around.timing.probe_timeout.1));
             self.0.push(help);
             out.push(GroupOutput::Ping { peer: target });

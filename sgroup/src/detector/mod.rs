@@ -340,7 +340,7 @@ impl Detector {
     /// When the member's silence becomes an alarm.
     fn silence(&self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) -> Time {
         let state = cx.peers.get(peer);
-        let patience = self.health.patience(state, around.timing);
+        let patience = self.health.patience(state, around.timing, cx.now);
         let wait = around.timing.heartbeat_period + patience;
         self.heard(peer, cx).after(wait)
     }

@@ -109,7 +109,9 @@ impl Detector {
             facts.push(Fact::Redial(peer));
         }
         if has_session && case.cause == Cause::Swept && case.rounds == 1 {
-            case.due = cx.now.after(self.health.patience(state, around.timing));
+            case.due = cx
+                .now
+                .after(self.health.patience(state, around.timing, cx.now));
         } else {
             self.ask_helpers(index, around, cx, out);
         }
@@ -124,7 +126,9 @@ impl Detector {
     ) {
         let peer = self.cases[index].peer;
         let helpers = helpers(peer, around, cx);
-        let own = self.health.patience(cx.peers.get(peer), around.timing);
+        let own = self
+            .health
+            .patience(cx.peers.get(peer), around.timing, cx.now);
         let helped = own.max(around.timing.probe_timeout.1) + HELPER_EXTRA;
         let case = &mut self.cases[index];
         case.stage = Stage::Probing;
@@ -152,7 +156,7 @@ impl Detector {
         let has_session = state.is_some_and(|state| state.session.is_some());
         let own_end = case
             .started
-            .after(self.health.patience(state, around.timing));
+            .after(self.health.patience(state, around.timing, cx.now));
         let is_over = case.due <= cx.now;
         let is_direct_over = is_over || case.has_dial_failed || (has_session && own_end <= cx.now);
         if !is_direct_over || !(is_over || case.was_heard_elsewhere || case.answered == case.asked)
@@ -179,7 +183,9 @@ impl Detector {
     /// A process that is only stopped for a period, and keeps its session, is not voted against:
     /// it may have been about to beat when it was last heard of, and has to answer afterwards.
     fn vote_at(&self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) -> Time {
-        let patience = self.health.patience(cx.peers.get(peer), around.timing);
+        let patience = self
+            .health
+            .patience(cx.peers.get(peer), around.timing, cx.now);
         let wait = around.timing.heartbeat_period * 2 + patience / 2;
         self.heard(peer, cx).after(wait)
     }
