@@ -134,8 +134,9 @@ impl Topology {
 
     /// Nodes in more than one group.
     pub fn reflectors(&self) -> Vec<NodeIx> {
-        let is_reflector = |node: &NodeIx| self.groups_of(*node).len() > 1;
-        (0..self.nodes).map(NodeIx).filter(is_reflector).collect()
+        let places = self.places().into_iter().zip(0..);
+        let several = places.filter(|(places, _)| places.len() > 1);
+        several.map(|(_, node)| NodeIx(node)).collect()
     }
 
     /// The places of the groups that a node is in, home first.
@@ -147,6 +148,19 @@ impl Topology {
             .collect()
     }
 
+    /// The same for every node.
+    fn places(&self) -> Vec<Vec<usize>> {
+        let mut places = vec![Vec::new(); self.nodes as usize];
+        for (place, (_, members)) in self.groups.iter().enumerate() {
+            for node in members {
+                if let Some(mine) = places.get_mut(node.0 as usize) {
+                    mine.push(place);
+                }
+            }
+        }
+        places
+    }
+
     /// A world of this shape, no node started yet. `change` adjusts each node's configuration.
     pub fn build(
         &self,
@@ -155,8 +169,7 @@ impl Topology {
     ) -> World {
         let mut world = World::new(config);
         let timing = Arc::new(Timing::default());
-        for node in (0..self.nodes).map(NodeIx) {
-            let places = self.groups_of(node);
+        for (places, node) in self.places().into_iter().zip((0..).map(NodeIx)) {
             let groups = places
                 .iter()
                 .map(|&place| self.config(&world, place, node, &timing));
