@@ -134,9 +134,19 @@ impl Group {
         }
     }
 
-    /// The lower id dials; the other waits whether it comes. While catching up, this node does.
+    /// Of two members the lower id dials, and the other waits whether it comes; who is joining
+    /// dials those that are not. So a group that forms all at once makes one connection a pair.
     fn first_dial(&self, peer: Peer, cx: &Context<'_>) -> Time {
-        let is_first = self.phase != Phase::Up || cx.me < cx.peers.id(peer);
+        let is_joining = self.phase != Phase::Up;
+        let joins_too = self
+            .view
+            .find(peer)
+            .is_some_and(|member| member.standing.life() == Life::Joining);
+        let is_first = if is_joining == joins_too {
+            cx.me < cx.peers.id(peer)
+        } else {
+            is_joining
+        };
         let wait = self.config.timing.heartbeat_period;
         if is_first { cx.now } else { cx.now.after(wait) }
     }
