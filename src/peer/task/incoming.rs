@@ -1,0 +1,163 @@
+//! What comes from the peer: frames to the channel, messages to mailboxes.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use archipelago_core::channel::{ChannelOutput, Frame, Message, Path};
+use archipelago_core::wire::SessionId;
+use archipelago_core::{Boot, Pid, Time};
+use archipelago_router::Command;
+use bytes::Bytes;
+
+use super::Task;
+use crate::actor::Request;
+use crate::peer::inboxes::Handed;
+use crate::peer::streams::ReadState;
+use crate::{NodeEvent, Received};
+
+impl Task {
+    pub(super) fn on_relayed(&mut self, path: Path, boot: Boot, mut bytes: Bytes, now: Time) {
+        self.used_at = now;
+        let len = bytes.len();
+        self.shared.metrics.relay_bytes_received.add(len as u64);
+        let config = &self.shared.channel_config;
+        // Authenticated by its seal: a fault is its sender's, and costs it the frame.
+        let decoded = Frame::decode_batch(&mut bytes, config.chunk_bytes_max, &mut self.frames);
+        if decoded.is_err() {
+            self.frames.clear();
+            return;
+        }
+        let (frames, out) = (&mut self.frames, &mut self.outputs);
+        let _ = self
+            .channel
+            .handle_frames(path, boot, frames, config, now, out);
+        self.frames.clear();
+        self.on_outputs();
+    }
+
+    /// Whether anything was read.
+    pub(super) fn poll_readers(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
+        let mut has_read = false;
+        let mut index = 0;
+        while let Some(reader) = self.readers.get_mut(index) {
+            let session = reader.session;
+            match reader.poll(cx, &mut self.frames) {
+                Poll::Pending => index += 1,
+                Poll::Ready(Ok(ReadState::Ended)) => {
+                    self.readers.remove(index);
+                }
+                Poll::Ready(Ok(ReadState::Read(count))) => {
+                    has_read = true;
+                    self.shared.metrics.data_bytes_received.add(count as u64);
+                    if self.on_frames(session, now) {
+                        index += 1;
+                    } else {
+                        self.readers.remove(index);
+                    }
+                }
+                Poll::Ready(Err(_)) => {
+                    self.frames.clear();
+                    self.readers.remove(index);
+                    self.requests.push_back(Request::Abused { session });
+                }
+            }
+        }
+        has_read
+    }
+
+    /// Whether the stream may be read on.
+    pub(super) fn on_frames(&mut self, session: SessionId, now: Time) -> bool {
+        self.on_activity(session, now);
+        let config = &self.shared.channel_config;
+        let (frames, out) = (&mut self.frames, &mut self.outputs);
+        let path = Path::Direct(session);
+        let taken = self
+            .channel
+            .handle_frames(path, self.boot, frames, config, now, out);
+        self.frames.clear();
+        self.on_outputs();
+        if taken.is_err() {
+            self.requests.push_back(Request::Abused { session });
+        }
+        taken.is_ok()
+    }
+
+    pub(super) fn poll_inboxes(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
+        let mut has_moved = false;
+        while let Poll::Ready(to) = self.inboxes.poll_emptied(cx) {
+            has_moved = true;
+            self.used_at = now;
+            let config = &self.shared.channel_config;
+            self.channel
+                .handle_mailbox(to, false, config, &mut self.outputs);
+            self.on_outputs();
+        }
+        has_moved
+    }
+
+    pub(super) fn on_outputs(&mut self) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        while !outputs.is_empty() {
+            for output in outputs.drain(..) {
+                match output {
+                    ChannelOutput::Deliver(message) => self.on_deliver(message),
+                    ChannelOutput::NoMailbox { .. } => self.undelivered(1),
+                    ChannelOutput::Reset { unacked } => self.undelivered(unacked),
+                    // The queue is offered anew in every round.
+                    _ => {}
+                }
+            }
+            std::mem::swap(&mut outputs, &mut self.outputs);
+        }
+        self.outputs = outputs;
+    }
+
+    pub(super) fn on_deliver(&mut self, message: Message) {
+        let Message { from, to, payload } = message;
+        let received = Received {
+            from: Pid {
+                node: self.handle.id,
+                boot: self.channel.peer_boot(),
+                local: from,
+                home: self.handle.home(),
+            },
+            payload,
+        };
+        match self.inboxes.deliver(&self.shared.mailboxes, to, received) {
+            Handed::Over => self.shared.metrics.messages_delivered.add(1),
+            Handed::Nobody => self.channel.handle_no_mailbox(from, to),
+            Handed::Waits => {
+                self.shared.metrics.messages_delivered.add(1);
+                let config = &self.shared.channel_config;
+                self.channel
+                    .handle_mailbox(to, true, config, &mut self.outputs);
+            }
+        }
+    }
+
+    pub(super) fn undelivered(&self, messages: usize) {
+        if messages > 0 {
+            let metrics = &self.shared.metrics;
+            metrics.messages_undelivered.add(messages as u64);
+            let peer = self.handle.id;
+            self.shared
+                .hub
+                .tell(&NodeEvent::Undelivered { peer, messages });
+        }
+    }
+
+    /// Data went on a session: the node's machine hears of it once a second.
+    pub(super) fn on_activity(&mut self, session: SessionId, now: Time) {
+        self.used_at = now;
+        let is_known = self.reported_at.is_some_and(|(reported, at)| {
+            reported == session && now.since(at) < Duration::from_secs(1)
+        });
+        if !is_known {
+            self.reported_at = Some((session, now));
+            self.requests.push_back(Request::Command {
+                command: Command::Activity(session),
+                reply: None,
+            });
+        }
+    }
+}

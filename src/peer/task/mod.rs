@@ -1,0 +1,202 @@
+//! The task of one peer with traffic: moves messages between queue, channel, streams and
+//! mailboxes.
+//!
+//! It decides nothing of the protocol: the channel says what to send on which path, the node's
+//! machine which paths there are. It ends when the channel is at rest and its streams are closed;
+//! an idle peer costs no task, no buffer and no timer.
+
+mod incoming;
+mod outgoing;
+mod rest;
+mod ways;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use archipelago_core::channel::{Channel, ChannelOutput, Frame, Path};
+use archipelago_core::wire::SessionId;
+use archipelago_core::{Boot, Time};
+use tokio::time::Sleep;
+
+use super::handle::{Outgoing, Reach, Signal};
+use super::inboxes::Inboxes;
+use super::registry::{Resting, RestingPath};
+use super::streams::{Reader, Writer};
+use super::{PeerHandle, demand::Demand};
+use crate::actor::Request;
+use crate::node::Shared;
+
+/// Rounds of work before other tasks have their turn.
+const ROUNDS_MAX: usize = 16;
+
+/// The task, at work.
+pub(crate) struct Task {
+    shared: Arc<Shared>,
+    handle: Arc<PeerHandle>,
+    channel: Channel,
+    boot: Boot,
+    paths: Vec<Path>,
+    /// Taken from the queue, and not yet accepted by the channel.
+    pending: VecDeque<Outgoing>,
+    writers: Vec<Writer>,
+    /// The session on which a data stream is being opened.
+    opening: Option<SessionId>,
+    readers: Vec<Reader>,
+    inboxes: Inboxes,
+    demand: Demand,
+    frames: Vec<Frame>,
+    outputs: Vec<ChannelOutput>,
+    requests: VecDeque<Request>,
+    seeking: Seeking,
+    /// The task's place is given up.
+    is_over: bool,
+    used_at: Time,
+    reported_at: Option<(SessionId, Time)>,
+    timer: Option<Pin<Box<Sleep>>>,
+    timer_at: Time,
+}
+
+/// Whether a way is being looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seeking {
+    /// A path is attached, or none is needed.
+    No,
+    /// The node's machine was asked; without a path since then.
+    Asked { since: Time },
+    /// It found none; it is asked again at `at`.
+    Pausing { since: Time, at: Time },
+}
+
+/// What the task does next.
+enum Step {
+    Request(Request),
+    End,
+}
+
+impl Task {
+    pub(crate) fn new(shared: Arc<Shared>, handle: Arc<PeerHandle>, resting: Resting) -> Self {
+        let now = shared.clock.now();
+        let mut task = Self {
+            channel: resting
+                .channel
+                .unwrap_or_else(|| Channel::new(resting.boot)),
+            boot: resting.boot,
+            paths: Vec::new(),
+            pending: VecDeque::new(),
+            writers: Vec::new(),
+            opening: None,
+            readers: Vec::new(),
+            inboxes: Inboxes::default(),
+            demand: Demand::new(&shared),
+            frames: Vec::new(),
+            outputs: Vec::new(),
+            requests: VecDeque::new(),
+            seeking: Seeking::No,
+            is_over: false,
+            used_at: now,
+            reported_at: None,
+            timer: None,
+            timer_at: Time::NEVER,
+            shared,
+            handle,
+        };
+        for RestingPath { path, is_told } in resting.paths {
+            if is_told {
+                task.paths.push(path);
+            } else {
+                task.on_attach(path, resting.boot, now);
+            }
+        }
+        if task.paths.is_empty() {
+            task.seek(now);
+        } else {
+            task.handle.set_reach(Reach::Attached(task.boot));
+        }
+        task
+    }
+
+    /// Runs until nothing is left to do.
+    pub(crate) async fn run(mut self) {
+        loop {
+            match std::future::poll_fn(|cx| self.poll(cx)).await {
+                Step::End => return,
+                Step::Request(request) => {
+                    if self.shared.requests.send(request).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        self.handle.waker.register(cx.waker());
+        for _ in 0..ROUNDS_MAX {
+            if let Some(request) = self.requests.pop_front() {
+                return Poll::Ready(Step::Request(request));
+            }
+            let now = self.shared.clock.now();
+            if self.take_inbox(now) {
+                return Poll::Ready(Step::End);
+            }
+            self.feed(now);
+            let is_busy =
+                self.poll_readers(cx, now) | self.poll_inboxes(cx, now) | self.transmit(cx, now);
+            self.on_timeout(now);
+            if is_busy || !self.requests.is_empty() {
+                continue;
+            }
+            if self.is_done(now) {
+                return Poll::Ready(Step::End);
+            }
+            if self.arm(cx, now).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes what other tasks left; `true` if the task is over, or this node has stopped.
+    fn take_inbox(&mut self, now: Time) -> bool {
+        let mut inbox = self.handle.lock();
+        if inbox.is_ended {
+            return true;
+        }
+        let signals = std::mem::take(&mut inbox.signals);
+        let relayed = std::mem::take(&mut inbox.relayed);
+        if self.pending.is_empty() && !self.paths.is_empty() {
+            self.pending = std::mem::take(&mut inbox.outgoing);
+        }
+        drop(inbox);
+        for signal in signals {
+            self.on_signal(signal, now);
+        }
+        for (path, boot, frames) in relayed {
+            self.on_relayed(path, boot, frames, now);
+        }
+        self.is_over
+    }
+
+    fn on_signal(&mut self, signal: Signal, now: Time) {
+        match signal {
+            Signal::Attach(path, boot) => self.on_attach(path, boot, now),
+            Signal::Detach(path) => self.on_detach(path, now),
+            Signal::Unreachable(reason) => self.on_unreachable(reason, now),
+            Signal::Inbound(session, stream) => {
+                let config = &self.shared.channel_config;
+                self.readers.push(Reader::new(session, stream, config));
+            }
+            Signal::Outbound(session, stream) => {
+                if self.opening == Some(session) {
+                    self.opening = None;
+                }
+                if self.paths.contains(&Path::Direct(session)) {
+                    self.writers.push(Writer::new(session, stream, now));
+                }
+            }
+        }
+    }
+}

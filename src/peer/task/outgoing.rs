@@ -1,0 +1,171 @@
+//! What goes to the peer: from the queue into the channel, from there onto a path.
+
+use std::task::Context;
+
+use archipelago_core::Time;
+use archipelago_core::channel::{Frame, FrameEncoder, Part, Path, SendError};
+use archipelago_core::wire::SessionId;
+use archipelago_router::Command;
+
+use super::Task;
+use crate::actor::Request;
+use crate::peer::streams::{WriteState, Writer};
+
+/// Bytes taken from the channel for one write.
+const BURST_BYTES: usize = 64 * 1024;
+
+/// Bytes taken from the channel for one relayed envelope.
+const RELAY_BYTES: usize = 20 * 1024;
+
+impl Task {
+    /// Gives the channel what waits in the queue, as far as it takes it.
+    pub(super) fn feed(&mut self, now: Time) {
+        let mut undelivered = 0;
+        while let Some(outgoing) = self.pending.pop_front() {
+            if outgoing.boot != self.channel.peer_boot() {
+                self.handle.release(&outgoing);
+                undelivered += 1;
+                continue;
+            }
+            let config = &self.shared.channel_config;
+            // Payloads are shared: a clone copies no bytes.
+            match self.channel.send(outgoing.message.clone(), config, now) {
+                Ok(()) => {
+                    self.handle.release(&outgoing);
+                    self.shared.metrics.messages_sent.add(1);
+                    self.used_at = now;
+                }
+                Err(SendError::Full) => {
+                    self.pending.push_front(outgoing);
+                    break;
+                }
+                Err(_) => {
+                    self.handle.release(&outgoing);
+                    undelivered += 1;
+                }
+            }
+        }
+        self.undelivered(undelivered);
+    }
+
+    /// Puts on each path what the channel has for it; whether a stream took anything.
+    pub(super) fn transmit(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
+        let mut has_moved = false;
+        while let Some(path) = self.channel.poll_path() {
+            let has_taken = match path {
+                Path::Direct(session) => self.transmit_direct(session, now),
+                Path::Relay | Path::Detour => self.transmit_forward(path, now),
+            };
+            if !has_taken {
+                break;
+            }
+            if matches!(path, Path::Direct(_)) {
+                let is_blocked = self.poll_writers(cx, false);
+                has_moved = true;
+                if is_blocked {
+                    break;
+                }
+            } else {
+                break;
+            }
+        }
+        self.poll_writers(cx, true);
+        has_moved
+    }
+
+    /// Whether the writer took a burst; opens a stream if there is none.
+    pub(super) fn transmit_direct(&mut self, session: SessionId, now: Time) -> bool {
+        let Some(index) = self.writer(session) else {
+            self.open(session);
+            return false;
+        };
+        if !self.writers.get(index).is_some_and(Writer::has_room) {
+            return false;
+        }
+        self.take_burst(Path::Direct(session), BURST_BYTES, now);
+        if self.frames.is_empty() {
+            return false;
+        }
+        if let Some(writer) = self.writers.get_mut(index) {
+            let count = writer.put(&mut self.frames, now);
+            self.shared.metrics.data_bytes_sent.add(count as u64);
+        }
+        self.on_activity(session, now);
+        true
+    }
+
+    /// The stream on which the session's frames go out.
+    pub(super) fn writer(&self, session: SessionId) -> Option<usize> {
+        let mut writers = self.writers.iter();
+        writers.position(|writer| writer.session == session && !writer.is_closing())
+    }
+
+    pub(super) fn open(&mut self, session: SessionId) {
+        if self.opening != Some(session) {
+            self.opening = Some(session);
+            self.requests.push_back(Request::OpenData { session });
+        }
+    }
+
+    pub(super) fn transmit_forward(&mut self, path: Path, now: Time) -> bool {
+        self.take_burst(path, RELAY_BYTES, now);
+        if self.frames.is_empty() {
+            return false;
+        }
+        let mut encoder = FrameEncoder::new();
+        let mut bytes = Vec::new();
+        let mut messages = 0;
+        for frame in self.frames.drain(..) {
+            if let Frame::Data(data) = &frame
+                && matches!(data.part, Part::Whole | Part::First { .. })
+            {
+                messages += 1;
+            }
+            encoder.encode(&frame, &mut bytes);
+        }
+        self.used_at = now;
+        self.shared.metrics.relay_bytes_sent.add(bytes.len() as u64);
+        let peer = self.handle.id;
+        let len = bytes.len();
+        self.requests.push_back(Request::Command {
+            command: Command::Forward {
+                peer,
+                path,
+                frames: bytes.into(),
+            },
+            reply: None,
+        });
+        if path == Path::Relay
+            && let Some((messages, bytes)) = self.demand.on_sent(messages, len, now)
+        {
+            self.requests.push_back(Request::Command {
+                command: Command::Demand {
+                    peer,
+                    messages,
+                    bytes,
+                },
+                reply: None,
+            });
+        }
+        true
+    }
+
+    pub(super) fn take_burst(&mut self, path: Path, bytes_max: usize, now: Time) {
+        let config = &self.shared.channel_config;
+        let (frames, out) = (&mut self.frames, &mut self.outputs);
+        self.channel
+            .poll_transmit(path, bytes_max, config, now, frames, out);
+        self.on_outputs();
+    }
+
+    /// Whether any has no room.
+    pub(super) fn poll_writers(&mut self, cx: &mut Context<'_>, is_last: bool) -> bool {
+        let mut is_blocked = false;
+        self.writers.retain_mut(|writer| {
+            let state = writer.poll(cx, is_last);
+            is_blocked |= state == WriteState::Blocked;
+            state != WriteState::Ended
+        });
+        is_blocked
+    }
+}
