@@ -78,7 +78,7 @@ impl Node {
         let record = self.record.clone();
         let mut cx = self.base.context(now);
         let group = Group::new(config, record, &mut cx);
-        self.groups.insert(id, group);
+        self.groups.insert(id, Box::new(group));
         self.with_group(id, now, |group, cx, said| group.handle_start(cx, said));
     }
 

@@ -63,7 +63,8 @@ pub struct Node {
     record: Arc<SignedRecord>,
     life: Life,
     base: Base,
-    groups: BTreeMap<GroupId, Group>,
+    /// Boxed: a node of the map has room for eleven.
+    groups: BTreeMap<GroupId, Box<Group>>,
     sessions: Sessions,
     dials: DialBook,
     pulse: Pulse,
@@ -216,7 +217,10 @@ impl Node {
         if self.life == Life::Stopped {
             return None;
         }
-        let groups = self.groups.values().filter_map(Group::poll_timeout);
+        let groups = self
+            .groups
+            .values()
+            .filter_map(|group| group.poll_timeout());
         groups
             .chain(self.sessions.poll_timeout())
             .chain(self.on_demand.poll_timeout())
@@ -239,8 +243,8 @@ impl Node {
 
     /// Living members of a group, by name; `None` for a group that this node is not in.
     pub fn members(&self, group: GroupId) -> Option<Vec<MemberInfo>> {
-        let members = |group: &Group| group.members(&self.base.peers);
-        self.groups.get(&group).map(members)
+        let group = self.groups.get(&group)?;
+        Some(group.members(&self.base.peers))
     }
 
     /// All sessions in use, by the peer's name.
