@@ -1,4 +1,17 @@
 //! The world in virtual time that drives the machines: the same `Node` and `Channel` as live.
+//!
+//! ```text
+//!  topology ─▶ World ── verbs: start, crash, stop, partition, cut, hold, heal, tamper …
+//!                │
+//!                ├─ engine   one order of events, from one seed; the trace's hash
+//!                ├─ link     latency, jitter, loss as delay, bandwidth, cuts
+//!                └─ host     a node's driver: sessions, dials, channels, an application
+//!  check ◀── what nodes reported, their own views, the transport's truth
+//! ```
+//! It never models a machine: what it drives is what runs live. Its cryptography is tags that
+//! bind what the real one binds and keep no secret. Without a fault, a run is a pure function of
+//! the seed; with verbs, of the seed and the verbs.
+//! Cost: see `examples/idle_memory.rs`.
 
 pub mod check;
 mod engine;

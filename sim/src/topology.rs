@@ -11,7 +11,6 @@ use archipelago_core::{GroupId, Roles};
 use archipelago_router::NodeConfig;
 use archipelago_sgroup::{Cookies, GroupConfig, Seed, Timing};
 
-use crate::link::LinkProfile;
 use crate::random::Random;
 use crate::world::{NodeIx, World, WorldConfig};
 
@@ -252,11 +251,6 @@ pub fn start_all(world: &mut World) {
             .expect("topologies make working configurations");
         world.run_for(pause);
     }
-}
-
-/// Links as between the machines of one room, for worlds that are about something else.
-pub fn local_link() -> LinkProfile {
-    LinkProfile::default()
 }
 
 #[cfg(test)]
