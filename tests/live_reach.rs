@@ -137,6 +137,27 @@ async fn a_single_message_goes_by_relay_and_opens_no_session() {
     world.shutdown().await;
 }
 
+/// A lone message is acknowledged when its time comes, though nothing else wakes the receiver; and
+/// so it is not sent again.
+#[tokio::test]
+async fn a_single_message_is_acknowledged_by_the_clock_alone() {
+    let world = Bridged::start("lonely").await;
+    let mut inbox = world.west[0].mailbox().await.unwrap();
+    let outbox = world.east[0].mailbox().await.unwrap();
+    send_patiently(&outbox, inbox.pid(), b"alone".to_vec()).await;
+    within("the message", inbox.recv()).await.unwrap();
+    let once = world.east[0].metrics().relay_bytes_sent;
+    let acknowledged = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(10));
+        while world.east[0].metrics().relay_bytes_received == 0 {
+            looks.tick().await;
+        }
+    };
+    within("the acknowledgement", acknowledged).await;
+    assert_eq!(world.east[0].metrics().relay_bytes_sent, once);
+    world.shutdown().await;
+}
+
 /// U9: a node that no reflector leads to is an error at once.
 #[tokio::test]
 async fn u9_a_group_that_nobody_bridges_is_an_error_and_no_hang() {

@@ -144,8 +144,8 @@ impl Task {
             self.feed(now);
             let is_busy =
                 self.poll_readers(cx, now) | self.poll_inboxes(cx, now) | self.transmit(cx, now);
-            self.on_timeout(now);
-            if is_busy || !self.requests.is_empty() {
+            let is_due = self.on_timeout(now);
+            if is_busy || is_due || !self.requests.is_empty() {
                 continue;
             }
             if self.is_done(now) {

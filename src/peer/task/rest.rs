@@ -14,8 +14,10 @@ use crate::peer::registry::{Resting, RestingPath};
 const LINGER: Duration = Duration::from_secs(5);
 
 impl Task {
-    pub(super) fn on_timeout(&mut self, now: Time) {
-        if self.channel.poll_timeout().is_some_and(|(at, _)| at <= now) {
+    /// What has come due; whether the channel may have something to send since.
+    pub(super) fn on_timeout(&mut self, now: Time) -> bool {
+        let is_due = self.channel.poll_timeout().is_some_and(|(at, _)| at <= now);
+        if is_due {
             let config = &self.shared.channel_config;
             self.channel.handle_timeout(config, now, &mut self.outputs);
             self.on_outputs();
@@ -31,6 +33,7 @@ impl Task {
                 writer.close();
             }
         }
+        is_due
     }
 
     /// Nothing is under way or expected: gives up the task's place, if nobody wants it.
