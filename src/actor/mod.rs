@@ -65,7 +65,8 @@ pub(crate) struct Actor {
 struct Stale {
     groups: BTreeSet<GroupId>,
     sessions: bool,
-    routes: bool,
+    /// Which version of the routes readers have.
+    routes_version: u64,
 }
 
 impl Actor {
@@ -180,7 +181,9 @@ impl Actor {
         if std::mem::take(&mut self.stale.sessions) {
             replica.set_sessions(self.node.sessions());
         }
-        if std::mem::take(&mut self.stale.routes) {
+        let version = self.node.routes_version();
+        if self.stale.routes_version != version {
+            self.stale.routes_version = version;
             replica.set_routes(self.node.routes());
         }
     }

@@ -138,7 +138,6 @@ impl Actor {
                 }
             }
             Event::SessionUp { .. } | Event::SessionDown { .. } => self.stale.sessions = true,
-            Event::RouteUp { .. } | Event::RouteDown { .. } => self.stale.routes = true,
             _ => {}
         }
         // Whoever hears of it finds it in the replica.

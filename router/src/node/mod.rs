@@ -269,6 +269,12 @@ impl Node {
     pub fn routes(&self) -> Vec<RouteInfo> {
         self.reflect.routes(&self.base.peers)
     }
+
+    /// Rises when [`Node::routes`] may read differently, so that a driver's copy can follow it:
+    /// next hops change without a group being found or lost.
+    pub fn routes_version(&self) -> u64 {
+        self.reflect.changes()
+    }
 }
 
 /// On-demand sessions of a reflector for each of a member.

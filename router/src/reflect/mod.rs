@@ -104,6 +104,8 @@ pub struct Reflect {
     counters: ReflectCounters,
     /// Made when read after a change.
     routes: OnceCell<BTreeMap<GroupId, Reached>>,
+    /// How often what readers see of routes may have changed.
+    changes: u64,
     announced: BTreeSet<GroupId>,
     announce_at: Option<Time>,
     tick_at: Option<Time>,
@@ -124,6 +126,7 @@ impl Reflect {
             origin: Origin::new(boot),
             counters: ReflectCounters::default(),
             routes: OnceCell::new(),
+            changes: 0,
             announced: BTreeSet::new(),
             announce_at: None,
             tick_at: None,
@@ -169,6 +172,7 @@ impl Reflect {
         out: &mut ReflectOutputs,
     ) {
         let id = cx.peers.get(peer).map(|state| state.id);
+        self.note_reflector(peer);
         match (change, id) {
             (MemberChange::Up(roles), Some(id)) => {
                 let reflects = roles.contains(Roles::REFLECTOR);
@@ -180,6 +184,7 @@ impl Reflect {
                 self.groups.remove(group, peer, id, gone_max);
             }
         }
+        self.note_reflector(peer);
         if !self.is_active {
             return;
         }
@@ -196,6 +201,7 @@ impl Reflect {
         cx: &mut Context<'_>,
         out: &mut ReflectOutputs,
     ) {
+        self.note_reflector(peer);
         if self.on_adjacency(peer, cx, out) {
             self.on_map_change(cx.now);
             self.on_local_change(cx, out);
@@ -209,6 +215,7 @@ impl Reflect {
         cx: &mut Context<'_>,
         out: &mut ReflectOutputs,
     ) {
+        self.note_reflector(peer);
         if self.drop_adjacent(peer) {
             self.on_map_change(cx.now);
             self.on_local_change(cx, out);
@@ -334,9 +341,18 @@ impl Reflect {
         List::truncated(ids)
     }
 
+    /// A reflector of this node's groups came, went, or can be reached or not: readers of
+    /// [`Reflect::routes`] see it, whether the map changed or not.
+    fn note_reflector(&mut self, peer: Peer) {
+        if self.groups.is_reflector(peer) {
+            self.changes += 1;
+        }
+    }
+
     /// The map may read differently from now on.
     fn on_map_change(&mut self, now: Time) {
         self.routes.take();
+        self.changes += 1;
         if self.announce_at.is_none() {
             self.announce_at = Some(now.after(self.config.settle));
         }

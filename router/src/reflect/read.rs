@@ -33,6 +33,11 @@ impl Reflect {
         routes
     }
 
+    /// Rises when [`Reflect::routes`] may read differently.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Every group that can be reached, this node's own included.
     pub(super) fn reachable(&self) -> BTreeSet<GroupId> {
         let own = self.groups.iter().map(|(group, _)| group);
