@@ -1,4 +1,4 @@
-//! The application of a simulated node: one mailbox, and flows of numbered messages to others.
+//! The application of a simulated node: a mailbox (more on request), and flows of numbered messages to others.
 //!
 //! Every message carries (sender, flow, number, time), so the receiver sees at once what comes
 //! twice, out of order or not at all. What the sender was told may be lost is counted beside it.
@@ -74,6 +74,8 @@ pub(crate) struct App {
     /// Messages for a mailbox that is not there.
     pub(crate) strays: u64,
     mailbox: Option<LocalId>,
+    /// Made besides, for tests of what flows do to each other.
+    more_mailboxes: Vec<LocalId>,
     /// Flows of this process that wait for room.
     blocked: Vec<u32>,
     /// Flows of earlier processes are over.
@@ -84,6 +86,7 @@ impl App {
     /// The process is gone, and its mailbox and flows with it.
     pub(crate) fn forget_mailboxes(&mut self) {
         self.mailbox = None;
+        self.more_mailboxes.clear();
         self.blocked.clear();
         self.first_flow = u32::try_from(self.flows.len()).unwrap_or(u32::MAX);
     }
@@ -91,6 +94,10 @@ impl App {
     /// Whether a flow belongs to the running process.
     pub(crate) const fn is_current(&self, flow: u32) -> bool {
         self.mailbox.is_some() && flow >= self.first_flow
+    }
+
+    fn has_mailbox(&self, local: LocalId) -> bool {
+        self.mailbox == Some(local) || self.more_mailboxes.contains(&local)
     }
 
     /// The senders to `peer` hear that so many messages may be lost.
@@ -118,6 +125,14 @@ impl Host {
             local,
             home: self.config.groups.first().map(|group| group.id()),
         })
+    }
+
+    /// The address of one more mailbox of this process.
+    pub(crate) fn another_pid(&mut self) -> Option<Pid> {
+        let first = self.pid()?;
+        let local = LocalId(self.random.u64());
+        self.app.more_mailboxes.push(local);
+        Some(Pid { local, ..first })
     }
 
     /// Starts a flow of this process; its number.
@@ -155,7 +170,7 @@ impl Host {
 
     /// A message arrived; whether its mailbox is here.
     pub(super) fn on_deliver(&mut self, source: u32, message: Message, net: &mut Net) -> bool {
-        if self.app.mailbox != Some(message.to) {
+        if !self.app.has_mailbox(message.to) {
             self.app.strays += 1;
             return false;
         }

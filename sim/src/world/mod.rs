@@ -125,6 +125,11 @@ impl World {
         self.host_mut(node).pid()
     }
 
+    /// One more mailbox of a running node: a flow to it is a flow of its own in the channel.
+    pub fn another_pid(&mut self, node: NodeIx) -> Option<Pid> {
+        self.host_mut(node).another_pid()
+    }
+
     /// Starts a flow of messages between two running nodes; its number at the sender.
     ///
     /// # Panics
