@@ -222,6 +222,12 @@ impl Cluster {
         here.sum::<usize>() + there
     }
 
+    /// Control messages that the nodes of this process have sent so far.
+    pub(crate) fn control_messages(&self) -> u64 {
+        let nodes = self.nodes.iter().flatten();
+        nodes.map(|node| node.metrics().control_sent).sum()
+    }
+
     /// Who the node with this index is.
     pub(crate) fn id(&self, index: usize) -> NodeId {
         self.ids[index]

@@ -198,11 +198,15 @@ impl<'a> Demo<'a> {
     async fn rest(&self, cluster: &Cluster, report: &mut Report) {
         let bar = self.progress.phase("resting", 1);
         let (start, cpu) = (Instant::now(), usage::processor_time());
+        let said = cluster.control_messages();
         tokio::time::sleep(RESTING).await;
         bar.finish();
+        let seconds = start.elapsed().as_secs_f64();
+        let said = cluster.control_messages() - said;
         let nodes = cluster.nodes.iter().flatten().count() as f64;
-        report.idle_cpu_percent_per_node = spent_since(cpu)
-            .map(|spent| 100.0 * spent.as_secs_f64() / start.elapsed().as_secs_f64() / nodes);
+        report.idle_cpu_percent_per_node =
+            spent_since(cpu).map(|spent| 100.0 * spent.as_secs_f64() / seconds / nodes);
+        report.idle_control_messages_per_node_per_s = Some(said as f64 / seconds / nodes);
         report.descriptors = descriptors::open();
         report.rss_mb = usage::resident_bytes().map(|bytes| bytes as f64 / 1e6);
         report.rss_mb_per_node = report.rss_mb.map(|megabytes| megabytes / nodes);

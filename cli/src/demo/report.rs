@@ -35,6 +35,7 @@ pub(crate) struct Report {
     pub(crate) on_demand_closed: usize,
     pub(crate) sessions_after_idle: usize,
     pub(crate) idle_cpu_percent_per_node: Option<f64>,
+    pub(crate) idle_control_messages_per_node_per_s: Option<f64>,
     pub(crate) member_killed_seen_by: usize,
     pub(crate) member_killed_witnesses: usize,
     pub(crate) member_killed_seen_ms_p50: Option<f64>,

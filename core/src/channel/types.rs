@@ -32,7 +32,7 @@ pub struct Message {
     pub from: LocalId,
     /// The receiver's mailbox on its node.
     pub to: LocalId,
-    /// At most [`ChannelConfig::message_bytes_max`].
+    /// At most [`ChannelConfig::message_bytes_max`](super::ChannelConfig::message_bytes_max).
     pub payload: Bytes,
 }
 
@@ -55,7 +55,7 @@ pub enum ChannelOutput {
         /// How many accepted messages may not have been delivered.
         unacked: usize,
     },
-    /// The queue has room again after [`SendError::Full`].
+    /// The queue has room again after [`SendError::Full`](super::SendError::Full).
     Writable,
 }
 
