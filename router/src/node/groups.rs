@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use archipelago_core::wire::{Control, GroupBody};
+use archipelago_core::wire::{ByeReason, Control, GroupBody};
 use archipelago_core::{Boot, Context, GroupId, Peer, Time};
 use archipelago_sgroup::{Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs};
 
@@ -24,6 +24,10 @@ impl Node {
             GroupOutput::Dial { target } => self.on_group_dial(group, target, now, out),
             GroupOutput::Admitted { peer } => self.on_admitted(peer, now, out),
             GroupOutput::Released { peer } => self.on_released(peer, now, out),
+            GroupOutput::PathsBroken { member, broken } => {
+                self.forward.handle_paths(group, member, &broken);
+            }
+            GroupOutput::Misbehaved { peer } => self.break_off(peer, ByeReason::Protocol, now),
             GroupOutput::RaiseBoot { boot } => self.raise_boot(boot, now),
             GroupOutput::Event(event) => self.on_group_event(group, event, now, out),
             _ => {}

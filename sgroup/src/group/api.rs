@@ -43,6 +43,19 @@ pub enum GroupOutput {
         /// The start to use, before any mailbox exists.
         boot: Boot,
     },
+    /// A member said anew to whom its direct paths are broken: all of them, none where it says
+    /// none any more or is gone. Detours go round them.
+    PathsBroken {
+        /// Who says so.
+        member: NodeId,
+        /// To whom, by name.
+        broken: Vec<NodeId>,
+    },
+    /// A member's message breaks the protocol: its session is to be closed.
+    Misbehaved {
+        /// Who.
+        peer: Peer,
+    },
     /// For those who watch.
     Event(GroupEvent),
 }

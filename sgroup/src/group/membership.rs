@@ -7,7 +7,7 @@ use archipelago_core::{Context, Peer, Peers, SignedRecord, Time};
 
 use super::{DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo};
 use crate::join::Phase;
-use crate::log::{LogOutput, LogOutputs, Logs};
+use crate::log::{LogChange, LogOutput, LogOutputs, Logs, keys};
 use crate::view::{Change, Member, Standing, entry_of, own_entry, pages};
 
 /// A member as others see it.
@@ -327,11 +327,36 @@ impl Group {
         let mut said = LogOutputs::new();
         let result = act(&mut self.logs, cx, &mut said);
         for output in said {
-            if let LogOutput::Send { to, body } = output {
-                out.push(GroupOutput::Send { to, body });
+            match output {
+                LogOutput::Send { to, body } => out.push(GroupOutput::Send { to, body }),
+                LogOutput::Changed { owner, changes } => {
+                    self.on_log_changed(owner, &changes, cx, out);
+                }
+                LogOutput::Acked { .. } => {}
             }
         }
         result
+    }
+
+    /// What a member publishes of broken paths is said whole, since detours are chosen by it.
+    fn on_log_changed(
+        &self,
+        owner: Peer,
+        changes: &[LogChange],
+        cx: &Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        let is_path = |change: &LogChange| keys::path_down_node(&change.key).is_some();
+        if !changes.iter().any(is_path) {
+            return;
+        }
+        let log = self.logs.peer(owner).into_iter();
+        let paths = log.flat_map(|log| log.range(&[keys::PATH_DOWN]));
+        let broken = paths.filter_map(|(key, _)| keys::path_down_node(key));
+        out.push(GroupOutput::PathsBroken {
+            member: cx.peers.id(owner),
+            broken: broken.collect(),
+        });
     }
 
     pub(super) fn on_logs_due(&mut self, cx: &mut Context<'_>, out: &mut GroupOutputs) {

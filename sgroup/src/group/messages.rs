@@ -116,18 +116,22 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        self.with_logs(cx, out, |logs, cx, said| match body {
-            GroupBody::Log(update) => {
-                // Counted there; a contradiction changes nothing.
-                let _ = logs.handle_update(from, &update, cx, said);
+        let taken = self.with_logs(cx, out, |logs, cx, said| {
+            match body {
+                GroupBody::Log(update) => return logs.handle_update(from, &update, cx, said),
+                GroupBody::LogAck(mark) => logs.handle_ack(from, &mark, cx, said),
+                GroupBody::LogPull(pull) => {
+                    let pull: LogPull = pull;
+                    logs.handle_pull(from, &pull, cx, said);
+                }
+                _ => {}
             }
-            GroupBody::LogAck(mark) => logs.handle_ack(from, &mark, cx, said),
-            GroupBody::LogPull(pull) => {
-                let pull: LogPull = pull;
-                logs.handle_pull(from, &pull, cx, said);
-            }
-            _ => {}
+            Ok(())
         });
+        // Counted there; a log beyond its limit is as much of a breach as a contradiction.
+        if taken.is_err() {
+            out.push(GroupOutput::Misbehaved { peer: from });
+        }
     }
 
     /// The idle path: allocates nothing, sends nothing.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use archipelago_core::wire::{
-    Entry, Join, JoinRole, Life, List, ProbeOutcome, RefuseReason, SessionId,
+    Entry, Join, JoinRole, Life, List, LogEntry, LogUpdate, ProbeOutcome, RefuseReason, SessionId,
 };
 use archipelago_core::{Address, Boot, Era, NodeRecord, Peers, Rng, Roles, SealingKey, ToyCrypto};
+
+use bytes::Bytes;
 
 use super::*;
 use crate::admission::Encounter;
@@ -561,4 +563,49 @@ fn a_full_group_refuses() {
     let body = GroupBody::Refused(RefuseReason::GroupFull);
     assert_eq!(out, [Out::Send { to, body }]);
     assert_eq!(sent_to(&out), [to.0]);
+}
+
+fn write(seq: u64, key: Bytes, value: Option<Bytes>) -> GroupBody {
+    GroupBody::Log(Arc::new(LogUpdate {
+        boot: Boot(1),
+        era: Era(0),
+        from_seq: seq - 1,
+        to_seq: seq,
+        range_after: Bytes::new(),
+        range_to: None,
+        snapshot: false,
+        entries: List::truncated([LogEntry { key, seq, value }]),
+    }))
+}
+
+/// F5: what a member publishes of its broken paths is told whole, and again when they heal.
+#[test]
+fn f5_published_broken_paths_are_told_whole() {
+    let mut fixture = Fixture::with_members(&[1, 2, 3]);
+    let told = |numbers: &[u8]| Out::PathsBroken {
+        member: node(1),
+        broken: numbers.iter().map(|&number| node(number)).collect(),
+    };
+    let key = |number| crate::log::keys::path_down(&node(number));
+    let out = fixture.hear(1, write(1, key(3), Some(Bytes::new())));
+    assert!(out.contains(&told(&[3])), "{out:?}");
+    let out = fixture.hear(1, write(2, key(2), Some(Bytes::new())));
+    assert!(out.contains(&told(&[2, 3])), "{out:?}");
+    let out = fixture.hear(1, write(3, key(3), None));
+    assert!(out.contains(&told(&[2])), "{out:?}");
+}
+
+/// An update that contradicts itself ends its sender's session and changes nothing.
+#[test]
+fn a_malformed_log_update_is_told_as_a_breach() {
+    let mut fixture = Fixture::with_members(&[1]);
+    let peer = fixture.peer(1);
+    let GroupBody::Log(update) = write(1, Bytes::from_static(b"\x80k"), None) else {
+        panic!("a log update");
+    };
+    let mut update = Arc::unwrap_or_clone(update);
+    update.from_seq = 9;
+    let out = fixture.hear(1, GroupBody::Log(Arc::new(update)));
+    assert_eq!(out, [Out::Misbehaved { peer }]);
+    assert_eq!(fixture.group.logs().counts().malformed, 1);
 }
