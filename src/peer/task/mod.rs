@@ -177,7 +177,7 @@ impl Task {
         for (path, boot, frames) in relayed {
             self.on_relayed(path, boot, frames, now);
         }
-        self.is_over
+        self.is_over || self.on_pathless(now)
     }
 
     fn on_signal(&mut self, signal: Signal, now: Time) {

@@ -46,11 +46,14 @@ impl Task {
             && self.opening.is_none()
             && !matches!(self.seeking, Seeking::Asked { .. })
             && now.since(self.used_at) >= LINGER;
-        is_idle && {
-            let handle = self.handle.clone();
-            let shared = self.shared.clone();
-            shared.peers.rest(&handle, || self.resting(now))
-        }
+        is_idle && self.give_up_place(now)
+    }
+
+    /// Leaves what is kept of the peer to the registry, unless something waits for this task.
+    pub(super) fn give_up_place(&mut self, now: Time) -> bool {
+        let handle = self.handle.clone();
+        let shared = self.shared.clone();
+        shared.peers.rest(&handle, || self.resting(now))
     }
 
     pub(super) fn resting(&mut self, now: Time) -> Resting {

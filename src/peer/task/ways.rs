@@ -39,8 +39,22 @@ impl Task {
         self.on_path(PathEvent::Detached(path), self.boot, now);
         if self.paths.is_empty() {
             self.handle.set_reach(Reach::Seeking);
-            self.seek(now);
         }
+    }
+
+    /// The last path is gone, and no other is looked for yet: who has nothing to say comes to rest
+    /// instead, or an idle session would be opened again by its own close. Whether it did.
+    pub(super) fn on_pathless(&mut self, now: Time) -> bool {
+        if !self.paths.is_empty() || self.seeking != Seeking::No {
+            return false;
+        }
+        let is_silent =
+            self.channel.is_at_rest() && self.pending.is_empty() && self.inboxes.is_empty();
+        if is_silent && self.give_up_place(now) {
+            return true;
+        }
+        self.seek(now);
+        false
     }
 
     pub(super) fn on_path(&mut self, event: PathEvent, boot: Boot, now: Time) {
