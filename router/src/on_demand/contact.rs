@@ -6,6 +6,8 @@ use std::time::Duration;
 use archipelago_core::wire::SignedIntroduction;
 use archipelago_core::{GroupId, Time};
 
+use super::introduction::has_life;
+
 /// Traffic on relay is summed up over so long.
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -100,8 +102,9 @@ impl Contact {
     /// The introduction, while its target still takes it.
     pub(super) fn fresh_key(&self, now: Time) -> Option<&Arc<SignedIntroduction>> {
         let (key, held_since) = self.key.as_ref()?;
-        let life = Duration::from_secs(key.introduction.life_s.into());
-        (now.since(*held_since) < life).then_some(key)
+        let life_s = key.introduction.life_s;
+        let life = Duration::from_secs(life_s.into());
+        (has_life(life_s) && now.since(*held_since) < life).then_some(key)
     }
 }
 

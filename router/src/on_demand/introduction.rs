@@ -21,8 +21,16 @@ pub(crate) fn is_valid(
     let is_ours = introduction.requester == peer
         && introduction.target == cx.me
         && introduction.target_boot == boot
-        && introduction.life_s > 0;
+        && has_life(introduction.life_s);
     is_ours && is_by_reflector(signed, routes, cx) && signed.verify(cx.crypto)
+}
+
+/// Longest life of an introduction, in seconds; a longer one is refused, as is one without life.
+const LIFE_S_MAX: u32 = 3_600;
+
+/// Whether either end takes an introduction of this life, in seconds.
+pub(super) const fn has_life(life_s: u32) -> bool {
+    life_s > 0 && life_s <= LIFE_S_MAX
 }
 
 fn is_by_reflector(signed: &SignedIntroduction, routes: &dyn Routes, cx: &Context<'_>) -> bool {
@@ -35,4 +43,16 @@ fn is_by_reflector(signed: &SignedIntroduction, routes: &dyn Routes, cx: &Contex
     let reflectors = routes.reflectors(introduction.group, cx.peers);
     let reflector = cx.peers.find(&introduction.reflector);
     is_open && reflector.is_some_and(|reflector| reflectors.contains(&reflector))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A8: a life of 0 or beyond an hour is refused.
+    #[test]
+    fn a8_an_introduction_lives_for_an_hour_at_most() {
+        assert!(has_life(1) && has_life(300) && has_life(LIFE_S_MAX));
+        assert!(!has_life(0) && !has_life(LIFE_S_MAX + 1) && !has_life(u32::MAX));
+    }
 }
