@@ -39,6 +39,11 @@
 //! of its own ([`Runtime`]): what the user computes delays no heartbeat. Methods may be awaited on
 //! any executor.
 
+/// The README's example is one that compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod actor;
 mod crypto;
 mod event;

@@ -5,7 +5,7 @@
 //! proxy that forwards 100 Mbit/s each way through small socket buffers. A whole program, not a
 //! timed test: it prints what it measured beside what the arithmetic allows.
 //!
-//! `cargo bench --bench priorities`
+//! `cargo bench -p archipelago --bench priorities`
 
 mod shaper;
 

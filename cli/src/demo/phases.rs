@@ -118,7 +118,7 @@ impl<'a> Demo<'a> {
         report.sessions_max = counts.iter().copied().max().unwrap_or(0);
         report.sessions_mean = ends as f64 / counts.len() as f64;
         report.sessions_total = ends / 2;
-        let kernel = sockets::accepted(&cluster.ports()).map(|counts| counts.values().sum());
+        let kernel = settled_in_kernel(&cluster.ports(), report.sessions_total).await;
         report.sessions_kernel = kernel;
         let (total, expected) = (report.sessions_total, report.sessions_expected);
         report.require(total == expected, || {
@@ -285,6 +285,19 @@ impl<'a> Demo<'a> {
         }
         eprintln!("the cluster stays up until Ctrl-C");
         std::future::pending::<()>().await;
+    }
+}
+
+/// The kernel's count of sessions: as soon as it is `expected`, else what it is after a while. Of
+/// two connections that crossed, the one that is not kept takes some time to be gone.
+async fn settled_in_kernel(ports: &BTreeSet<u16>, expected: usize) -> Option<usize> {
+    let deadline = Instant::now() + CLOSING;
+    loop {
+        let count = sockets::accepted(ports)?.values().sum();
+        if count == expected || Instant::now() >= deadline {
+            return Some(count);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

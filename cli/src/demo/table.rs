@@ -180,6 +180,12 @@ fn cost(report: &Report, table: &mut Table) {
             seconds(report.cpu_s)
         ),
     );
+    let said = report
+        .idle_control_messages_per_node_per_s
+        .map_or("?".to_owned(), |said| {
+            format!("{said:.1} a node and second, idle")
+        });
+    row(table, "control messages", said);
     let descriptors = report
         .descriptors
         .map_or("?".to_owned(), |count| count.to_string());
