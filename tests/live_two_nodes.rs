@@ -145,6 +145,52 @@ async fn u10_a_full_mailbox_holds_its_senders_back() {
     shutdown(nodes).await;
 }
 
+/// U7, U10: long messages that wait for a slow mailbox hold up no short one to another mailbox.
+#[tokio::test]
+async fn u7_a_short_message_passes_long_ones_that_wait() {
+    let nodes = group_of("passing", 2).await;
+    let [slow, outbox] = mailboxes(&nodes).await.try_into().unwrap();
+    let mut quick = nodes[0].mailbox().await.unwrap();
+    let long = Bytes::from(vec![0; 20 * 1024]);
+    let filling = async {
+        let moment = Duration::from_millis(300);
+        let send = || outbox.send(slow.pid(), long.clone());
+        while let Ok(sent) = tokio::time::timeout(moment, send()).await {
+            sent.unwrap();
+        }
+    };
+    within("filling", filling).await;
+    within("a short message's send", outbox.send(quick.pid(), "short"))
+        .await
+        .unwrap();
+    let received = within("the short message", quick.recv()).await.unwrap();
+    assert_eq!(received.payload, "short");
+    shutdown(nodes).await;
+}
+
+/// U6: between the same two mailboxes a short message never passes a long one.
+#[tokio::test]
+async fn u6_short_and_long_messages_of_one_flow_keep_their_order() {
+    let nodes = group_of("mixed", 2).await;
+    let [mut inbox, outbox] = mailboxes(&nodes).await.try_into().unwrap();
+    let to = inbox.pid();
+    let sending = tokio::spawn(async move {
+        for number in 0..400_u32 {
+            let len = if number % 3 == 0 { 100_000 } else { 8 };
+            let mut payload = vec![0; len];
+            payload[..4].copy_from_slice(&number.to_le_bytes());
+            outbox.send(to, payload).await.unwrap();
+        }
+        outbox
+    });
+    for number in 0..400_u32 {
+        let received = within("a message", inbox.recv()).await.unwrap();
+        assert_eq!(received.payload[..4], number.to_le_bytes());
+    }
+    within("sending", sending).await.unwrap();
+    shutdown(nodes).await;
+}
+
 #[tokio::test]
 async fn a_message_too_long_is_refused_at_once() {
     let nodes = group_of("long", 2).await;

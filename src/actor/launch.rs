@@ -50,6 +50,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     let clock = Clock::new();
     let rng = Rng::new(*random_seed()?);
     let node = archipelago_router::Node::new(config.clone(), identity.crypto(), rng, clock.now())?;
+    let channel_config = ChannelConfig::default();
     let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
     let shared = Arc::new(Shared {
         id: config.id,
@@ -62,9 +63,10 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
             builder.limits.mailbox_len_max,
         ),
         peers: Registry::new(builder.limits.busy_peers_max),
+        channel_config_short: with_room(&channel_config, builder.limits.send_queue_bytes_max),
+        channel_config,
         limits: builder.limits,
         timing,
-        channel_config: ChannelConfig::default(),
         dial_threshold: config.dial_threshold,
         clock,
         runtime: runtime.clone(),
@@ -165,5 +167,13 @@ async fn listen(swarm: &mut Swarm, configured: &[String]) -> Result<Vec<Address>
             &configured.join(", "),
             "nothing listened within 5 s".to_owned(),
         )),
+    }
+}
+
+/// The same limits with more room in the queue.
+fn with_room(config: &ChannelConfig, bytes: usize) -> ChannelConfig {
+    ChannelConfig {
+        queue_bytes_max: config.queue_bytes_max.saturating_add(bytes),
+        ..config.clone()
     }
 }

@@ -28,8 +28,9 @@ pub struct Limits {
     /// Bytes of control messages waiting for a slow peer. Default 1 MiB; beyond it its session is
     /// closed.
     pub control_queue_bytes_max: usize,
-    /// Bytes of messages waiting to enter the channel of one peer. Default 256 KiB; beyond it
-    /// `send` waits and `try_send` says `Full`.
+    /// Bytes of messages waiting to enter the channel of one peer, counted apart for short ones (up
+    /// to 16 KiB) and long ones. Default 256 KiB; beyond it `send` waits and `try_send` says
+    /// `Full`.
     pub send_queue_bytes_max: usize,
     /// Messages waiting in one mailbox. Default 1,024; beyond it its senders wait, nobody else.
     pub mailbox_len_max: usize,

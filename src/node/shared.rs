@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) timing: Arc<Timing>,
     pub(crate) channel_config: ChannelConfig,
+    /// The same, with room in the queue that only short messages may take.
+    pub(crate) channel_config_short: ChannelConfig,
     /// Messages and bytes by relay beyond which the node's machine may dial.
     pub(crate) dial_threshold: (u32, u32),
     pub(crate) clock: Clock,

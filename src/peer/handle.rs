@@ -1,8 +1,12 @@
 //! The way to a peer's task: a queue bounded in bytes, and what is known of the way.
 //!
 //! Everything that is for the task lies under one short lock; the task takes all of it at once.
+//!
+//! Short messages have a queue of their own, or they would wait for the long ones before them to
+//! be accepted; but a short message never passes a long one between the same two mailboxes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use archipelago_core::channel::{Message, Path};
@@ -18,6 +22,9 @@ use crate::SendError;
 /// Bytes that a message counts for beside its payload.
 const OVERHEAD_BYTES: usize = 64;
 
+/// Longest payload of a short message: what the channel sends in one chunk.
+const SHORT_BYTES_MAX: usize = 16 * 1024;
+
 /// Frames by relay that wait for the task; beyond it they are dropped, and sent again.
 const RELAYED_MAX: usize = 256;
 
@@ -27,6 +34,17 @@ pub(crate) struct Outgoing {
     pub(crate) message: Message,
     /// The start of the peer that it is meant for.
     pub(crate) boot: Boot,
+    /// Whose room it takes; decided when it enters.
+    lane: Lane,
+}
+
+/// Which of the two queues a message is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Short messages.
+    Short,
+    /// Long ones, and short ones that follow a long one between the same mailboxes.
+    Long,
 }
 
 /// Why a message did not enter.
@@ -71,7 +89,10 @@ pub(crate) enum Signal {
 /// All that waits for the task.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    pub(crate) outgoing: VecDeque<Outgoing>,
+    pub(crate) short: VecDeque<Outgoing>,
+    pub(crate) long: VecDeque<Outgoing>,
+    /// Messages in the long queue or taken from it, and not in the channel yet, by their mailboxes.
+    long_flows: HashMap<(LocalId, LocalId), usize>,
     /// At most a few per session that lives: paths and streams come and go with sessions.
     pub(crate) signals: VecDeque<Signal>,
     pub(crate) relayed: VecDeque<(Path, Boot, Bytes)>,
@@ -85,8 +106,12 @@ pub(crate) struct PeerHandle {
     home: OnceLock<GroupId>,
     inbox: Mutex<Inbox>,
     pub(crate) waker: AtomicWaker,
-    /// A permit per byte that still fits the queue.
-    room: Semaphore,
+    /// A permit per byte that still fits the queue of short messages.
+    room_short: Semaphore,
+    /// The same for the queue of long ones.
+    room_long: Semaphore,
+    /// Messages in `long_flows`: while there are none, no flow has to be looked up.
+    long_count: AtomicUsize,
     queue_bytes_max: usize,
     reach: watch::Sender<Reach>,
 }
@@ -100,7 +125,12 @@ impl Outgoing {
                 payload,
             },
             boot: to.boot,
+            lane: Lane::Short,
         }
+    }
+
+    const fn flow(&self) -> (LocalId, LocalId) {
+        (self.message.from, self.message.to)
     }
 }
 
@@ -112,7 +142,9 @@ impl PeerHandle {
             home: home.map_or_else(OnceLock::new, OnceLock::from),
             inbox: Mutex::default(),
             waker: AtomicWaker::new(),
-            room: Semaphore::new(queue_bytes_max),
+            room_short: Semaphore::new(queue_bytes_max),
+            room_long: Semaphore::new(queue_bytes_max),
+            long_count: AtomicUsize::new(0),
             queue_bytes_max,
             reach: watch::Sender::new(Reach::Seeking),
         }
@@ -152,16 +184,22 @@ impl PeerHandle {
     }
 
     /// Puts a message into the queue, waiting for room. Cancel safe: it is there or not.
-    pub(crate) async fn push(&self, outgoing: Outgoing) -> Result<(), PushError> {
-        let Ok(permit) = self.room.acquire_many(self.cost(&outgoing)).await else {
+    pub(crate) async fn push(&self, mut outgoing: Outgoing) -> Result<(), PushError> {
+        outgoing.lane = self.lane(&outgoing);
+        let room = self.room(outgoing.lane);
+        let Ok(permit) = room.acquire_many(self.cost(&outgoing)).await else {
             return Err(self.ended(outgoing));
         };
         self.insert(outgoing, permit)
     }
 
     /// Puts a message into the queue, if it has room.
-    pub(crate) fn try_push(&self, outgoing: Outgoing) -> Result<(), PushError> {
-        match self.room.try_acquire_many(self.cost(&outgoing)) {
+    pub(crate) fn try_push(&self, mut outgoing: Outgoing) -> Result<(), PushError> {
+        outgoing.lane = self.lane(&outgoing);
+        match self
+            .room(outgoing.lane)
+            .try_acquire_many(self.cost(&outgoing))
+        {
             Ok(permit) => self.insert(outgoing, permit),
             Err(tokio::sync::TryAcquireError::NoPermits) => Err(PushError::Failed(SendError::Full)),
             Err(tokio::sync::TryAcquireError::Closed) => Err(self.ended(outgoing)),
@@ -179,7 +217,14 @@ impl PeerHandle {
                 drop(inbox);
                 return Err(self.ended(outgoing));
             }
-            inbox.outgoing.push_back(outgoing);
+            match outgoing.lane {
+                Lane::Short => inbox.short.push_back(outgoing),
+                Lane::Long => {
+                    *inbox.long_flows.entry(outgoing.flow()).or_default() += 1;
+                    self.long_count.fetch_add(1, Ordering::Relaxed);
+                    inbox.long.push_back(outgoing);
+                }
+            }
         }
         permit.forget();
         self.waker.wake();
@@ -191,6 +236,23 @@ impl PeerHandle {
             Reach::Failed(reason) => PushError::Failed(SendError::Unreachable(reason)),
             Reach::Stopped => PushError::Failed(SendError::Stopped),
             Reach::Seeking | Reach::Attached(_) | Reach::Ended => PushError::Ended(outgoing),
+        }
+    }
+
+    /// A short message joins the long ones that its own sender gave its receiver before.
+    fn lane(&self, outgoing: &Outgoing) -> Lane {
+        if outgoing.message.payload.len() > SHORT_BYTES_MAX {
+            return Lane::Long;
+        }
+        let follows = self.long_count.load(Ordering::Relaxed) > 0
+            && self.lock().long_flows.contains_key(&outgoing.flow());
+        if follows { Lane::Long } else { Lane::Short }
+    }
+
+    const fn room(&self, lane: Lane) -> &Semaphore {
+        match lane {
+            Lane::Short => &self.room_short,
+            Lane::Long => &self.room_long,
         }
     }
 
@@ -206,7 +268,12 @@ impl PeerHandle {
 
     /// Messages left the queue for the channel: their room is free again.
     pub(crate) fn release(&self, outgoing: &Outgoing) {
-        self.room.add_permits(self.cost(outgoing) as usize);
+        if outgoing.lane == Lane::Long {
+            self.lock().forget_long(outgoing.flow());
+            self.long_count.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.room(outgoing.lane)
+            .add_permits(self.cost(outgoing) as usize);
     }
 
     /// Tells the task something; `false` if it has ended.
@@ -253,7 +320,8 @@ impl PeerHandle {
         inbox.is_ended = true;
         drop(inbox);
         self.set_reach(Reach::Ended);
-        self.room.close();
+        self.room_short.close();
+        self.room_long.close();
         true
     }
 
@@ -265,13 +333,28 @@ impl PeerHandle {
         let left = std::mem::take(&mut *inbox);
         inbox.is_ended = true;
         drop(inbox);
-        self.room.close();
-        (left.outgoing, left.signals)
+        self.room_short.close();
+        self.room_long.close();
+        let mut messages = left.short;
+        messages.extend(left.long);
+        (messages, left.signals)
     }
 }
 
 impl Inbox {
     pub(crate) fn is_empty(&self) -> bool {
-        self.outgoing.is_empty() && self.signals.is_empty() && self.relayed.is_empty()
+        self.short.is_empty()
+            && self.long.is_empty()
+            && self.signals.is_empty()
+            && self.relayed.is_empty()
+    }
+
+    fn forget_long(&mut self, flow: (LocalId, LocalId)) {
+        if let Some(count) = self.long_flows.get_mut(&flow) {
+            *count -= 1;
+            if *count == 0 {
+                self.long_flows.remove(&flow);
+            }
+        }
     }
 }

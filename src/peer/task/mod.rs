@@ -38,8 +38,9 @@ pub(crate) struct Task {
     channel: Channel,
     boot: Boot,
     paths: Vec<Path>,
-    /// Taken from the queue, and not yet accepted by the channel.
-    pending: VecDeque<Outgoing>,
+    /// Taken from the queues, and not yet accepted by the channel.
+    short: VecDeque<Outgoing>,
+    long: VecDeque<Outgoing>,
     writers: Vec<Writer>,
     /// The session on which a data stream is being opened.
     opening: Option<SessionId>,
@@ -84,7 +85,8 @@ impl Task {
                 .unwrap_or_else(|| Channel::new(resting.boot)),
             boot: resting.boot,
             paths: Vec::new(),
-            pending: VecDeque::new(),
+            short: VecDeque::new(),
+            long: VecDeque::new(),
             writers: Vec::new(),
             opening: None,
             readers: Vec::new(),
@@ -167,8 +169,13 @@ impl Task {
         }
         let signals = std::mem::take(&mut inbox.signals);
         let relayed = std::mem::take(&mut inbox.relayed);
-        if self.pending.is_empty() && !self.paths.is_empty() {
-            self.pending = std::mem::take(&mut inbox.outgoing);
+        if !self.paths.is_empty() {
+            if self.short.is_empty() {
+                self.short = std::mem::take(&mut inbox.short);
+            }
+            if self.long.is_empty() {
+                self.long = std::mem::take(&mut inbox.long);
+            }
         }
         drop(inbox);
         for signal in signals {

@@ -1,14 +1,17 @@
 //! What goes to the peer: from the queue into the channel, from there onto a path.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Context;
 
 use archipelago_core::Time;
-use archipelago_core::channel::{Frame, FrameEncoder, Part, Path, SendError};
+use archipelago_core::channel::{ChannelConfig, Frame, FrameEncoder, Part, Path, SendError};
 use archipelago_core::wire::SessionId;
 use archipelago_router::Command;
 
 use super::Task;
 use crate::actor::Request;
+use crate::peer::handle::Outgoing;
 use crate::peer::streams::{WriteState, Writer};
 
 /// Bytes taken from the channel for one write.
@@ -18,16 +21,35 @@ const BURST_BYTES: usize = 64 * 1024;
 const RELAY_BYTES: usize = 20 * 1024;
 
 impl Task {
-    /// Gives the channel what waits in the queue, as far as it takes it.
+    /// Gives the channel what waits in the queues, as far as it takes it: short messages first,
+    /// for which the channel has some room that long ones cannot fill.
     pub(super) fn feed(&mut self, now: Time) {
+        if self.is_fed() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let short = std::mem::take(&mut self.short);
+        self.short = self.feed_from(short, &shared.channel_config_short, now);
+        if self.short.is_empty() {
+            let long = std::mem::take(&mut self.long);
+            self.long = self.feed_from(long, &shared.channel_config, now);
+        }
+    }
+
+    /// Returns what the channel had no room for.
+    fn feed_from(
+        &mut self,
+        mut queue: VecDeque<Outgoing>,
+        config: &ChannelConfig,
+        now: Time,
+    ) -> VecDeque<Outgoing> {
         let mut undelivered = 0;
-        while let Some(outgoing) = self.pending.pop_front() {
+        while let Some(outgoing) = queue.pop_front() {
             if outgoing.boot != self.channel.peer_boot() {
                 self.handle.release(&outgoing);
                 undelivered += 1;
                 continue;
             }
-            let config = &self.shared.channel_config;
             // Payloads are shared: a clone copies no bytes.
             match self.channel.send(outgoing.message.clone(), config, now) {
                 Ok(()) => {
@@ -36,7 +58,7 @@ impl Task {
                     self.used_at = now;
                 }
                 Err(SendError::Full) => {
-                    self.pending.push_front(outgoing);
+                    queue.push_front(outgoing);
                     break;
                 }
                 Err(_) => {
@@ -46,6 +68,12 @@ impl Task {
             }
         }
         self.undelivered(undelivered);
+        queue
+    }
+
+    /// Whether nothing waits to enter the channel.
+    pub(super) fn is_fed(&self) -> bool {
+        self.short.is_empty() && self.long.is_empty()
     }
 
     /// Puts on each path what the channel has for it; whether a stream took anything.

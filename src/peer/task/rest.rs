@@ -39,7 +39,7 @@ impl Task {
     /// Nothing is under way or expected: gives up the task's place, if nobody wants it.
     pub(super) fn is_done(&mut self, now: Time) -> bool {
         let is_idle = self.channel.is_at_rest()
-            && self.pending.is_empty()
+            && self.is_fed()
             && self.inboxes.is_empty()
             && self.readers.is_empty()
             && self.writers.is_empty()

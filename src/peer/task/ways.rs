@@ -48,8 +48,7 @@ impl Task {
         if !self.paths.is_empty() || self.seeking != Seeking::No {
             return false;
         }
-        let is_silent =
-            self.channel.is_at_rest() && self.pending.is_empty() && self.inboxes.is_empty();
+        let is_silent = self.channel.is_at_rest() && self.is_fed() && self.inboxes.is_empty();
         if is_silent && self.give_up_place(now) {
             return true;
         }
@@ -92,7 +91,7 @@ impl Task {
             let handle = self.handle.clone();
             let reach = Reach::Failed(reason);
             let left = self.shared.peers.fail(&handle, reach, resting);
-            self.undelivered(left.len() + self.pending.len());
+            self.undelivered(left.len() + self.short.len() + self.long.len());
             self.is_over = true;
             return;
         }
