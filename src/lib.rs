@@ -61,7 +61,7 @@ pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, No
 pub use archipelago_router::{
     CloseReason, ConfigError, Refused, RouteInfo, SessionInfo, SessionKind, Unreachable,
 };
-pub use archipelago_sgroup::{DownReason, MemberInfo, Timing};
+pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
 pub use event::{Events, NodeEvent};
 pub use identity::{Identity, IdentityError};

@@ -8,7 +8,7 @@ pub(crate) use hub::Hub;
 use archipelago_core::wire::RefuseReason;
 use archipelago_core::{Boot, Era, GroupId, NodeId};
 use archipelago_router::{CloseReason, Event, SessionKind};
-use archipelago_sgroup::{DownReason, GroupEvent, MemberInfo};
+use archipelago_sgroup::{DownReason, GroupEvent, MemberInfo, Quorum};
 
 /// Something that happened at a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,20 @@ pub enum NodeEvent {
         group: GroupId,
         /// Why.
         reason: RefuseReason,
+    },
+    /// A seed could not be dialled; it is dialled again, with growing pauses.
+    SeedUnreachable {
+        /// Of which group.
+        group: GroupId,
+        /// Its place among the seeds that the group was given.
+        seed: usize,
+    },
+    /// More than half of a group's size is here, or no longer: told to groups that were given one.
+    Quorum {
+        /// Of which group.
+        group: GroupId,
+        /// Which side of a split this node is on.
+        quorum: Quorum,
     },
     /// This node was declared dead by others, and came back.
     Returned {
@@ -156,7 +170,29 @@ impl NodeEvent {
             GroupEvent::PathDown(node) => Self::PathDown { group, node },
             GroupEvent::PathUp(node) => Self::PathUp { group, node },
             GroupEvent::Returned(era) => Self::Returned { group, era },
+            GroupEvent::SeedUnreachable(seed) => Self::SeedUnreachable { group, seed },
+            GroupEvent::Quorum(quorum) => Self::Quorum { group, quorum },
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watcher_hears_of_lost_seeds_and_of_the_quorum() {
+        let group = GroupId([1; 16]);
+        let told = |event| NodeEvent::from_machine(Event::Group { group, event });
+        assert_eq!(
+            told(GroupEvent::SeedUnreachable(2)),
+            Some(NodeEvent::SeedUnreachable { group, seed: 2 })
+        );
+        let quorum = Quorum::Minority;
+        assert_eq!(
+            told(GroupEvent::Quorum(quorum)),
+            Some(NodeEvent::Quorum { group, quorum })
+        );
     }
 }
