@@ -35,18 +35,3 @@ pub(crate) struct Options {
 
 /// Idle on-demand sessions close after this (± 20 %); 60 s outside the demo.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            nodes: 240,
-            groups: 12,
-            reflectors: 2,
-            cluster: None,
-            pairs: 1_000,
-            seed: 1,
-            json: false,
-            keep: false,
-        }
-    }
-}
