@@ -23,6 +23,7 @@ mod names;
 mod net;
 mod observe;
 mod random;
+pub mod tally;
 pub mod topology;
 pub mod trace;
 mod world;

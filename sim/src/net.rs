@@ -33,6 +33,8 @@ pub(crate) struct Net {
     pub(crate) outputs: Vec<Vec<Output>>,
     pub(crate) channel_outputs: Vec<Vec<ChannelOutput>>,
     pub(crate) batch: Vec<Control>,
+    /// Connections that were asked for.
+    pub(crate) dials: u64,
 }
 
 impl Net {
@@ -52,6 +54,7 @@ impl Net {
             outputs: Vec::new(),
             channel_outputs: Vec::new(),
             batch: Vec::new(),
+            dials: 0,
         }
     }
 

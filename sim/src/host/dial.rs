@@ -132,6 +132,7 @@ impl Host {
         };
         pending.next += 1;
         let target = names::listener(address).filter(|&target| target < net.nodes);
+        net.dials += 1;
         self.observe(Observation::Dialled { target }, net);
         match target {
             None => self.dial_next(pending, "no such address", net),

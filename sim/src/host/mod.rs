@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::wire::{Control, SessionId};
-use archipelago_core::{Boot, Crypto, NodeId, Rng, Time, ToyCrypto};
+use archipelago_core::{Boot, Crypto, NodeId, Rng, Time};
 use archipelago_router::{Command, ConfigError, Node, NodeConfig, Output, Refused, SessionEvent};
 
 pub(crate) use app::App;
@@ -35,6 +35,7 @@ use crate::event::{Body, Event};
 use crate::net::Net;
 use crate::observe::{Observation, Observed};
 use crate::random::Random;
+use crate::tally::{CountedCrypto, CryptoCount};
 
 /// Whether a node's process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,12 +87,17 @@ pub(crate) struct Host {
 
 impl Host {
     /// A node that was never started.
-    pub(crate) fn new(ix: u32, config: Arc<NodeConfig>, random: Random) -> Self {
+    pub(crate) fn new(
+        ix: u32,
+        config: Arc<NodeConfig>,
+        random: Random,
+        count: &Arc<CryptoCount>,
+    ) -> Self {
         Self {
             ix,
             id: config.id,
             state: ProcessState::Down,
-            crypto: Arc::new(ToyCrypto::of(config.id)),
+            crypto: Arc::new(CountedCrypto::new(config.id, count)),
             config,
             node: None,
             sessions: Sessions::default(),

@@ -1,5 +1,7 @@
 //! What tests and checkers may see of a world: the machines' own views, and the links' truth.
 
+use std::sync::atomic::Ordering;
+
 use archipelago_core::GroupId;
 use archipelago_core::wire::SessionId;
 use archipelago_router::{Node, NodeConfig};
@@ -8,6 +10,7 @@ use super::{NodeIx, World};
 use crate::check::rows::RowTap;
 use crate::host::sessions::Stage;
 use crate::host::{FlowReport, ProcessState, Received};
+use crate::tally::Tally;
 
 impl World {
     /// A node's control machine, if its process lives.
@@ -87,6 +90,15 @@ impl World {
     /// What went over all sessions of rows.
     pub const fn row_tap(&self) -> &RowTap {
         &self.rows
+    }
+
+    /// What all nodes have said and signed so far.
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.tally.clone();
+        tally.dials = self.net.dials;
+        tally.signed = self.crypto.signed.load(Ordering::Relaxed);
+        tally.verified = self.crypto.verified.load(Ordering::Relaxed);
+        tally
     }
 
     /// How many events wait in the queue.

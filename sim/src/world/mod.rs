@@ -29,6 +29,7 @@ use crate::names;
 use crate::net::Net;
 use crate::observe::{Observation, Observed};
 use crate::random::Random;
+use crate::tally::{CryptoCount, Tally};
 use crate::trace::{self, Trace};
 
 /// Virtual microseconds at which the world begins: boots are clock readings, and never zero.
@@ -49,6 +50,8 @@ pub struct World {
     random: Random,
     log: Vec<Observed>,
     rows: RowTap,
+    tally: Tally,
+    crypto: Arc<CryptoCount>,
 }
 
 impl World {
@@ -61,6 +64,8 @@ impl World {
             random: Random::split(config.seed, u64::MAX),
             log: Vec::new(),
             rows: RowTap::default(),
+            tally: Tally::default(),
+            crypto: Arc::default(),
             config,
         }
     }
@@ -75,7 +80,8 @@ impl World {
         config.addresses = vec![names::address(ix)];
         change(&mut config);
         let random = Random::split(self.config.seed, u64::from(ix));
-        self.hosts.push(Host::new(ix, Arc::new(config), random));
+        let host = Host::new(ix, Arc::new(config), random, &self.crypto);
+        self.hosts.push(host);
         self.net.nodes = ix + 1;
         NodeIx(ix)
     }
@@ -246,13 +252,16 @@ impl World {
             0
         };
         self.trace.add(key.time, key.source, target, digest);
-        if self.config.log
-            && let Event::Packet {
-                from,
-                to,
-                body: Body::Control(message),
-            } = &due.body
-        {
+        let Event::Packet {
+            from,
+            to,
+            body: Body::Control(message),
+        } = &due.body
+        else {
+            return;
+        };
+        self.tally.note(message);
+        if self.config.log {
             let nodes = (key.source, target);
             self.rows.on_message(nodes, (*from, *to), message, key.time);
         }
