@@ -7,6 +7,7 @@
 pub mod channel;
 mod context;
 mod crypto;
+pub mod footprint;
 mod id;
 mod peers;
 mod record;

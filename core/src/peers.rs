@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use crate::footprint::vec_bytes;
 use crate::wire::SessionId;
 use crate::{Boot, NodeId, SignedRecord, Time};
 
@@ -120,6 +121,11 @@ impl Peers {
     /// How many nodes are in the table.
     pub fn len(&self) -> usize {
         self.by_id.len()
+    }
+
+    /// What the table holds on the heap, records not counted.
+    pub fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.slots) + vec_bytes(&self.free) + vec_bytes(&self.by_id)
     }
 
     /// Whether the table is empty.

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use archipelago_core::footprint::map_bytes;
+
 /// At most `len_max` values by key.
 #[derive(Debug)]
 pub(crate) struct Lru<K, V> {
@@ -60,6 +62,11 @@ impl<K: Ord + Copy, V> Lru<K, V> {
         self.turn += 1;
         self.by_turn.insert(self.turn, key);
         self.values.insert(key, (self.turn, value));
+    }
+
+    /// What it holds on the heap, about; the values' own heap is not counted.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        map_bytes(&self.values) + map_bytes(&self.by_turn)
     }
 
     /// Forgets `key`.

@@ -138,6 +138,11 @@ pub struct Forward {
 }
 
 impl Forward {
+    /// What it holds on the heap, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.contacts.heap_bytes() + self.quotas.heap_bytes()
+    }
+
     /// Nobody known; `record` is this node's own, in its present boot.
     pub fn new(
         config: Arc<ForwardConfig>,

@@ -32,6 +32,10 @@ impl Quotas {
         }
     }
 
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.buckets.heap_bytes()
+    }
+
     /// Takes one envelope of `len` bytes out of `source`'s buckets; `false` if they are too empty,
     /// and then nothing is taken.
     pub(super) fn take(

@@ -35,6 +35,10 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.answers.heap_bytes()
+    }
+
     pub(super) fn new(config: &LookupConfig) -> Self {
         Self {
             answers: Lru::new(config.cache_max),

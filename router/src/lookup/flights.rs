@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use archipelago_core::footprint::{map_bytes, set_bytes};
 use archipelago_core::wire::LookupAnswer;
 use archipelago_core::{Boot, GroupId, NodeId, Peer, Time};
 
@@ -97,6 +98,12 @@ pub(super) struct Flights {
 }
 
 impl Flights {
+    pub(super) fn heap_bytes(&self) -> usize {
+        let flights = map_bytes(&self.flights) + map_bytes(&self.by_key);
+        let questions = map_bytes(&self.by_question) + set_bytes(&self.by_time);
+        flights + questions + map_bytes(&self.load)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.flights.len()
     }

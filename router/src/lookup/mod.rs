@@ -105,6 +105,11 @@ pub struct Lookups {
 }
 
 impl Lookups {
+    /// What they hold on the heap, about; configuration and records are shared.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.cache.heap_bytes() + self.flights.heap_bytes()
+    }
+
     /// Nothing cached, nothing under way; `record` is this node's own.
     pub fn new(config: Arc<LookupConfig>, record: Arc<SignedRecord>) -> Self {
         Self {

@@ -16,6 +16,7 @@ mod contract;
 mod counters;
 mod detours;
 mod dials;
+mod footprint;
 mod forwarding;
 mod groups;
 mod lend;

@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use archipelago_core::footprint::{map_bytes, set_bytes};
 use archipelago_core::wire::{ByeReason, SignedIntroduction};
 use archipelago_core::{Context, GroupId, Peer, Roles, Time};
 
@@ -90,6 +91,11 @@ pub(crate) struct OnDemand {
 }
 
 impl OnDemand {
+    /// What it holds on the heap, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        map_bytes(&self.contacts) + set_bytes(&self.queue)
+    }
+
     /// Nobody is talked to.
     pub(crate) const fn new(config: OnDemandConfig) -> Self {
         Self {

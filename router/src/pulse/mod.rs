@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use archipelago_core::footprint::map_bytes;
 use archipelago_core::{Peer, PeerState, Time};
 
 /// A ping younger than this serves whoever asks again.
@@ -60,6 +61,11 @@ impl Pulse {
             self.waiting.remove(&peer);
             measure(state, now.since(ping.sent_at));
         }
+    }
+
+    /// What it holds on the heap, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        map_bytes(&self.waiting)
     }
 
     /// The peer's last session ended: its pings will not be answered.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use archipelago_core::footprint::{map_bytes, vec_bytes};
 use archipelago_core::{GroupId, NodeId, Peer, Peers};
 
 use crate::routes::Membership;
@@ -30,6 +31,14 @@ pub(super) struct Local {
 }
 
 impl Groups {
+    pub(super) fn heap_bytes(&self) -> usize {
+        let tables = self.groups.values().map(|local| {
+            let gone = local.gone.capacity() * size_of::<NodeId>();
+            vec_bytes(&local.members) + vec_bytes(&local.reflectors) + gone
+        });
+        map_bytes(&self.groups) + tables.sum::<usize>()
+    }
+
     /// This node is up in a group.
     pub(super) fn join(&mut self, group: GroupId, is_closed: bool) {
         let local = self.groups.entry(group).or_default();

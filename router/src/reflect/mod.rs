@@ -32,6 +32,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use archipelago_core::footprint::{map_bytes, set_bytes};
 use archipelago_core::wire::{List, RouteBody, RowGroup, SignedRow};
 use archipelago_core::{Boot, Context, GroupId, NodeId, Peer, Roles, Time};
 
@@ -114,6 +115,13 @@ pub struct Reflect {
 }
 
 impl Reflect {
+    /// What it holds on the heap, about; rows are shared.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let routes = self.routes.get().map_or(0, map_bytes);
+        let adjacent = map_bytes(&self.adjacent) + set_bytes(&self.announced);
+        self.groups.heap_bytes() + self.table.heap_bytes() + adjacent + routes
+    }
+
     /// The map of a node in no group yet.
     pub fn new(config: Arc<ReflectConfig>, me: NodeId, roles: Roles, boot: Boot) -> Self {
         Self {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use archipelago_core::footprint::{map_bytes, vec_bytes};
 use archipelago_core::wire::{List, RowGroup, SignedRow};
 use archipelago_core::{Boot, NodeId, Peer, Time};
 
@@ -72,6 +73,12 @@ pub(super) struct Table {
 }
 
 impl Table {
+    pub(super) fn heap_bytes(&self) -> usize {
+        let held = self.rows.values();
+        let told: usize = held.map(|held| vec_bytes(&held.told)).sum();
+        map_bytes(&self.rows) + told
+    }
+
     pub(super) fn get(&self, originator: &NodeId) -> Option<&Held> {
         self.rows.get(originator)
     }

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use archipelago_core::footprint::{map_bytes, set_bytes};
 use archipelago_core::wire::Nonce;
 use archipelago_core::{Boot, Context, Peer, Time};
 
@@ -156,6 +157,11 @@ impl Detours {
     /// Whether anything is known of the peer here.
     pub(crate) fn knows(&self, peer: Peer) -> bool {
         self.table.contains_key(&peer) || self.cut_off.contains(&peer)
+    }
+
+    /// What they hold on the heap, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        map_bytes(&self.table) + set_bytes(&self.cut_off) + set_bytes(&self.attached)
     }
 
     fn answer_again(&mut self, peer: Peer, out: &mut Vec<DetourOutput>) {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use archipelago_core::footprint::{map_bytes, vec_bytes};
 use archipelago_core::{Address, GroupId, Peer};
 use archipelago_sgroup::DialTarget;
 
@@ -117,6 +118,13 @@ impl DialBook {
         for purposes in booked.chain(self.waiting.values_mut()) {
             purposes.retain(|purpose| !matches!(purpose, Purpose::Group(id, _) if *id == group));
         }
+    }
+
+    /// What it holds on the heap, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let waiting = self.waiting.values();
+        let purposes: usize = waiting.map(vec_bytes).sum();
+        map_bytes(&self.dials) + map_bytes(&self.waiting) + purposes
     }
 
     fn fresh_id(&mut self) -> DialId {

@@ -1,5 +1,6 @@
 //! The table of sessions itself: by the driver's slot, by peer, and by what is due next.
 
+use archipelago_core::footprint::{set_bytes, vec_bytes};
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Peer, Time};
 
@@ -32,6 +33,12 @@ impl Sessions {
     /// All sessions, by the driver's slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.table.iter().filter_map(Option::as_deref)
+    }
+
+    /// What the table holds on the heap, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let boxed = self.pairs.len() * size_of::<Session>();
+        vec_bytes(&self.table) + boxed + set_bytes(&self.pairs) + set_bytes(&self.queue)
     }
 
     /// Whether there is none.

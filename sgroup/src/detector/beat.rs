@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::GroupBody;
 use archipelago_core::{Context, Peer, Time};
 
@@ -47,6 +48,10 @@ impl Beats {
     /// Members came, went, or fell under suspicion.
     pub(super) fn on_view_changed(&mut self, now: Time) {
         self.choose_at = self.choose_at.min(now.after(SETTLE));
+    }
+
+    pub(super) const fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.observers)
     }
 
     pub(super) fn next(&self) -> Time {

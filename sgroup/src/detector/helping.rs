@@ -3,6 +3,7 @@
 //! The answer always rests on something heard after the question. At most [`HELPS_MAX`] at once;
 //! beyond, questions are dropped and their askers turn to others.
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::{GroupBody, ProbeOutcome};
 use archipelago_core::{Context, Peer, Time};
 
@@ -26,6 +27,10 @@ struct Help {
 }
 
 impl Helping {
+    pub(super) const fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.0)
+    }
+
     pub(super) fn next(&self) -> Time {
         self.0
             .iter()

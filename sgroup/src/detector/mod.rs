@@ -21,6 +21,7 @@ mod watch;
 
 use std::time::Duration;
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::ProbeOutcome;
 use archipelago_core::{Context, Peer, Time};
 
@@ -282,6 +283,12 @@ impl Detector {
                 self.check(index, around, cx, out, facts);
             }
         }
+    }
+
+    /// What it holds on the heap, votes not counted.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        let tables = self.beats.heap_bytes() + self.watches.heap_bytes();
+        tables + self.helping.heap_bytes() + vec_bytes(&self.cases) + vec_bytes(&self.suspicions)
     }
 
     /// When to call `handle_timeout`. At rest: the next beat or the next look at a member.

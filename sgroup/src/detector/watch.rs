@@ -7,6 +7,7 @@
 //! Deadlines are rechecked lazily against the last sign of life, never moved per message.
 //! Cost: O(1) per heartbeat; O(n) when somebody is admitted or fell silent, O(n²) after deaths.
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::{Peer, Peers, Time};
 
 use crate::Timing;
@@ -51,6 +52,10 @@ impl Watches {
         for watch in &mut self.0 {
             watch.check = check;
         }
+    }
+
+    pub(super) const fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.0)
     }
 
     pub(super) fn next(&self) -> Time {

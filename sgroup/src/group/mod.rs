@@ -24,6 +24,7 @@ mod progress;
 
 use std::sync::Arc;
 
+use archipelago_core::footprint::{Footprint, vec_bytes};
 use archipelago_core::wire::{Charter, GroupBody};
 use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, SignedRecord, Time};
 
@@ -302,6 +303,20 @@ impl Group {
     /// A short hash of the membership: equal at members that agree.
     pub fn view_hash(&self) -> u32 {
         self.view.hash()
+    }
+
+    /// What the group takes, by part: itself and its tables. What is shared (configuration,
+    /// charter, records) is not counted.
+    pub fn footprint(&self) -> Footprint {
+        let mut footprint = Footprint::default();
+        let rest = vec_bytes(&self.asked) + self.sync.heap_bytes();
+        footprint.add("group", size_of::<Self>() + rest);
+        footprint.add("view", self.view.heap_bytes());
+        footprint.add("detector", self.detector.heap_bytes());
+        footprint.add("logs", self.logs.heap_bytes());
+        let join = self.mesh.heap_bytes() + self.seeds.heap_bytes();
+        footprint.add("join", join);
+        footprint
     }
 
     /// The logs of this group's members.

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::{Context, Peer, Time};
 
 use super::back_off;
@@ -148,6 +149,11 @@ impl Mesh {
         self.set_stage(index, Stage::Dialling);
         self.missing[index].due = cx.now.after(ANSWER_TIMEOUT);
         Some(MeshAct::Dial(peer))
+    }
+
+    /// What it holds on the heap.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.missing)
     }
 
     /// When `poll` has something to do.

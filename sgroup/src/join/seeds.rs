@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::RefuseReason;
 use archipelago_core::{Context, NodeRecord, Peer, Time};
 
@@ -203,6 +204,11 @@ impl Seeds {
             seed.stage = Stage::Dialling;
             SeedAct::Dial(index)
         })
+    }
+
+    /// What it holds on the heap.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.0)
     }
 
     /// When `poll` has something to do.

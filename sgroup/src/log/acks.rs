@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::{GroupBody, LogPull, LogUpdate};
 use archipelago_core::{Peer, Time};
 
@@ -169,6 +170,11 @@ impl Sender {
             self.receivers[index] = receiver;
             self.next_due = self.next_due.min(receiver.due);
         }
+    }
+
+    /// Itself, its receivers and what its log weighs.
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + vec_bytes(&self.receivers) + self.log.weight()
     }
 
     /// When to call [`Sender::poll`]; may be early.

@@ -27,6 +27,10 @@ impl History {
         self.0.iter().any(|&(_, known)| known == hash)
     }
 
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<(Time, u32)>()
+    }
+
     /// Forgets what was replaced longer than `age_max` ago.
     pub(super) fn trim(&mut self, now: Time, age_max: Duration) {
         if self.0.is_empty() {

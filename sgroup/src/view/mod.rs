@@ -15,6 +15,7 @@ mod sync;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::Life;
 use archipelago_core::{NodeId, Peer, Time};
 
@@ -214,6 +215,12 @@ impl View {
     pub(crate) fn has_expired(&self, now: Time) -> bool {
         let graves_max = GRAVES_MIN.max(self.present * GRAVES_PER_MEMBER);
         self.graves.len() > graves_max || self.graves.front().is_some_and(|grave| grave.0 <= now)
+    }
+
+    /// What the table holds on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let graves = self.graves.capacity() * size_of::<(Time, Peer)>();
+        vec_bytes(&self.members) + graves + self.history.heap_bytes()
     }
 
     /// When the next tombstone runs out.

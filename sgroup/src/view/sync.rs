@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::{Entry, List};
 use archipelago_core::{Peer, Peers, SignedRecord, Time};
 
@@ -89,6 +90,11 @@ impl Sync {
             asked: now,
         });
         true
+    }
+
+    /// What it holds on the heap.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.differing)
     }
 
     /// The peer is gone.

@@ -15,6 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use archipelago_core::Time;
+use archipelago_core::footprint::vec_bytes;
 
 use occupied::Occupied;
 use pool::{NONE, Pool};
@@ -118,6 +119,13 @@ impl<T> Queue<T> {
     /// How many events wait.
     pub const fn len(&self) -> usize {
         self.len
+    }
+
+    /// What the queue holds on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        let orders = self.current.capacity() + self.far.capacity();
+        let order_bytes = orders * size_of::<Reverse<(Key, u32)>>();
+        self.pool.heap_bytes() + order_bytes + vec_bytes(&self.buckets)
     }
 
     /// Whether nothing waits.

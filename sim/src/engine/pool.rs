@@ -1,5 +1,7 @@
 //! The bodies of pending events: slots that are used again, linked into lists by their owner.
 
+use archipelago_core::footprint::vec_bytes;
+
 use super::Key;
 
 /// The end of a list.
@@ -79,6 +81,11 @@ impl<T> Pool<T> {
     /// Says which slot follows in the list.
     pub(super) fn set_link(&mut self, slot: u32, next: u32) {
         self.slots[slot as usize].next = next;
+    }
+
+    /// What it holds on the heap, the events' own heap not counted.
+    pub(super) const fn heap_bytes(&self) -> usize {
+        vec_bytes(&self.slots)
     }
 
     /// Most events that were ever pending.

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use archipelago_core::footprint::{Footprint, map_bytes, set_bytes, vec_bytes};
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{Boot, Crypto, NodeId, Rng, Time};
 use archipelago_router::{Command, ConfigError, Node, NodeConfig, Output, Refused, SessionEvent};
@@ -201,6 +202,17 @@ impl Host {
             result = node.handle_command(command, now, out);
         });
         result
+    }
+
+    /// What this node takes, by part: its machine, and this driver's own.
+    pub(crate) fn footprint(&self) -> Footprint {
+        let mut footprint = self.node.as_ref().map(|node| node.footprint());
+        let footprint = footprint.get_or_insert_default();
+        let inbox = vec_bytes(&self.inbox) + vec_bytes(&self.activities);
+        let tables = map_bytes(&self.dials) + map_bytes(&self.peers) + set_bytes(&self.dirty);
+        footprint.add("host", size_of::<Self>() + inbox + tables);
+        footprint.add("transport", self.sessions.heap_bytes());
+        std::mem::take(footprint)
     }
 
     /// The boot that the running process goes by.

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use archipelago_core::channel::Frame;
+use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Boot, Time};
 use archipelago_router::DialId;
@@ -140,6 +141,12 @@ impl Sessions {
         self.iter()
             .filter(|(_, end)| end.peer == peer)
             .find_map(|(session, end)| Some((session, end.attached?)))
+    }
+
+    /// What the table holds on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let extras = self.iter().filter(|(_, end)| end.extra.is_some()).count();
+        vec_bytes(&self.slots) + vec_bytes(&self.free) + extras * size_of::<Extra>()
     }
 
     fn grow(&mut self) -> u32 {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use archipelago_core::GroupId;
+use archipelago_core::footprint::Footprint;
 use archipelago_core::wire::SessionId;
 use archipelago_router::{Node, NodeConfig};
 
@@ -99,6 +100,17 @@ impl World {
         tally.signed = self.crypto.signed.load(Ordering::Relaxed);
         tally.verified = self.crypto.verified.load(Ordering::Relaxed);
         tally
+    }
+
+    /// What all nodes and the queue of events take, by part. Shared records, groups'
+    /// configurations and the allocator's own are the rest up to the resident set.
+    pub fn footprint(&self) -> Footprint {
+        let mut footprint = Footprint::default();
+        for host in &self.hosts {
+            footprint.merge(&host.footprint());
+        }
+        footprint.add("events", self.net.queue.heap_bytes());
+        footprint
     }
 
     /// How many events wait in the queue.

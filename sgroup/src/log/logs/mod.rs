@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use archipelago_core::footprint::{map_bytes, vec_bytes};
 use archipelago_core::wire::{LogMark, LogPull, LogUpdate};
 use archipelago_core::{Boot, Context, Era, Peer, Time};
 
@@ -303,6 +304,18 @@ impl Logs {
     /// The replica of a member's log.
     pub fn peer(&self, owner: Peer) -> Option<&PeerLog> {
         self.search(owner).ok().map(|index| &self.peers[index])
+    }
+
+    /// What the logs hold on the heap, about; keys and values are counted as their owners limit
+    /// them.
+    pub fn heap_bytes(&self) -> usize {
+        let own = self.own.as_ref().map_or(0, |own| own.heap_bytes());
+        let peers: usize = self.peers.iter().map(PeerLog::heap_bytes).sum();
+        let repair = self
+            .repair
+            .as_ref()
+            .map_or(0, |repair| size_of::<Repair>() + map_bytes(&repair.pulls));
+        own + vec_bytes(&self.peers) + peers + repair
     }
 
     /// Whether everything is here that the member said it has written.

@@ -79,6 +79,11 @@ impl OwnLog {
         self.era = era;
     }
 
+    /// Bytes of the live keys and values, with an allowance for each entry.
+    pub const fn weight(&self) -> usize {
+        self.bytes
+    }
+
     /// The value of `key`.
     pub fn get(&self, key: &[u8]) -> Option<&Bytes> {
         self.entries.get(key)?.value.as_ref()

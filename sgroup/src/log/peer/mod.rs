@@ -91,6 +91,13 @@ impl PeerLog {
         self.data.as_ref().map_or(0, |data| data.head)
     }
 
+    /// What it holds on the heap; nothing while it is empty.
+    pub fn heap_bytes(&self) -> usize {
+        self.data
+            .as_ref()
+            .map_or(0, |data| size_of::<Replica>() + data.bytes)
+    }
+
     /// The value of `key`.
     pub fn get(&self, key: &[u8]) -> Option<&Bytes> {
         Some(&self.data.as_ref()?.entries.get(key)?.value)

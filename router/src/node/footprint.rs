@@ -1,0 +1,33 @@
+//! How many bytes an idle node takes, by part.
+//!
+//! For inspection: it changes nothing and no protocol reads it. Source of the aim: DESIGN section
+//! 11, 160 bytes for each end of a session with everything included.
+
+use archipelago_core::footprint::{Footprint, map_bytes, set_bytes};
+
+use super::Node;
+use super::work::Work;
+
+impl Node {
+    /// What this node takes, by part. What nodes of one process share (records, configurations of
+    /// groups, charters) is not counted.
+    pub fn footprint(&self) -> Footprint {
+        let mut footprint = Footprint::default();
+        let work = self.work.capacity() * size_of::<Work>();
+        let rest = map_bytes(&self.groups) + set_bytes(&self.waiting) + work;
+        footprint.add("node", size_of::<Self>() + rest);
+        footprint.add("peers", self.base.peers.heap_bytes());
+        footprint.add("sessions", self.sessions.heap_bytes());
+        let dials = self.dials.heap_bytes() + self.detours.heap_bytes();
+        footprint.add("dials and detours", dials);
+        footprint.add("pulse", self.pulse.heap_bytes());
+        footprint.add("on demand", self.on_demand.heap_bytes());
+        footprint.add("reflect", self.reflect.heap_bytes());
+        footprint.add("look-ups", self.lookups.heap_bytes());
+        footprint.add("forward", self.forward.heap_bytes());
+        for group in self.groups.values() {
+            footprint.merge(&group.footprint());
+        }
+        footprint
+    }
+}
