@@ -16,6 +16,7 @@
 pub mod check;
 mod engine;
 mod event;
+pub mod formats;
 mod frames;
 mod host;
 mod link;
@@ -26,6 +27,7 @@ mod random;
 pub mod tally;
 pub mod topology;
 pub mod trace;
+pub mod underlay;
 mod world;
 
 pub use engine::{Due, Key, Queue};
@@ -34,4 +36,5 @@ pub use link::{LinkProfile, LinkState, Links};
 pub use observe::{Observation, Observed};
 pub use random::Random;
 pub use trace::Trace;
+pub use underlay::Underlay;
 pub use world::{NodeIx, World, WorldConfig};

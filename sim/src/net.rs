@@ -37,6 +37,14 @@ pub(crate) struct Net {
     pub(crate) dials: u64,
 }
 
+fn links(config: &WorldConfig) -> Links {
+    let mut links = Links::new(config.link.clone());
+    if let Some(underlay) = &config.underlay {
+        links.set_underlay(underlay.clone());
+    }
+    links
+}
+
 impl Net {
     pub(crate) fn new(config: &WorldConfig) -> Self {
         Self {
@@ -44,7 +52,7 @@ impl Net {
             seed: config.seed,
             nodes: 0,
             queue: Queue::default(),
-            links: Links::new(config.link.clone()),
+            links: links(config),
             timer_slack: config.timer_slack,
             dial_timeout: config.dial_timeout,
             transport_timeout: config.transport_timeout,

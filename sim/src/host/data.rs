@@ -15,6 +15,7 @@ use super::Host;
 use super::outputs::direct;
 use crate::event::{Body, Event};
 use crate::frames;
+use crate::link::occupancy;
 use crate::names;
 use crate::net::Net;
 use crate::observe::Observation;
@@ -215,9 +216,9 @@ impl Host {
     fn socket_room(&self, session: SessionId, net: &Net) -> Option<Time> {
         let end = self.sessions.get(session)?;
         let busy_until = end.extra.as_ref()?.busy_until;
-        let profile = net.links.profile(self.ix, end.peer);
+        let bandwidth = net.links.bandwidth(self.ix, end.peer)?;
         let backlog = busy_until.since(net.now);
-        let room = profile.occupancy(WRITE_BYTES_MAX);
+        let room = occupancy(WRITE_BYTES_MAX, bandwidth);
         (backlog > room).then(|| net.now.after(backlog - room))
     }
 

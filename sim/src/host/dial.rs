@@ -1,7 +1,8 @@
 //! Dials: an address is tried after the other until one answers with the right key.
 //!
 //! An open session takes the dialler one round trip and the dialled one and a half. A crashed
-//! process refuses after a round trip, a stopped one leaves the dial hanging, a cut swallows it.
+//! process refuses after a round trip, a stopped one leaves the dial hanging, a cut swallows it, and
+//! so does the address translator of a node that cannot be dialled.
 
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ impl Host {
     /// Nobody listens here.
     pub(super) fn refuse(&mut self, source: u32, theirs: SessionId, net: &mut Net) {
         if net.links.state(self.ix, source) == LinkState::Up {
-            let delay = net.links.profile(self.ix, source).delay(&mut self.random);
+            let delay = net.links.delay(self.ix, source, net.now, &mut self.random);
             let event = Event::Refused { session: theirs };
             self.push(net.now.after(delay), source, event, net);
         }
@@ -161,8 +162,9 @@ impl Host {
         self.dials.insert(session, pending);
         let timeout = net.now.after(net.dial_timeout);
         self.push(timeout, self.ix, Event::DialTimeout { session }, net);
-        if net.links.state(self.ix, target) == LinkState::Up {
-            let delay = net.links.profile(self.ix, target).delay(&mut self.random);
+        let is_heard = net.links.is_dialable(target);
+        if is_heard && net.links.state(self.ix, target) == LinkState::Up {
+            let delay = net.links.delay(self.ix, target, net.now, &mut self.random);
             self.push(net.now.after(delay), target, Event::Syn { session }, net);
         }
         session

@@ -12,7 +12,7 @@ use archipelago_router::SessionEvent;
 use super::Host;
 use super::sessions::{End, Stage};
 use crate::event::{Body, Event};
-use crate::link::LinkState;
+use crate::link::{LinkState, occupancy};
 use crate::net::Net;
 
 /// What a packet costs on the link beyond its message.
@@ -129,7 +129,7 @@ impl Host {
         net: &mut Net,
     ) {
         if net.links.state(self.ix, source) == LinkState::Up {
-            let delay = net.links.profile(self.ix, source).delay(&mut self.random);
+            let delay = net.links.delay(self.ix, source, net.now, &mut self.random);
             let event = Event::Packet {
                 from: ours,
                 to: theirs,
@@ -202,17 +202,17 @@ impl Host {
             return;
         };
         let Some(to) = end.remote else { return };
-        let profile = net.links.profile(self.ix, end.peer);
         let mut departure = net.now.after(wait);
-        if profile.bandwidth.is_some() {
-            let occupancy = profile.occupancy(bytes + PACKET_OVERHEAD);
+        if let Some(bandwidth) = net.links.bandwidth(self.ix, end.peer) {
+            let occupancy = occupancy(bytes + PACKET_OVERHEAD, bandwidth);
             let extra = end.extra.get_or_insert_default();
             departure = departure.max(extra.busy_until).after(occupancy);
             extra.busy_until = departure;
         }
-        let arrival = departure
-            .after(profile.delay(&mut self.random))
-            .max(end.last_arrival);
+        let delay = net
+            .links
+            .delay(self.ix, end.peer, departure, &mut self.random);
+        let arrival = departure.after(delay).max(end.last_arrival);
         end.last_arrival = arrival;
         let peer = end.peer;
         let event = Event::Packet {

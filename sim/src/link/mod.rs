@@ -1,15 +1,25 @@
 //! What lies between two nodes: latency, jitter, loss, bandwidth, and whether anything gets through.
 //!
-//! A link has two directions with a state each. Loss is a delay: sessions are reliable, so a lost
-//! packet arrives later, as the sender's transport would send it again. A cut direction carries
-//! nothing; the sender's session holds what it has and breaks after the transport's time-out.
-//! Cost: nothing per packet while every link is up and has the default profile; else O(log n).
+//! A link has two directions with a state each. Its figures come from a profile of its own, else
+//! from the world's [`Underlay`], else from the profile of all links. Loss is a delay: sessions are
+//! reliable, so a lost packet arrives later, as the sender's transport would send it again. A cut
+//! direction carries nothing; the sender's session holds what it has and breaks after the
+//! transport's time-out.
+//! Cost: nothing per packet while every link is up and has no profile of its own; else O(log n).
 
+pub(crate) mod loss;
 mod profile;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use archipelago_core::Time;
 
 pub use profile::LinkProfile;
+pub(crate) use profile::occupancy;
+
+use crate::random::Random;
+use crate::underlay::Underlay;
 
 /// How one direction of a link is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +37,7 @@ pub enum LinkState {
 #[derive(Debug)]
 pub struct Links {
     default: LinkProfile,
+    underlay: Option<Underlay>,
     profiles: BTreeMap<(u32, u32), LinkProfile>,
     states: BTreeMap<(u32, u32), LinkState>,
     /// On which side of a partition a node is; nodes that are not listed reach all sides.
@@ -38,18 +49,55 @@ impl Links {
     pub const fn new(default: LinkProfile) -> Self {
         Self {
             default,
+            underlay: None,
             profiles: BTreeMap::new(),
             states: BTreeMap::new(),
             sides: BTreeMap::new(),
         }
     }
 
-    /// The profile of the direction from `from` to `to`.
-    pub fn profile(&self, from: u32, to: u32) -> &LinkProfile {
-        if self.profiles.is_empty() {
-            return &self.default;
+    /// How long the next packet from `from` to `to` is under way when it leaves at `now`,
+    /// retransmissions included.
+    pub fn delay(&self, from: u32, to: u32, now: Time, random: &mut Random) -> Duration {
+        match (self.own_profile(from, to), &self.underlay) {
+            (Some(profile), _) => profile.delay(random),
+            (None, Some(underlay)) => underlay.delay(from, to, now, random),
+            (None, None) => self.default.delay(random),
         }
-        self.profiles.get(&(from, to)).unwrap_or(&self.default)
+    }
+
+    /// No packet is under way for less than this, at least 1 µs. Holds until a profile or the
+    /// underlay changes.
+    pub fn latency_min(&self) -> Duration {
+        let common = match &self.underlay {
+            Some(underlay) => underlay.latency_min(),
+            None => self.default.latency,
+        };
+        let own = self.profiles.values().map(|profile| profile.latency);
+        let least = own.fold(common, Duration::min);
+        least.max(Duration::from_micros(1))
+    }
+
+    /// Bytes per second from `from` to `to`; `None` is unlimited.
+    pub fn bandwidth(&self, from: u32, to: u32) -> Option<u64> {
+        match (self.own_profile(from, to), &self.underlay) {
+            (Some(profile), _) => profile.bandwidth,
+            (None, Some(underlay)) => underlay.bandwidth(from, to),
+            (None, None) => self.default.bandwidth,
+        }
+    }
+
+    /// Whether others can dial this node.
+    pub fn is_dialable(&self, node: u32) -> bool {
+        let underlay = self.underlay.as_ref();
+        underlay.is_none_or(|underlay| underlay.is_dialable(node))
+    }
+
+    fn own_profile(&self, from: u32, to: u32) -> Option<&LinkProfile> {
+        if self.profiles.is_empty() {
+            return None;
+        }
+        self.profiles.get(&(from, to))
     }
 
     /// Whether packets from `from` get through to `to`.
@@ -70,8 +118,12 @@ impl Links {
 
     /// Whether any link has a bandwidth, so that the length of packets matters.
     pub fn is_shaped(&self) -> bool {
-        let mut profiles = self.profiles.values();
-        self.default.bandwidth.is_some() || profiles.any(|profile| profile.bandwidth.is_some())
+        let common = match &self.underlay {
+            Some(underlay) => underlay.is_shaped(),
+            None => self.default.bandwidth.is_some(),
+        };
+        let mut own = self.profiles.values();
+        common || own.any(|profile| profile.bandwidth.is_some())
     }
 
     /// Whether packets get through both ways.
@@ -79,9 +131,15 @@ impl Links {
         self.state(a, b) == LinkState::Up && self.state(b, a) == LinkState::Up
     }
 
-    /// Changes the profile of every link that has none of its own.
-    pub const fn set_default(&mut self, profile: LinkProfile) {
+    /// Changes the profile of every link that has none of its own; an underlay is gone.
+    pub fn set_default(&mut self, profile: LinkProfile) {
         self.default = profile;
+        self.underlay = None;
+    }
+
+    /// Puts every link that has no profile of its own on this underlay.
+    pub fn set_underlay(&mut self, underlay: Underlay) {
+        self.underlay = Some(underlay);
     }
 
     /// Gives the link between `a` and `b` a profile of its own, both ways.

@@ -1,18 +1,9 @@
 //! The figures of one direction of a link, and the delay that a packet has on it.
-//!
-//! A lost packet is sent again after a tail-loss probe (RFC 8985 section 7: two round trips), and
-//! from then on after a time-out of at least 200 ms that doubles (RFC 6298 sections 2.4 and 5.5) up
-//! to 1.6 s: a session that goes on sending is told by selective acknowledgements what is missing
-//! (RFC 6675), so its wait does not double for ever.
 
 use std::time::Duration;
 
+use super::loss;
 use crate::random::Random;
-
-/// The longest wait for the next attempt.
-const TIMEOUT_MAX: Duration = Duration::from_millis(1_600);
-/// Times a packet is lost in a row before the simulator lets it pass.
-const LOSSES_MAX: u32 = 12;
 
 /// Latency, jitter, loss and bandwidth of one direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,38 +50,23 @@ impl LinkProfile {
     pub fn delay(&self, random: &mut Random) -> Duration {
         let mut delay = random.duration(self.latency, self.latency + self.jitter);
         if self.loss_millionths > 0 {
-            delay += self.losses(random);
+            let probe = (self.latency + self.jitter) * 4;
+            delay += loss::retransmission(self.loss_millionths, probe, random);
         }
         delay
     }
 
     /// How long `bytes` occupy the link.
     pub fn occupancy(&self, bytes: usize) -> Duration {
-        match self.bandwidth {
-            Some(rate) if rate > 0 => {
-                Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / rate)
-            }
-            _ => Duration::ZERO,
-        }
+        let rate = self.bandwidth.filter(|&rate| rate > 0);
+        rate.map_or(Duration::ZERO, |rate| occupancy(bytes, rate))
     }
+}
 
-    fn losses(&self, random: &mut Random) -> Duration {
-        let probe = (self.latency + self.jitter) * 4;
-        let mut timeout = (probe * 2).max(Duration::from_millis(200));
-        let mut waited = Duration::ZERO;
-        for loss in 0..LOSSES_MAX {
-            if !random.chance(self.loss_millionths) {
-                break;
-            }
-            if loss == 0 {
-                waited += probe;
-            } else {
-                waited += timeout;
-                timeout = (timeout * 2).min(TIMEOUT_MAX.max(probe));
-            }
-        }
-        waited
-    }
+/// How long `bytes` occupy a link of so many bytes per second.
+pub(crate) fn occupancy(bytes: usize, bandwidth: u64) -> Duration {
+    let micros = (bytes as u64).saturating_mul(1_000_000) / bandwidth.max(1);
+    Duration::from_micros(micros)
 }
 
 #[cfg(test)]
@@ -120,10 +96,6 @@ mod tests {
 
     #[test]
     fn bandwidth_is_time_per_byte() {
-        let profile = LinkProfile {
-            bandwidth: Some(12_500_000),
-            ..LinkProfile::default()
-        };
-        assert_eq!(profile.occupancy(300_000), Duration::from_millis(24));
+        assert_eq!(occupancy(300_000, 12_500_000), Duration::from_millis(24));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use archipelago_core::channel::ChannelConfig;
 
 use crate::link::LinkProfile;
+use crate::underlay::Underlay;
 
 /// Everything that a run depends on, beside the verbs.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct WorldConfig {
     pub seed: u64,
     /// Every link that has no profile of its own.
     pub link: LinkProfile,
+    /// What every link that has no profile of its own lies on, in place of `link`. Default none.
+    pub underlay: Option<Underlay>,
     /// A timer fires up to this late. Default 1 ms, as operating systems do.
     pub timer_slack: Duration,
     /// A dial that gets no answer fails after this. Default 3 s.
@@ -36,6 +39,7 @@ impl WorldConfig {
         Self {
             seed,
             link: LinkProfile::default(),
+            underlay: None,
             timer_slack: Duration::from_millis(1),
             dial_timeout: Duration::from_secs(3),
             transport_timeout: Duration::from_secs(20),

@@ -10,6 +10,7 @@ use super::{NodeIx, World};
 use crate::host::ProcessState;
 use crate::link::{LinkProfile, LinkState};
 use crate::observe::Observation;
+use crate::underlay::Underlay;
 
 impl World {
     /// Starts a node's process, which joins its configured groups.
@@ -103,7 +104,12 @@ impl World {
         self.release_held();
     }
 
-    /// Changes every link that has no profile of its own.
+    /// Puts every link that has no profile of its own on another underlay.
+    pub fn set_underlay(&mut self, underlay: Underlay) {
+        self.net.links.set_underlay(underlay);
+    }
+
+    /// Changes every link that has no profile of its own; an underlay is gone.
     pub fn set_links(&mut self, profile: LinkProfile) {
         self.net.links.set_default(profile);
     }
