@@ -12,6 +12,13 @@ pub struct ReflectConfig {
     pub clusters_max: usize,
     /// Least time between two own rows, but for withdrawals. Default 200 ms.
     pub damping: Duration,
+    /// The same where others need not act on it: sizes, and reflectors whom enough others
+    /// confirm. Default 3 s: while a backbone of r reflectors forms, each comes up to r − 1 others
+    /// that would all sign and flood a row for it.
+    pub damping_slow: Duration,
+    /// Reflectors of a group that tell of a newcomer after `damping`, the others after
+    /// `damping_slow`. Default 2: one confirms its edge, and one may be lost.
+    pub confirmers: usize,
     /// Between two own rows when nothing changed, ± 20 %. Default 60 s.
     pub refresh: Duration,
     /// A row not renewed for so long is forgotten. Default 180 s: three refreshes.
@@ -24,8 +31,10 @@ pub struct ReflectConfig {
     /// Departed members remembered per group, to tell `Gone` from never there. Default 256; at
     /// the limit the oldest is forgotten.
     pub gone_max: usize,
-    /// Routes are told to watchers when the map was quiet for this long. Default 10 ms.
+    /// Routes are told to watchers this long after the map changed. Default 10 ms.
     pub settle: Duration,
+    /// Least time between two tellings: each is a search of the whole map. Default 200 ms.
+    pub settle_pace: Duration,
 }
 
 impl Default for ReflectConfig {
@@ -34,12 +43,15 @@ impl Default for ReflectConfig {
             rows_max: 1_024,
             clusters_max: 32,
             damping: Duration::from_millis(200),
+            damping_slow: Duration::from_secs(3),
+            confirmers: 2,
             refresh: Duration::from_secs(60),
             expiry: Duration::from_secs(180),
             digest_period: Duration::from_secs(10),
             repair_after: Duration::from_secs(5),
             gone_max: 256,
             settle: Duration::from_millis(10),
+            settle_pace: Duration::from_millis(200),
         }
     }
 }

@@ -105,10 +105,11 @@ pub struct Reflect {
     counters: ReflectCounters,
     /// Made when read after a change.
     routes: OnceCell<BTreeMap<GroupId, Reached>>,
-    /// How often what readers see of routes may have changed.
+    /// How often readers were told to look at the routes again.
     changes: u64,
     announced: BTreeSet<GroupId>,
     announce_at: Option<Time>,
+    announced_at: Option<Time>,
     tick_at: Option<Time>,
     /// The neighbour that got the last digest in turn.
     digested: Peer,
@@ -137,6 +138,7 @@ impl Reflect {
             changes: 0,
             announced: BTreeSet::new(),
             announce_at: None,
+            announced_at: None,
             tick_at: None,
             digested: Peer(u32::MAX),
         }
@@ -180,7 +182,7 @@ impl Reflect {
         out: &mut ReflectOutputs,
     ) {
         let id = cx.peers.get(peer).map(|state| state.id);
-        self.note_reflector(peer);
+        self.note_reflector(peer, cx.now);
         match (change, id) {
             (MemberChange::Up(roles), Some(id)) => {
                 let reflects = roles.contains(Roles::REFLECTOR);
@@ -192,7 +194,7 @@ impl Reflect {
                 self.groups.remove(group, peer, id, gone_max);
             }
         }
-        self.note_reflector(peer);
+        self.note_reflector(peer, cx.now);
         if !self.is_active {
             return;
         }
@@ -209,7 +211,7 @@ impl Reflect {
         cx: &mut Context<'_>,
         out: &mut ReflectOutputs,
     ) {
-        self.note_reflector(peer);
+        self.note_reflector(peer, cx.now);
         if self.on_adjacency(peer, cx, out) {
             self.on_map_change(cx.now);
             self.on_local_change(cx, out);
@@ -223,7 +225,7 @@ impl Reflect {
         cx: &mut Context<'_>,
         out: &mut ReflectOutputs,
     ) {
-        self.note_reflector(peer);
+        self.note_reflector(peer, cx.now);
         if self.drop_adjacent(peer) {
             self.on_map_change(cx.now);
             self.on_local_change(cx, out);
@@ -276,8 +278,7 @@ impl Reflect {
             self.on_tick(cx, out);
         }
         if self.announce_at.is_some_and(|due_at| due_at <= cx.now) {
-            self.announce_at = None;
-            self.announce(out);
+            self.announce(cx.now, out);
         }
     }
 
@@ -305,7 +306,7 @@ impl Reflect {
             return;
         }
         let desired = self.own_groups();
-        if self.origin.plan(&desired, cx.now, &self.config) {
+        if self.origin.plan(&desired, self.me, cx.now, &self.config) {
             let row = self.origin.publish(desired, &self.config, cx);
             self.flood_own(row, cx, out);
         }
@@ -351,22 +352,31 @@ impl Reflect {
 
     /// A reflector of this node's groups came, went, or can be reached or not: readers of
     /// [`Reflect::routes`] see it, whether the map changed or not.
-    fn note_reflector(&mut self, peer: Peer) {
+    fn note_reflector(&mut self, peer: Peer, now: Time) {
         if self.groups.is_reflector(peer) {
-            self.changes += 1;
+            self.announce_soon(now);
         }
     }
 
     /// The map may read differently from now on.
     fn on_map_change(&mut self, now: Time) {
         self.routes.take();
-        self.changes += 1;
-        if self.announce_at.is_none() {
-            self.announce_at = Some(now.after(self.config.settle));
-        }
+        self.announce_soon(now);
     }
 
-    fn announce(&mut self, out: &mut ReflectOutputs) {
+    /// While one change follows another, watchers look at the map at the configured pace.
+    fn announce_soon(&mut self, now: Time) {
+        let settled = now.after(self.config.settle);
+        let paced = self
+            .announced_at
+            .map_or(Time::START, |at| at.after(self.config.settle_pace));
+        self.announce_at.get_or_insert(settled.max(paced));
+    }
+
+    fn announce(&mut self, now: Time, out: &mut ReflectOutputs) {
+        self.announce_at = None;
+        self.announced_at = Some(now);
+        self.changes += 1;
         let known: BTreeSet<GroupId> = self.reachable();
         let lost = self.announced.difference(&known);
         out.extend(lost.map(|&group| ReflectOutput::RouteDown(group)));

@@ -1,14 +1,19 @@
 //! This reflector's own row: when it is due, and its rising numbers.
 //!
-//! Damped: at most one row per damping time, with the newest state; but what is withdrawn is told
-//! at once, since others send there until they hear. A size alone is told when it is an eighth off.
+//! Damped by what others lose by waiting. What is withdrawn is told at once, since others send
+//! there until they hear. A group, and a reflector that this one is to confirm, wait for one damping
+//! time; what enough others confirm, and a size that is an eighth off, for the slow one. A row always
+//! says the newest state.
+//! Source: route flap damping (RFC 2439) for the idea that the originator waits; the rest is ours.
+//! Cost: while r reflectors of a group come up, 1 to 3 rows each, and one per slow damping time.
 
 use std::sync::Arc;
 
 use archipelago_core::wire::{List, Row, RowGroup, SignedRow};
-use archipelago_core::{Boot, Context, Time};
+use archipelago_core::{Boot, Context, NodeId, Time};
 
 use super::{CO_REFLECTORS_MAX, ReflectConfig};
+use crate::routes::pair_hash;
 
 /// The originator's state.
 #[derive(Debug)]
@@ -60,19 +65,36 @@ impl Origin {
     }
 
     /// Whether the state `desired` is to be told now; if later, [`Origin::poll_timeout`] says when.
-    pub(super) fn plan(&mut self, desired: &[RowGroup], now: Time, config: &ReflectConfig) -> bool {
-        if !is_worth_telling(&self.published, desired) {
-            self.due_at = None;
-            return false;
+    pub(super) fn plan(
+        &mut self,
+        desired: &[RowGroup],
+        me: NodeId,
+        now: Time,
+        config: &ReflectConfig,
+    ) -> bool {
+        let wait = match self.urgency(desired, me, config.confirmers) {
+            Urgency::Nothing => {
+                self.due_at = None;
+                return false;
+            }
+            Urgency::Now => return true,
+            Urgency::Soon => config.damping,
+            Urgency::Slow => config.damping_slow,
+        };
+        let ready_at = self.published_at.map_or(now, |earlier| earlier.after(wait));
+        self.due_at = (ready_at > now).then_some(ready_at);
+        ready_at <= now
+    }
+
+    fn urgency(&self, desired: &[RowGroup], me: NodeId, confirmers: usize) -> Urgency {
+        if is_withdrawal(&self.published, desired) {
+            return Urgency::Now;
         }
-        let ready_at = self
-            .published_at
-            .map_or(now, |earlier| earlier.after(config.damping));
-        if ready_at <= now || is_withdrawal(&self.published, desired) {
-            return true;
-        }
-        self.due_at = Some(ready_at);
-        false
+        let of = |new: &RowGroup| {
+            let old = self.published.iter().find(|old| old.group == new.group);
+            old.map_or(Urgency::Soon, |old| urgency_of(old, new, me, confirmers))
+        };
+        desired.iter().map(of).max().unwrap_or(Urgency::Nothing)
     }
 
     /// The next row, signed; says `desired`.
@@ -109,14 +131,39 @@ impl Origin {
     }
 }
 
-fn is_worth_telling(published: &[RowGroup], desired: &[RowGroup]) -> bool {
-    let is_same = |(old, new): (&RowGroup, &RowGroup)| {
-        old.group == new.group
-            && old.closed == new.closed
-            && old.reflectors == new.reflectors
-            && old.size.abs_diff(new.size) <= old.size / 8
-    };
-    published.len() != desired.len() || !published.iter().zip(desired).all(is_same)
+/// How long a change may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    /// There is none.
+    Nothing,
+    /// Nobody acts on it.
+    Slow,
+    /// Others wait for it.
+    Soon,
+    /// Others act wrongly until they hear.
+    Now,
+}
+
+/// Of what a group gained, nothing being withdrawn.
+fn urgency_of(old: &RowGroup, new: &RowGroup, me: NodeId, confirmers: usize) -> Urgency {
+    let newcomers = new.reflectors.iter();
+    let mut newcomers = newcomers.filter(|one| !old.reflectors.contains(one));
+    if old.closed != new.closed || newcomers.any(|&one| confirms(me, one, new, confirmers)) {
+        Urgency::Soon
+    } else if old.reflectors != new.reflectors || old.size.abs_diff(new.size) > old.size / 8 {
+        Urgency::Slow
+    } else {
+        Urgency::Nothing
+    }
+}
+
+/// Whether this node is among the first of the group's reflectors, by a hash that all of them know,
+/// to confirm a newcomer.
+fn confirms(me: NodeId, newcomer: NodeId, group: &RowGroup, confirmers: usize) -> bool {
+    let mine = (pair_hash(newcomer, me), me);
+    let others = group.reflectors.iter().filter(|other| **other != newcomer);
+    let earlier = others.filter(|other| (pair_hash(newcomer, **other), **other) < mine);
+    earlier.take(confirmers).count() < confirmers
 }
 
 /// Whether something that was published is no longer so.
@@ -131,4 +178,66 @@ fn is_withdrawal(published: &[RowGroup], desired: &[RowGroup]) -> bool {
 fn lost_reflector(old: &RowGroup, new: &RowGroup) -> bool {
     new.reflectors.len() < CO_REFLECTORS_MAX
         && old.reflectors.iter().any(|r| !new.reflectors.contains(r))
+}
+
+#[cfg(test)]
+mod tests {
+    use archipelago_core::{GroupId, ToyCrypto};
+
+    use super::*;
+
+    fn node(number: u64) -> NodeId {
+        ToyCrypto::new(number).id()
+    }
+
+    fn of(size: u32, reflectors: &[u64]) -> RowGroup {
+        RowGroup {
+            group: GroupId::new("realm", "g"),
+            size,
+            closed: false,
+            reflectors: List::truncated(reflectors.iter().map(|&number| node(number))),
+        }
+    }
+
+    #[test]
+    fn two_of_ten_confirm_a_newcomer_soon_and_the_others_slowly() {
+        let all: Vec<u64> = (0..10).collect();
+        let urgency = |me: u64, newcomer: u64| {
+            let others: Vec<u64> = all.iter().copied().filter(|&other| other != me).collect();
+            let with: Vec<u64> = others.iter().copied().chain([newcomer]).collect();
+            urgency_of(&of(20, &others), &of(20, &with), node(me), 2)
+        };
+        for newcomer in 20..30 {
+            let soon = all
+                .iter()
+                .filter(|&&me| urgency(me, newcomer) == Urgency::Soon);
+            assert_eq!(soon.count(), 2, "newcomer {newcomer}");
+            assert!(all.iter().all(|&me| urgency(me, newcomer) >= Urgency::Slow));
+        }
+    }
+
+    #[test]
+    fn a_size_alone_waits_for_the_slow_time_and_a_withdrawal_for_none() {
+        let config = ReflectConfig::default();
+        let told_at = Time::from_micros(1_000_000);
+        let mut origin = Origin::new(Boot(1));
+        origin.published = vec![of(20, &[1, 2])];
+        origin.published_at = Some(told_at);
+        let mut plan = |desired: &[RowGroup], now| {
+            let is_now = origin.plan(desired, node(0), now, &config);
+            (is_now, origin.due_at)
+        };
+        let soon = told_at.after(config.damping);
+        let slow = told_at.after(config.damping_slow);
+        assert_eq!(
+            plan(&[of(22, &[1, 2])], told_at),
+            (false, None),
+            "an eighth"
+        );
+        assert_eq!(plan(&[of(23, &[1, 2])], soon), (false, Some(slow)));
+        assert_eq!(plan(&[of(23, &[1, 2])], slow), (true, None));
+        assert_eq!(plan(&[of(23, &[1, 2, 3])], told_at), (false, Some(soon)));
+        assert!(plan(&[of(23, &[1])], told_at).0, "withdrawn");
+        assert!(plan(&[], told_at).0, "withdrawn");
+    }
 }

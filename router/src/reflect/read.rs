@@ -33,7 +33,7 @@ impl Reflect {
         routes
     }
 
-    /// Rises when [`Reflect::routes`] may read differently.
+    /// Rises when [`Reflect::routes`] may read differently, shortly after it does.
     pub const fn changes(&self) -> u64 {
         self.changes
     }

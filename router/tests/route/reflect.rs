@@ -122,6 +122,27 @@ fn changes_are_damped_and_withdrawals_are_not() {
 }
 
 #[test]
+fn watchers_look_again_soon_after_a_change_and_then_at_their_pace() {
+    let (mut bench, mut reflect, near) = bridge();
+    let mut out = Vec::new();
+    let mut looks = Vec::new();
+    let start = bench.now;
+    for seq in 2..62 {
+        let heard = row(1, seq, &[(1, &[0]), (100 + seq, &[])]);
+        reflect.handle_row(near, heard, List::new(), 0, &mut bench.cx(), &mut out);
+        let before = reflect.changes();
+        bench.pass(10);
+        reflect.handle_timeout(&mut bench.cx(), &mut out);
+        if reflect.changes() != before {
+            looks.push(bench.now.since(start).as_millis());
+        }
+    }
+    assert_eq!(looks, [10, 210, 410]);
+    let ups = |group| out.contains(&ReflectOutput::RouteUp(group));
+    assert!(ups(group(102)) && ups(group(122)) && !ups(group(103)));
+}
+
+#[test]
 fn a_newer_row_is_passed_on_once_and_not_back_into_its_group() {
     let (mut bench, mut reflect, near) = bridge();
     let mut out = Vec::new();
