@@ -24,6 +24,7 @@ mod names;
 mod net;
 mod observe;
 mod random;
+pub mod scenario;
 pub mod tally;
 pub mod topology;
 pub mod trace;

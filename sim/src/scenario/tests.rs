@@ -1,0 +1,243 @@
+//! What a user of scenario files meets: golden refusals, and that nothing makes the reader panic.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const FULL: &str = r#"
+name = "everything"
+about = "every table there is"
+seed = 7
+duration = "60s"
+form_within = "30s"
+start = "joined"
+
+[topology]
+shape = "backbone"
+groups = 6
+size = 10
+reflectors = 2
+
+[underlay]
+latency = "5ms"
+loss_percent = 0.5
+regions = ["eu", "us"]
+
+[underlay.between]
+latency = "80ms"
+
+[node]
+idle_timeout = "10s"
+
+[[workload]]
+between = "across"
+targets = "zipf"
+exponent = 1.2
+pairs = 30
+messages = 100
+every = "200ms"
+
+[[workload]]
+at = "5s"
+between = "within"
+pairs = 5
+messages = 10
+every = "0s"
+bursts = 3
+bursts_every = "2s"
+
+[[fault]]
+kind = "partition"
+at = "10s"
+lasting = "15s"
+region = "eu"
+one_way = true
+
+[[fault]]
+kind = "crash"
+at = "20s"
+racks = 1
+rack_size = 5
+
+[[fault]]
+kind = "slow"
+at = "20s"
+lasting = "5s"
+share = 0.1
+role = "reflector"
+
+[chaos]
+kinds = ["crash", "cut"]
+every = "5s"
+lasting = "3s"
+
+[churn]
+law = "weibull"
+shape = 0.6
+up = "60s"
+down = "20s"
+share = 0.2
+
+[hold]
+invariants = ["safety", "no-false-death"]
+detection = "2.5s"
+sessions_max = 200
+
+[sweep]
+"topology.size" = [10, 20]
+"fault.1.count" = [1, 2, 3]
+seeds = 2
+"#;
+
+/// The message for a file that is right but for one replaced piece.
+fn refusal(right: &str, wrong: &str) -> String {
+    assert!(FULL.contains(right), "{right}");
+    let error = Scenario::parse(&FULL.replacen(right, wrong, 1)).expect_err("it is wrong");
+    error.to_string()
+}
+
+#[test]
+fn everything_that_a_file_can_say_is_read() {
+    let scenario = Scenario::parse(FULL).unwrap();
+    assert_eq!(scenario.seed, 7);
+    assert_eq!(scenario.duration, Duration::from_secs(60));
+    assert_eq!(
+        scenario.topology.shape,
+        Shape::Backbone {
+            groups: 6,
+            size: 10,
+            reflectors: 2
+        }
+    );
+    assert_eq!(scenario.underlay.link.loss_millionths, 5_000);
+    assert_eq!(scenario.workloads[0].targets, Targets::Zipf(1.2));
+    assert_eq!(scenario.workloads[1].bursts, 3);
+    assert_eq!(scenario.faults.len(), 3);
+    assert_eq!(scenario.churn.unwrap().law, Law::Weibull(0.6));
+    assert_eq!(scenario.sweep.unwrap().runs().len(), 12);
+}
+
+#[test]
+fn refusals_name_the_line_and_what_is_allowed() {
+    for (right, wrong, message) in [
+        (
+            "reflectors = 2",
+            "reflektors = 2",
+            "13: topology has no key `reflektors`; allowed: shape, groups, size, reflectors",
+        ),
+        (
+            "reflectors = 2",
+            "reflectors = 11",
+            "13: `reflectors` is 11; allowed: a whole number from 1 to 10",
+        ),
+        (
+            "shape = \"backbone\"",
+            "shape = \"star\"",
+            "10: `shape` is \"star\"; allowed: \"full-mesh\", \"backbone\", \"chain\", \"ring\", \"overlapping\", \"separate\"",
+        ),
+        (
+            "latency = \"5ms\"",
+            "latency = 5",
+            "16: `latency` is 5; allowed: a number and a unit in quotes, such as \"250us\", \"20ms\", \"1.5s\", \"2min\" or \"1h\"",
+        ),
+        (
+            "duration = \"60s\"",
+            "",
+            "1: the file needs `duration`; allowed: a number and a unit in quotes, such as \"250us\", \"20ms\", \"1.5s\", \"2min\" or \"1h\"",
+        ),
+        (
+            "at = \"20s\"",
+            "at = \"70s\"",
+            "50: this begins at 70s, after the end; allowed: up to the duration of 60s",
+        ),
+        (
+            "racks = 1",
+            "count = 1\nracks = 1",
+            "50: more than one of `nodes`, `count`, `share` and `racks`; allowed: one of them",
+        ),
+        (
+            "pairs = 30",
+            "",
+            "26: workload needs `pairs`; allowed: a whole number from 1 to 10000000",
+        ),
+        (
+            "law = \"weibull\"",
+            "law = \"cauchy\"",
+            "69: `law` is \"cauchy\"; allowed: \"exponential\", \"weibull\", \"pareto\", \"trace\"",
+        ),
+        (
+            "kinds = [\"crash\", \"cut\"]",
+            "kinds = [\"crash\", \"flood\"]",
+            "64: `kinds` has \"flood\"; allowed: \"crash\", \"power-off\", \"stop\", \"slow\", \"partition\", \"cut\"",
+        ),
+        (
+            "[node]",
+            "[nodes]",
+            "23: the file has no key `nodes`; allowed: name, about, seed, duration, form_within, start_within, start, sample_every, check_every, topology, underlay, node, workload, fault, chaos, churn, hold, sweep",
+        ),
+    ] {
+        assert_eq!(refusal(right, wrong), message);
+    }
+}
+
+#[test]
+fn text_that_is_no_toml_is_refused_with_its_line() {
+    let message = refusal("seed = 7", "seed = = 7");
+    assert!(message.starts_with("4: "), "{message}");
+}
+
+#[test]
+fn values_can_be_replaced_by_their_paths() {
+    let replaced = [
+        ("topology.size".to_owned(), "20".to_owned()),
+        ("fault.1.rack_size".to_owned(), "7".to_owned()),
+        ("node.relay".to_owned(), "false".to_owned()),
+    ];
+    let scenario = Scenario::parse_with(FULL, &replaced).unwrap();
+    assert_eq!(
+        scenario.topology.shape,
+        Shape::Backbone {
+            groups: 6,
+            size: 20,
+            reflectors: 2
+        }
+    );
+    assert_eq!(scenario.node.relay, Some(false));
+    let FaultKind::Crash(who) = &scenario.faults[1].kind else {
+        panic!("the second fault is a crash");
+    };
+    assert_eq!(who.choice, Choice::Racks { count: 1, size: 7 });
+    let wrong = [("topology.size".to_owned(), "0".to_owned())];
+    let error = Scenario::parse_with(FULL, &wrong).unwrap_err();
+    assert_eq!(error.line, 12);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+        let _ = Scenario::parse(&text);
+    }
+
+    #[test]
+    fn no_mutation_of_a_file_makes_the_reader_panic(
+        at in 0..FULL.len(),
+        len in 0usize..40,
+        with in "[\\PC\n]{0,12}",
+    ) {
+        let end = (at + len).min(FULL.len());
+        if FULL.is_char_boundary(at) && FULL.is_char_boundary(end) {
+            let text = format!("{}{with}{}", &FULL[..at], &FULL[end..]);
+            if let Err(error) = Scenario::parse(&text) {
+                prop_assert!(error.line >= 1 && error.line <= text.matches('\n').count() + 1);
+            }
+        }
+    }
+
+    #[test]
+    fn no_replacement_makes_the_reader_panic(
+        path in "(topology|fault|workload|underlay|[a-z]{0,4})(\\.[a-z0-9]{0,8}){0,3}",
+        value in "\\PC{0,20}|[0-9]{1,25}|\"[0-9]{1,4}(s|ms|h)\"",
+    ) {
+        let _ = Scenario::parse_with(FULL, &[(path, value)]);
+    }
+}

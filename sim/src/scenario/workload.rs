@@ -1,0 +1,119 @@
+//! `[[workload]]`: who talks to whom, how much and when.
+
+use std::time::Duration;
+
+use super::error::ScenarioError;
+use super::reader::Table;
+
+/// Pairs of nodes, each with a stream of messages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// When the first pairs begin.
+    pub at: Duration,
+    /// Pairs begin spread over so much. Default none.
+    pub spread: Duration,
+    /// Which nodes talk.
+    pub between: Between,
+    /// How receivers are drawn.
+    pub targets: Targets,
+    /// How many pairs.
+    pub pairs: u32,
+    /// Messages of each pair, in each burst.
+    pub messages: u64,
+    /// Between two messages of a burst; none sends all at once.
+    pub every: Duration,
+    /// Bytes of each message.
+    pub bytes: usize,
+    /// How often the stream is repeated. Default 1.
+    pub bursts: u32,
+    /// Between the beginnings of two bursts.
+    pub bursts_every: Duration,
+    /// Where it stands in the file.
+    pub line: usize,
+}
+
+/// Which nodes talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Between {
+    /// Nodes that share no group.
+    Across,
+    /// Nodes that share a group.
+    Within,
+    /// Whoever it falls on.
+    Any,
+}
+
+/// How receivers are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Targets {
+    /// All alike.
+    Uniform,
+    /// The k-th of an order drawn once, in proportion to k to the minus this.
+    Zipf(f64),
+}
+
+const KEYS: &[&str] = &[
+    "at",
+    "spread",
+    "between",
+    "targets",
+    "exponent",
+    "pairs",
+    "messages",
+    "every",
+    "bytes",
+    "bursts",
+    "bursts_every",
+];
+const BETWEEN: &[(&str, Between)] = &[
+    ("across", Between::Across),
+    ("within", Between::Within),
+    ("any", Between::Any),
+];
+/// Bytes that a message needs to say who sent it, which it is and when.
+const BYTES_MIN: u64 = 24;
+/// As the library's own limit.
+const BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+pub(super) fn read(table: &Table<'_>) -> Result<Workload, ScenarioError> {
+    table.only(KEYS)?;
+    let bursts = table.count("bursts", 1..=100_000)?.unwrap_or(1);
+    let bursts_every = table.period("bursts_every")?;
+    if bursts > 1 && bursts_every.is_none() {
+        return Err(table.missing("bursts_every", "allowed: the time between two bursts"));
+    }
+    let bytes = table
+        .integer("bytes", BYTES_MIN..=BYTES_MAX)?
+        .unwrap_or(200);
+    Ok(Workload {
+        at: table.duration("at")?.unwrap_or_default(),
+        spread: table.duration("spread")?.unwrap_or_default(),
+        between: table.one_of("between", BETWEEN)?.unwrap_or(Between::Across),
+        targets: targets(table)?,
+        pairs: table.require_count("pairs", 1..=10_000_000)?,
+        messages: table.integer("messages", 1..=1_000_000_000)?.unwrap_or(10),
+        every: table
+            .duration("every")?
+            .unwrap_or(Duration::from_millis(100)),
+        bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        bursts,
+        bursts_every: bursts_every.unwrap_or_default(),
+        line: table.line(),
+    })
+}
+
+fn targets(table: &Table<'_>) -> Result<Targets, ScenarioError> {
+    let exponent = table.number("exponent", 0.01..=5.0)?;
+    let is_zipf = table
+        .one_of("targets", &[("uniform", false), ("zipf", true)])?
+        .unwrap_or(false);
+    match (is_zipf, exponent) {
+        (true, exponent) => Ok(Targets::Zipf(exponent.unwrap_or(1.0))),
+        (false, None) => Ok(Targets::Uniform),
+        (false, Some(_)) => Err(table.wrong(
+            "exponent",
+            "`exponent` without Zipf's law",
+            "allowed: only with `targets = \"zipf\"`",
+        )),
+    }
+}
