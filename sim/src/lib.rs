@@ -14,7 +14,7 @@
 //! Cost: see `examples/idle_memory.rs`.
 
 pub mod check;
-mod engine;
+pub mod engine;
 mod event;
 pub mod formats;
 mod frames;
@@ -31,7 +31,6 @@ pub mod trace;
 pub mod underlay;
 mod world;
 
-pub use engine::{Due, Key, Queue};
 pub use host::{Flow, FlowReport, ProcessState, Received, Tamper};
 pub use link::{LinkProfile, LinkState, Links};
 pub use observe::{Observation, Observed};

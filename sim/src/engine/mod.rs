@@ -1,200 +1,227 @@
-//! The queue of everything that will happen, in one order that depends on nothing but the seed.
+//! Virtual time: nodes in shards, a queue for each shard, and one order of events that depends on
+//! nothing but the seed.
 //!
-//! Events are ordered by (time, source, the source's own counter), so the order does not depend on
-//! who pushed first and survives a split of the queue into shards. A timing wheel of about 1 ms per
-//! bucket holds the next four seconds, a heap what lies beyond; a bucket is put in order when it is
-//! reached. Bodies lie in a pool and never move; nothing is allocated per event once the pool has
-//! grown to the most events ever pending.
-//! Cost: O(1) per event within the wheel's horizon, but O(log b) for the b events of one bucket.
-//! Source: hashed timing wheels, Varghese and Lauck, SOSP 1987.
+//! ```text
+//!             ┌ Shard 0: nodes ── Queue ┐   window [t, t + lookahead): each runs its own events,
+//!  Engine ────┤                         ├── then what they sent each other is handed over at one
+//!             └ Shard 1: nodes ── Queue ┘   barrier, and the next window begins
+//! ```
+//! Events are ordered by (time, source, the source's own counter). An event for another node lies
+//! at least the lookahead ahead, so what a node sees, and in which order, is the same for any
+//! number of shards and threads. The engine knows nothing of networks: what an event means is the
+//! [`Shard`]'s business, and workload W1 (`benches/w1.rs`) is as much its user as the world.
+//! Never: a clock, a random number, an order that depends on a thread.
+//! Cost: O(1) per event, 24 bytes and its body while it waits; one barrier per window and thread.
+//! Source: conservative synchronisation with lookahead, Chandy and Misra, IEEE TSE 1979; windows
+//! as in bounded-lag simulation, Lubachevsky, CACM 1989.
 
+mod barrier;
+mod layout;
 mod occupied;
-mod pool;
+mod parallel;
+mod post;
+mod queue;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::time::Duration;
 
 use archipelago_core::Time;
-use archipelago_core::footprint::vec_bytes;
 
-use occupied::Occupied;
-use pool::{NONE, Pool};
+pub use layout::Layout;
+pub use post::Post;
+pub use queue::{Due, Key, Queue};
 
-/// Microseconds of a bucket, as a power of two.
-const BUCKET_BITS: u32 = 10;
-/// Buckets of the wheel.
-const BUCKETS: usize = 4_096;
+/// Some of the nodes of a simulation, with everything that only they touch.
+pub trait Shard: Send {
+    /// What all nodes read and none changes while the engine runs.
+    type Shared: Sync;
+    /// What an event carries. Small is fast: it is moved three times.
+    type Body: Send + std::fmt::Debug;
 
-/// Where an event stands among all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// When it happens.
-    pub time: Time,
-    /// Who caused it.
-    pub source: u32,
-    /// How many events the source had caused before.
-    pub counter: u32,
+    /// An event happens to one of this shard's nodes. What follows from it goes into `post`:
+    /// events for the node itself from now on, for another node from the lookahead on.
+    fn handle(
+        &mut self,
+        due: Due<Self::Body>,
+        shared: &Self::Shared,
+        post: &mut Post<'_, Self::Body>,
+    );
 }
 
-/// An event as it comes out of the queue.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Due<T> {
-    /// When, and caused by whom.
-    pub key: Key,
-    /// Whom it happens to.
-    pub target: u32,
-    /// What happens.
-    pub body: T,
-}
-
-/// Keys in order, with their slots in the pool.
-type Heap = BinaryHeap<Reverse<(Key, u32)>>;
-
-/// Events that wait for their time.
+/// All shards, and the time that has passed in them.
 #[derive(Debug)]
-pub struct Queue<T> {
-    pool: Pool<T>,
-    /// Everything up to the end of bucket `position`.
-    current: Heap,
-    /// The bucket, counted from the beginning of time, that `current` covers.
-    position: u64,
-    /// Heads of the lists of the buckets after `position`, by their number modulo the wheel's size.
-    buckets: Vec<u32>,
-    occupied: Occupied,
-    /// What lies beyond the wheel.
-    far: Heap,
-    len: usize,
+pub struct Engine<S: Shard> {
+    layout: Layout,
+    shared: S::Shared,
+    parts: Vec<Part<S>>,
+    now: Time,
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
+/// A shard, its queue, and what it has for other shards.
+#[derive(Debug)]
+struct Part<S: Shard> {
+    shard: S,
+    queue: Queue<S::Body>,
+    /// By receiving shard.
+    mail: Vec<Vec<post::Letter<S::Body>>>,
+}
+
+impl<S: Shard> Engine<S> {
+    /// An engine at time zero; `lookahead` is what it is tuned for.
+    ///
+    /// # Panics
+    /// When there are not as many shards as the layout says.
+    pub fn new(layout: Layout, shared: S::Shared, shards: Vec<S>, lookahead: Duration) -> Self {
+        let count = layout.shards();
+        assert_eq!(shards.len(), count, "the layout names every shard");
+        let part = |shard| Part {
+            shard,
+            queue: Queue::with_lookahead(lookahead),
+            mail: (0..count).map(|_| Vec::new()).collect(),
+        };
         Self {
-            pool: Pool::default(),
-            current: Heap::new(),
-            position: 0,
-            buckets: vec![NONE; BUCKETS],
-            occupied: Occupied::new(BUCKETS),
-            far: Heap::new(),
-            len: 0,
-        }
-    }
-}
-
-impl<T> Queue<T> {
-    /// Adds an event for `target`. One that lies before an event taken already is next.
-    pub fn push(&mut self, key: Key, target: u32, body: T) {
-        let slot = self.pool.insert(key, target, body);
-        self.len += 1;
-        let bucket = bucket(key.time);
-        if bucket <= self.position {
-            self.current.push(Reverse((key, slot)));
-        } else if bucket - self.position < BUCKETS as u64 {
-            self.file(bucket, slot);
-        } else {
-            self.far.push(Reverse((key, slot)));
+            layout,
+            shared,
+            parts: shards.into_iter().map(part).collect(),
+            now: Time::START,
         }
     }
 
-    /// The next event without taking it: its place, whom it happens to, and what.
-    pub fn peek(&mut self) -> Option<(Key, u32, &T)> {
-        self.advance();
-        let Reverse((key, slot)) = self.current.peek()?;
-        let (target, body) = self.pool.get(*slot)?;
-        Some((*key, target, body))
+    /// The instant up to which everything has happened.
+    pub const fn now(&self) -> Time {
+        self.now
     }
 
-    /// Takes the next event if it is due by `until`.
-    pub fn pop(&mut self, until: Time) -> Option<Due<T>> {
-        self.advance();
-        let Reverse((key, slot)) = *self.current.peek()?;
-        if key.time > until {
-            return None;
-        }
-        self.current.pop();
-        self.len -= 1;
-        let (target, body) = self.pool.remove(slot);
-        Some(Due { key, target, body })
+    /// Which node is where.
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// What all nodes read.
+    pub const fn shared(&self) -> &S::Shared {
+        &self.shared
+    }
+
+    /// As [`Engine::shared`], to change it between runs.
+    pub const fn shared_mut(&mut self) -> &mut S::Shared {
+        &mut self.shared
+    }
+
+    /// The shards, in order.
+    pub fn shards(&self) -> impl Iterator<Item = &S> {
+        self.parts.iter().map(|part| &part.shard)
+    }
+
+    /// As [`Engine::shards`], to change them between runs.
+    pub fn shards_mut(&mut self) -> impl Iterator<Item = &mut S> {
+        self.parts.iter_mut().map(|part| &mut part.shard)
+    }
+
+    /// The shard of `node`.
+    pub fn shard(&self, node: u32) -> &S {
+        &self.parts[self.layout.shard(node)].shard
+    }
+
+    /// As [`Engine::shard`], to change it between runs.
+    pub fn shard_mut(&mut self, node: u32) -> &mut S {
+        &mut self.parts[self.layout.shard(node)].shard
+    }
+
+    /// Lends the shard of `node` out of turn; what it posts is filed at once.
+    pub fn with<R>(
+        &mut self,
+        node: u32,
+        call: impl FnOnce(&mut S, &S::Shared, &mut Post<'_, S::Body>) -> R,
+    ) -> R {
+        let here = self.layout.shard(node);
+        let Part { shard, queue, mail } = &mut self.parts[here];
+        let result = call(
+            shard,
+            &self.shared,
+            &mut Post::new(queue, mail, self.layout, here),
+        );
+        self.exchange();
+        result
+    }
+
+    /// Adds an event for `target`.
+    pub fn push(&mut self, key: Key, target: u32, body: S::Body) {
+        let here = self.layout.shard(target);
+        self.parts[here].queue.push(key, target, body);
     }
 
     /// How many events wait.
-    pub const fn len(&self) -> usize {
-        self.len
+    pub fn pending(&self) -> usize {
+        self.parts.iter().map(|part| part.queue.len()).sum()
     }
 
-    /// What the queue holds on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        let orders = self.current.capacity() + self.far.capacity();
-        let order_bytes = orders * size_of::<Reverse<(Key, u32)>>();
-        self.pool.heap_bytes() + order_bytes + vec_bytes(&self.buckets)
-    }
-
-    /// Whether nothing waits.
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Moves on to the next bucket that holds something, if the current one is used up.
-    fn advance(&mut self) {
-        while self.current.is_empty() && self.len > 0 {
-            self.position = self.next_position();
-            self.refill();
-            self.open(self.position);
+    /// Lets everything due by `until` happen, with up to `threads` threads. Events between nodes
+    /// must lie at least `lookahead` ahead; with a lookahead of zero there is no parallel run.
+    pub fn run(&mut self, until: Time, lookahead: Duration, threads: usize) {
+        if self.parts.len() == 1 {
+            self.parts[0].run(until, &self.shared, self.layout, 0);
+        } else if threads > 1 && lookahead > Duration::ZERO {
+            parallel::run(
+                &mut self.parts,
+                &self.shared,
+                self.layout,
+                until,
+                lookahead,
+                threads,
+            );
+        } else {
+            self.run_in_turn(until, lookahead);
         }
+        self.now = self.now.max(until);
     }
 
-    /// The number of the next bucket that holds something.
-    fn next_position(&self) -> u64 {
-        let first = index(self.position + 1);
-        match self.occupied.next_from(first) {
-            Some(found) => {
-                let ahead = (found + BUCKETS - first) % BUCKETS;
-                self.position + 1 + ahead as u64
+    /// One thread, many shards: the same windows one after the other.
+    fn run_in_turn(&mut self, until: Time, lookahead: Duration) {
+        while let Some(start) = self.next_time()
+            && start <= until
+        {
+            let last = window_last(start, lookahead).min(until);
+            for (here, part) in self.parts.iter_mut().enumerate() {
+                part.run(last, &self.shared, self.layout, here);
             }
-            None => self
-                .far
-                .peek()
-                .map_or(self.position, |Reverse((key, _))| bucket(key.time)),
+            self.exchange();
         }
     }
 
-    /// Files what came within the wheel's horizon.
-    fn refill(&mut self) {
-        while let Some(&Reverse((key, slot))) = self.far.peek() {
-            let bucket = bucket(key.time);
-            if bucket.saturating_sub(self.position) >= BUCKETS as u64 {
-                break;
+    /// When the next event may be due.
+    fn next_time(&self) -> Option<Time> {
+        let times = self.parts.iter().filter_map(|part| part.queue.next_time());
+        times.min()
+    }
+
+    /// Hands over what shards have for each other.
+    fn exchange(&mut self) {
+        for from in 0..self.parts.len() {
+            for to in 0..self.parts.len() {
+                let mut letters = std::mem::take(&mut self.parts[from].mail[to]);
+                for (key, target, body) in letters.drain(..) {
+                    self.parts[to].queue.push(key, target, body);
+                }
+                self.parts[from].mail[to] = letters;
             }
-            self.far.pop();
-            self.file(bucket, slot);
         }
-    }
-
-    /// Puts a bucket's events in order.
-    fn open(&mut self, bucket: u64) {
-        let index = index(bucket);
-        let mut slot = std::mem::replace(&mut self.buckets[index], NONE);
-        self.occupied.clear(index);
-        while slot != NONE {
-            let (key, next) = self.pool.link(slot);
-            self.current.push(Reverse((key, slot)));
-            slot = next;
-        }
-    }
-
-    fn file(&mut self, bucket: u64, slot: u32) {
-        let index = index(bucket);
-        self.pool.set_link(slot, self.buckets[index]);
-        self.buckets[index] = slot;
-        self.occupied.set(index);
     }
 }
 
-const fn bucket(time: Time) -> u64 {
-    time.as_micros() >> BUCKET_BITS
+impl<S: Shard> Part<S> {
+    /// Lets everything due by `last` happen in this shard.
+    fn run(&mut self, last: Time, shared: &S::Shared, layout: Layout, here: usize) {
+        while let Some(due) = self.queue.pop(last) {
+            let mut post = Post::new(&mut self.queue, &mut self.mail, layout, here);
+            self.shard.handle(due, shared, &mut post);
+        }
+    }
 }
 
-const fn index(bucket: u64) -> usize {
-    (bucket % BUCKETS as u64) as usize
+/// The last instant of the window that begins at `start`: nothing that happens in it reaches
+/// another shard before it has passed.
+fn window_last(start: Time, lookahead: Duration) -> Time {
+    let micros = start.after(lookahead).as_micros();
+    Time::from_micros(micros.saturating_sub(1).max(start.as_micros()))
 }
 
 #[cfg(test)]

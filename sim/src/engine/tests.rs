@@ -1,136 +1,138 @@
-//! The order of events, and a toy machine whose run hashes the same whenever its seed is the same.
+//! A toy protocol on the engine: its digest is the same for any number of shards and threads.
 
 use std::time::Duration;
 
 use archipelago_core::Time;
-use proptest::prelude::*;
 
 use super::*;
-use crate::random::Random;
-use crate::trace::Trace;
+use crate::random::{Random, mix};
 
-fn key(time: u64, source: u32, counter: u32) -> Key {
-    Key {
-        time: Time::from_micros(time),
-        source,
-        counter,
-    }
+const NODES: u32 = 40;
+const LOOKAHEAD: Duration = Duration::from_millis(1);
+
+/// Every second each node sends three messages to peers drawn at random, over 1 to 100 ms, and
+/// sometimes one to itself at once.
+#[derive(Debug, Default)]
+struct Toy {
+    nodes: Vec<ToyNode>,
 }
 
-/// What is done to a queue.
-#[derive(Clone, Debug)]
-enum Step {
-    Push { after: u64, source: u32 },
-    Pop { after: u64 },
+#[derive(Debug)]
+struct ToyNode {
+    random: Random,
+    counter: u32,
+    hash: u64,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let after = prop_oneof![0u64..10, 0u64..5_000, 0u64..5_000_000, 0u64..60_000_000];
-    prop_oneof![
-        3 => (after.clone(), 0u32..5).prop_map(|(after, source)| Step::Push { after, source }),
-        2 => after.prop_map(|after| Step::Pop { after }),
-    ]
+#[derive(Debug)]
+enum Body {
+    Timer,
+    Message,
+    Echo,
 }
 
-proptest! {
-    /// The wheel against a sorted set: the same events at the same time, whatever lies between.
-    #[test]
-    fn events_leave_as_a_sorted_set_gives_them(steps in prop::collection::vec(step(), 0..300)) {
-        let mut queue = Queue::default();
-        let mut model = std::collections::BTreeSet::new();
-        let mut now = 0;
-        for (counter, step) in (0u32..).zip(steps) {
-            match step {
-                Step::Push { after, source } => {
-                    let key = key(now + after, source, counter);
-                    queue.push(key, source, counter);
-                    model.insert(key);
-                }
-                Step::Pop { after } => {
-                    let until = Time::from_micros(now + after);
-                    let expected = model.first().copied().filter(|key| key.time <= until);
-                    let popped = queue.pop(until);
-                    prop_assert_eq!(popped.as_ref().map(|due| due.key), expected);
-                    if let Some(due) = popped {
-                        prop_assert_eq!(due.body, due.key.counter);
-                        model.remove(&due.key);
-                        now = due.key.time.as_micros();
-                    }
-                }
-            }
-            prop_assert_eq!(queue.len(), model.len());
-        }
-        let left: Vec<Key> = std::iter::from_fn(|| queue.pop(Time::NEVER)).map(|due| due.key).collect();
-        prop_assert_eq!(left, model.into_iter().collect::<Vec<_>>());
-    }
-}
+impl Shard for Toy {
+    type Shared = ();
+    type Body = Body;
 
-#[test]
-fn nothing_leaves_before_its_time_and_bodies_are_pooled() {
-    let mut queue = Queue::default();
-    for round in 0..100 {
-        queue.push(key(round, 0, 0), 1, round);
-        assert_eq!(queue.pop(Time::from_micros(round)).unwrap().body, round);
-        queue.push(key(round + 10, 0, 0), 1, round);
-        assert_eq!(queue.pop(Time::from_micros(round + 9)), None);
-        assert_eq!(queue.pop(Time::from_micros(round + 10)).unwrap().target, 1);
-    }
-    assert_eq!(queue.pool.len_max(), 1);
-    assert!(queue.is_empty());
-}
-
-/// Every second each node sends one message to a peer drawn at random, over 1 to 100 ms.
-fn run_toy(seed: u64) -> (u64, u64) {
-    enum Toy {
-        Timer,
-        Message,
-    }
-    const NODES: u32 = 16;
-    let mut randoms: Vec<_> = (0..NODES)
-        .map(|n| Random::split(seed, u64::from(n)))
-        .collect();
-    let mut counters = [0u32; NODES as usize];
-    let mut queue = Queue::default();
-    let mut trace = Trace::default();
-    for node in 0..NODES {
-        let start = randoms[node as usize].below(1_000_000);
-        queue.push(key(start, node, 0), node, Toy::Timer);
-    }
-    while let Some(due) = queue.pop(Time::from_micros(10_000_000)) {
-        let node = due.target;
-        trace.add(
-            due.key.time,
-            due.key.source,
-            node,
-            u64::from(due.key.counter),
-        );
-        let Toy::Timer = due.body else { continue };
-        let random = &mut randoms[node as usize];
-        let (peer, micros) = (random.below(u64::from(NODES)), 1_000 + random.below(99_001));
-        let mut push = |delay, target, body| {
-            counters[node as usize] += 1;
-            let time = due.key.time.after(Duration::from_micros(delay));
-            let counter = counters[node as usize];
-            queue.push(
-                Key {
-                    time,
-                    source: node,
-                    counter,
-                },
-                target,
-                body,
-            );
+    fn handle(&mut self, due: Due<Body>, _shared: &(), post: &mut Post<'_, Body>) {
+        let node = &mut self.nodes[post.layout().place(due.target)];
+        let ends = (u64::from(due.key.source) << 32) | u64::from(due.key.counter);
+        node.hash = mix(node.hash ^ mix(ends ^ due.key.time.as_micros()));
+        let mut push = |node: &mut ToyNode, delay, target, body| {
+            node.counter += 1;
+            let key = Key {
+                time: due.key.time.after(Duration::from_micros(delay)),
+                source: due.target,
+                counter: node.counter,
+            };
+            post.push(key, target, body);
         };
-        push(1_000_000, node, Toy::Timer);
-        push(micros, u32::try_from(peer).unwrap(), Toy::Message);
+        match due.body {
+            Body::Echo => {}
+            Body::Message if node.random.chance(500_000) => push(node, 0, due.target, Body::Echo),
+            Body::Message => {}
+            Body::Timer => {
+                for _ in 0..3 {
+                    let peer = node.random.below(u64::from(NODES));
+                    let delay = 1_000 + node.random.below(99_001);
+                    push(node, delay, u32::try_from(peer).unwrap(), Body::Message);
+                }
+                push(node, 1_000_000, due.target, Body::Timer);
+            }
+        }
     }
-    (trace.hash(), trace.events())
+}
+
+/// The hashes of all nodes after ten seconds, run in several steps.
+fn run_toy(seed: u64, layout: Layout, threads: usize) -> Vec<u64> {
+    let mut shards: Vec<Toy> = (0..layout.shards()).map(|_| Toy::default()).collect();
+    for node in 0..NODES {
+        shards[layout.shard(node)].nodes.push(ToyNode {
+            random: Random::split(seed, u64::from(node)),
+            counter: 0,
+            hash: 0,
+        });
+    }
+    let mut engine = Engine::new(layout, (), shards, LOOKAHEAD);
+    for node in 0..NODES {
+        let time = Time::from_micros(Random::split(seed ^ 1, u64::from(node)).below(1_000_000));
+        let key = Key {
+            time,
+            source: node,
+            counter: 0,
+        };
+        engine.push(key, node, Body::Timer);
+    }
+    for step in [3_000_000, 3_000_000, 3_500_001, 10_000_000] {
+        engine.run(Time::from_micros(step), LOOKAHEAD, threads);
+        assert_eq!(engine.now(), Time::from_micros(step));
+    }
+    assert!(engine.pending() >= NODES as usize, "every timer goes on");
+    let hash = |node| engine.shard(node).nodes[layout.place(node)].hash;
+    (0..NODES).map(hash).collect()
 }
 
 #[test]
-fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
-    let (hash, events) = run_toy(1);
-    assert_eq!(run_toy(1), (hash, events));
-    assert_ne!(run_toy(2).0, hash);
-    assert!(events > 300, "ten seconds of sixteen nodes: {events}");
+fn the_same_seed_gives_the_same_hashes_for_any_shards_and_threads() {
+    let alone = run_toy(1, Layout::new(1, 1), 1);
+    assert_ne!(run_toy(2, Layout::new(1, 1), 1), alone);
+    for (shards, stripe, threads) in [(2, 1, 1), (2, 1, 2), (3, 4, 2), (3, 1, 3), (5, 2, 2)] {
+        let layout = Layout::new(shards, stripe);
+        assert_eq!(
+            run_toy(1, layout, threads),
+            alone,
+            "{layout:?}, {threads} threads"
+        );
+    }
+}
+
+#[test]
+fn a_panic_in_one_shard_ends_the_run() {
+    struct Fails;
+    impl Shard for Fails {
+        type Shared = ();
+        type Body = ();
+        fn handle(&mut self, due: Due<()>, _shared: &(), _post: &mut Post<'_, ()>) {
+            assert!(due.target == 0, "on purpose");
+        }
+    }
+    let mut engine = Engine::new(Layout::new(2, 1), (), vec![Fails, Fails], LOOKAHEAD);
+    for target in 0..2 {
+        let key = Key {
+            time: Time::from_micros(u64::from(target) * 5_000),
+            source: 0,
+            counter: target,
+        };
+        engine.push(key, target, ());
+    }
+    let run = std::panic::AssertUnwindSafe(|| engine.run(Time::NEVER, LOOKAHEAD, 2));
+    assert!(std::panic::catch_unwind(run).is_err());
+}
+
+#[test]
+fn a_window_ends_before_the_first_message_of_another_shard_can_arrive() {
+    let start = Time::from_micros(10);
+    let last = |micros| window_last(start, Duration::from_micros(micros)).as_micros();
+    assert_eq!((last(0), last(1), last(500)), (10, 10, 509));
 }

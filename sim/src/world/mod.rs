@@ -289,7 +289,7 @@ impl World {
                 body: Body::Control(_),
                 ..
             },
-        )) = self.net.queue.peek()
+        )) = self.net.queue.peek(now)
             && (key.time, next, *to) == (now, target, session)
         {
             let Some(due) = self.net.queue.pop(now) else {

@@ -1,0 +1,66 @@
+//! Where a node's events go while its shard runs: into the shard's own queue, or into the bag for
+//! another shard.
+
+use super::layout::Layout;
+use super::queue::{Due, Key, Queue};
+
+/// An event under way to another shard.
+pub(super) type Letter<T> = (Key, u32, T);
+
+/// Takes what an event leads to.
+#[derive(Debug)]
+pub struct Post<'a, T> {
+    queue: &'a mut Queue<T>,
+    mail: &'a mut [Vec<Letter<T>>],
+    layout: Layout,
+    here: usize,
+}
+
+impl<'a, T> Post<'a, T> {
+    pub(super) const fn new(
+        queue: &'a mut Queue<T>,
+        mail: &'a mut [Vec<Letter<T>>],
+        layout: Layout,
+        here: usize,
+    ) -> Self {
+        Self {
+            queue,
+            mail,
+            layout,
+            here,
+        }
+    }
+
+    /// Which node is where.
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Adds an event for `target`.
+    #[inline]
+    pub fn push(&mut self, key: Key, target: u32, body: T) {
+        let there = self.layout.shard(target);
+        if there == self.here {
+            self.queue.push(key, target, body);
+        } else {
+            self.mail[there].push((key, target, body));
+        }
+    }
+
+    /// Takes the event that comes right after the one at `key`: same instant, same source, its
+    /// next count. Only such a successor is sure to be next whatever the shards.
+    pub fn successor_if(
+        &mut self,
+        key: Key,
+        is_wanted: impl FnOnce(u32, &T) -> bool,
+    ) -> Option<Due<T>> {
+        let (next, target, body) = self.queue.peek(key.time)?;
+        let is_next = next.time == key.time
+            && next.source == key.source
+            && next.counter == key.counter.wrapping_add(1);
+        if !is_next || !is_wanted(target, body) {
+            return None;
+        }
+        self.queue.pop(key.time)
+    }
+}
