@@ -58,9 +58,10 @@ impl Node {
 
     /// Who speaks on a session, and under which transcript.
     fn origin(&self, session: SessionId) -> Option<Origin> {
+        let transcript = self.sessions.transcript(session, &self.base.peers)?;
         self.sessions.get(session).map(|session| Origin {
             peer: session.peer,
-            transcript: session.transcript,
+            transcript,
         })
     }
 

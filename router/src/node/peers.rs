@@ -161,7 +161,7 @@ impl Node {
             return;
         };
         self.waiting.remove(&peer);
-        self.sessions.hold(id, true, now);
+        self.sessions.hold(id, true, &self.base.peers, now);
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -191,7 +191,7 @@ impl Node {
         if self.kind(peer) == SessionKind::Pending {
             let session = self.base.peers.get(peer).and_then(|state| state.session);
             if let Some(session) = session {
-                self.sessions.hold(session, false, now);
+                self.sessions.hold(session, false, &self.base.peers, now);
             }
         }
     }

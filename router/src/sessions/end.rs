@@ -1,7 +1,7 @@
 //! How sessions end: in agreement by a `Bye` each way, or at once.
 
 use archipelago_core::wire::{ByeReason, Control, SessionId};
-use archipelago_core::{Context, Peer};
+use archipelago_core::{Context, Peer, Peers};
 
 use super::session::{Phase, times};
 use super::{Last, SessionOutput, SessionOutputs, Sessions};
@@ -16,10 +16,10 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) {
-        let Some(session) = self.get_mut(id) else {
+        let Some(unsettled) = self.unsettle(id, cx.peers) else {
             return;
         };
-        let before = std::mem::replace(&mut session.phase, Phase::Ending(reason));
+        let before = std::mem::replace(&mut unsettled.phase, Phase::Ending(reason));
         if matches!(before, Phase::Ending(_)) {
             return;
         }
@@ -39,12 +39,12 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) {
-        let Some(session) = self.get_mut(id) else {
+        let Some(peer) = self.get(id).map(|session| session.peer) else {
             return;
         };
-        let (peer, phase) = (session.peer, session.phase);
+        let phase = self.phase(id);
         let is_current = cx.peers.get(peer).and_then(|state| state.session) == Some(id);
-        let has_successor = || self.successor(peer, id).is_some();
+        let has_successor = || self.successor(peer, id, cx.peers).is_some();
         if reason == ByeReason::Duplicate && is_current && !has_successor() && self.is_opening(peer)
         {
             return self.await_successor(id, cx);
@@ -64,10 +64,7 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) {
-        let Some(session) = self.get(id) else {
-            return;
-        };
-        let reason = match session.phase {
+        let reason = match self.phase(id) {
             Phase::Ending(reason) => Some(reason),
             _ => None,
         };
@@ -124,10 +121,12 @@ impl Sessions {
         if cx.peers.get(peer).and_then(|state| state.session) != Some(id) {
             return;
         }
-        if let Some(next) = self.successor(peer, id) {
+        if let Some(next) = self.successor(peer, id, cx.peers) {
             return self.switch(peer, id, next, cx, out);
         }
         let Some(last) = self.last(id) else { return };
+        // What still arrives on it is read under its own transcript.
+        self.unsettle(id, cx.peers);
         if let Some(state) = cx.peers.get_mut(peer) {
             state.session = None;
         }
@@ -135,6 +134,7 @@ impl Sessions {
     }
 
     fn take_out(&mut self, id: SessionId, cx: &mut Context<'_>, out: &mut SessionOutputs) {
+        let was_opening = matches!(self.phase(id), Phase::Opening(_));
         let Some(session) = self.remove(id) else {
             return;
         };
@@ -143,7 +143,6 @@ impl Sessions {
             .peers
             .get(peer)
             .is_some_and(|state| state.session.is_some());
-        let was_opening = matches!(session.phase, Phase::Opening(_));
         if was_opening && !has_session && !self.is_opening(peer) {
             out.push(SessionOutput::Failed(peer));
         }
@@ -159,18 +158,19 @@ impl Sessions {
     }
 
     fn await_successor(&mut self, id: SessionId, cx: &mut Context<'_>) {
-        if let Some(session) = self.get_mut(id) {
-            session.phase = Phase::Leaving;
+        if let Some(unsettled) = self.unsettle(id, cx.peers) {
+            unsettled.phase = Phase::Leaving;
             self.set_due(id, cx.now.after(times::LEAVING));
         }
     }
 
     /// The youngest other session of the peer that has its Hello and did not say `Bye`.
-    fn successor(&self, peer: Peer, id: SessionId) -> Option<SessionId> {
-        let others = self.of(peer).filter(|session| session.id != id);
-        let usable = others.filter(|session| matches!(session.phase, Phase::Ready | Phase::Spare));
-        usable
-            .max_by_key(|session| (session.opened_at, session.id))
+    fn successor(&self, peer: Peer, id: SessionId, peers: &Peers) -> Option<SessionId> {
+        let others = self.of(peer, peers).filter(|session| session.id != id);
+        let is_usable = |id| matches!(self.phase(id), Phase::Ready | Phase::Spare);
+        others
+            .filter(|session| is_usable(session.id))
+            .max_by_key(|session| (session.opened, session.id))
             .map(|session| session.id)
     }
 }

@@ -10,7 +10,8 @@
 //! A `Hello` with a later boot ends the sessions of the earlier one at once. It never decides to
 //! dial, and never looks into what groups and routes say to each other.
 //!
-//! Cost: about 150 bytes per session; O(log n) per input.
+//! Cost: 24 bytes per session at rest; O(log n) per input, and O(n) every few seconds to see who is
+//! silent.
 
 mod detours;
 mod dial;
@@ -25,14 +26,14 @@ pub(crate) use dial::{Booked, DialBook, Purpose, Whom};
 pub(crate) use hello::{End, check, transcript};
 pub(crate) use session::{Hold, Phase, Session};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use archipelago_core::wire::{ByeReason, Control, Hello, Nonce, SessionId, WIRE_MAX, WIRE_MIN};
-use archipelago_core::{Boot, Context, Peer, SignedRecord, Time};
+use archipelago_core::{Boot, Context, Peer, Peers, SignedRecord, Time};
 
 use crate::node::{CloseReason, SessionKind};
-use session::{Rate, times};
+use session::{Opened, Rate, Unsettled, times};
 
 /// Connections of one pair at once; what comes beyond is closed as a duplicate.
 const PAIR_MAX: usize = 32;
@@ -92,9 +93,16 @@ pub(crate) type SessionOutputs = Vec<SessionOutput>;
 #[derive(Debug)]
 pub(crate) struct Sessions {
     realm: Arc<str>,
-    table: Vec<Option<Box<Session>>>,
-    pairs: BTreeSet<(Peer, SessionId)>,
+    /// By the driver's slot.
+    table: Vec<Option<Session>>,
+    len: usize,
+    /// Sessions that are not at rest; empty in a formed group.
+    unsettled: BTreeMap<SessionId, Unsettled>,
+    /// The same by when they are due.
     queue: BTreeSet<(Time, SessionId)>,
+    /// When all sessions at rest are looked at next, and were last.
+    look_at: Time,
+    looked_at: Time,
 }
 
 impl Sessions {
@@ -103,8 +111,11 @@ impl Sessions {
         Self {
             realm,
             table: Vec::new(),
-            pairs: BTreeSet::new(),
+            len: 0,
+            unsettled: BTreeMap::new(),
             queue: BTreeSet::new(),
+            look_at: Time::NEVER,
+            looked_at: Time::START,
         }
     }
 
@@ -118,7 +129,7 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) {
-        if self.of(peer).count() >= PAIR_MAX {
+        if self.of(peer, cx.peers).count() >= PAIR_MAX {
             let reason = ByeReason::Duplicate;
             out.push(SessionOutput::Send(id, Control::Bye(reason)));
             out.push(SessionOutput::Close(id, CloseReason::Bye(reason)));
@@ -127,21 +138,24 @@ impl Sessions {
         let nonce = Nonce(cx.rng.array());
         let hello = self.hello(nonce, own);
         out.push(SessionOutput::Send(id, hello));
-        self.insert(Session {
+        let session = Session {
             id,
             peer,
-            phase: Phase::Opening(nonce),
-            opened_at: cx.now,
-            due: cx.now.after(times::HELLO),
+            opened: Opened::new(cx.now),
+            rate: Rate::new(cx.now),
+            strikes: 0,
             is_ours,
-            boot: Boot(0),
-            transcript: [0; 16],
-            hold: Hold::Until(cx.now.after(times::ADMISSION)),
             is_attached: false,
             shown: None,
-            strikes: 0,
-            rate: Rate::new(cx.now),
-        });
+        };
+        let unsettled = Unsettled {
+            phase: Phase::Opening(nonce),
+            due: cx.now.after(times::HELLO),
+            hold: Hold::Until(cx.now.after(times::ADMISSION)),
+            boot: Boot(0),
+            transcript: [0; 16],
+        };
+        self.insert(session, unsettled);
     }
 
     /// Whether a message may be read on the session now; if not, the session is closed or ignored.
@@ -152,16 +166,16 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) -> bool {
+        let is_opening = matches!(self.phase(id), Phase::Opening(_));
         let Some(session) = self.get_mut(id) else {
             return false;
         };
-        let is_early = matches!(session.phase, Phase::Opening(_))
-            && !matches!(message, Control::Hello(_) | Control::Bye(_));
-        if is_early {
+        let is_within_rate = session.rate.take(cx.now);
+        if is_opening && !matches!(message, Control::Hello(_) | Control::Bye(_)) {
             self.abort(id, ByeReason::Protocol, cx, out);
             return false;
         }
-        if !session.rate.take(cx.now) {
+        if !is_within_rate {
             self.abort(id, ByeReason::Overloaded, cx, out);
             return false;
         }
@@ -187,7 +201,7 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) {
-        let Some((peer, phase)) = self.get(id).map(|session| (session.peer, session.phase)) else {
+        let Some(peer) = self.get(id).map(|session| session.peer) else {
             return;
         };
         let name = cx.peers.id(peer);
@@ -196,7 +210,7 @@ impl Sessions {
             Err(reason) => return self.abort(id, reason, cx, out),
         };
         remember_record(peer, &hello.record, cx);
-        let Phase::Opening(nonce) = phase else {
+        let Phase::Opening(nonce) = self.phase(id) else {
             return self.renew(id, hello.boot, cx, out);
         };
         let (me, other) = (cx.me, hello.nonce);
@@ -208,24 +222,26 @@ impl Sessions {
             },
             version,
         );
-        if let Some(session) = self.get_mut(id) {
-            session.phase = Phase::Ready;
-            session.boot = hello.boot;
-            session.transcript = transcript;
+        if let Some(unsettled) = self.unsettled.get_mut(&id) {
+            unsettled.phase = Phase::Ready;
+            unsettled.boot = hello.boot;
+            unsettled.transcript = transcript;
         }
         self.settle(id, cx, out);
     }
 
     /// A Hello on a session that has had one: the peer's record changed, or its boot was raised.
     fn renew(&mut self, id: SessionId, boot: Boot, cx: &mut Context<'_>, out: &mut SessionOutputs) {
-        let Some(session) = self.get_mut(id) else {
+        let Some(session) = self.get(id) else {
             return;
         };
         let peer = session.peer;
-        if boot < session.boot {
+        if boot < self.boot(session, cx.peers) {
             return self.abort(id, ByeReason::Protocol, cx, out);
         }
-        session.boot = boot;
+        if let Some(unsettled) = self.unsettled.get_mut(&id) {
+            unsettled.boot = boot;
+        }
         let Some(state) = cx.peers.get_mut(peer) else {
             return;
         };
@@ -238,7 +254,7 @@ impl Sessions {
     /// This node's record changed: says so on every session that is in use.
     pub(crate) fn announce(&self, own: (Boot, &Arc<SignedRecord>), out: &mut SessionOutputs) {
         for session in self.iter() {
-            if matches!(session.phase, Phase::Ready | Phase::Spare) {
+            if matches!(self.phase(session.id), Phase::Ready | Phase::Spare) {
                 let hello = self.hello(Nonce::default(), own);
                 out.push(SessionOutput::Send(session.id, hello));
             }
@@ -246,17 +262,23 @@ impl Sessions {
     }
 
     /// Something justifies the peer's session, or nothing does any more.
-    pub(crate) fn hold(&mut self, id: SessionId, is_justified: bool, now: Time) {
-        let Some(session) = self.get_mut(id) else {
-            return;
-        };
-        session.hold = match (is_justified, session.hold) {
+    pub(crate) fn hold(&mut self, id: SessionId, is_justified: bool, peers: &Peers, now: Time) {
+        let before = self.hold_of(id);
+        let hold = match (is_justified, before) {
             (true, _) => Hold::Justified,
             (false, Hold::Justified) => Hold::Until(now.after(times::RELEASE)),
             (false, waiting) => waiting,
         };
-        if let (Phase::Ready, Hold::Until(at)) = (session.phase, session.hold) {
-            self.set_due(id, at);
+        if hold == before {
+            return;
+        }
+        let Some(unsettled) = self.unsettle(id, peers) else {
+            return;
+        };
+        unsettled.hold = hold;
+        match (unsettled.phase, hold) {
+            (Phase::Ready, Hold::Until(at)) => self.set_due(id, at),
+            _ => self.rest(id, peers, now),
         }
     }
 
@@ -268,18 +290,20 @@ impl Sessions {
             }
             self.on_due(id, cx, out);
         }
+        if self.look_at <= cx.now {
+            self.look(cx, out);
+        }
     }
 
     /// When to call `handle_timeout`, and why.
     pub(crate) fn poll_timeout(&self) -> Option<(Time, &'static str)> {
-        self.queue.first().map(|&(due, _)| (due, "session"))
+        let due = self.queue.first().map_or(Time::NEVER, |&(due, _)| due);
+        let next = due.min(self.look_at);
+        (next < Time::NEVER).then_some((next, "session"))
     }
 
     fn on_due(&mut self, id: SessionId, cx: &mut Context<'_>, out: &mut SessionOutputs) {
-        let Some(session) = self.get(id) else {
-            return;
-        };
-        match session.phase {
+        match self.phase(id) {
             Phase::Opening(_) => self.drop_now(id, Some(CloseReason::HelloTimeout), cx, out),
             Phase::Ready => self.on_ready_due(id, cx, out),
             Phase::Spare | Phase::Leaving => {
@@ -289,29 +313,49 @@ impl Sessions {
         }
     }
 
-    /// A session in use: is it justified, and does the peer live?
+    /// A session in use that nothing justifies, or that something may have to.
     fn on_ready_due(&mut self, id: SessionId, cx: &mut Context<'_>, out: &mut SessionOutputs) {
-        let Some(session) = self.get(id) else {
-            return;
-        };
-        let (peer, hold) = (session.peer, session.hold);
-        if hold_is_over(hold, cx.now) {
-            return self.end(id, CloseReason::Bye(ByeReason::NotAdmitted), cx, out);
+        match self.hold_of(id) {
+            Hold::Until(at) if at <= cx.now => {
+                self.end(id, CloseReason::Bye(ByeReason::NotAdmitted), cx, out);
+            }
+            Hold::Until(at) => self.set_due(id, at),
+            Hold::Justified => self.set_due(id, cx.now.after(times::QUIET)),
         }
-        let heard_at = cx.peers.get(peer).map_or(cx.now, |state| state.last_heard);
-        let silence = cx.now.since(heard_at);
-        if silence >= times::SILENT {
-            return self.drop_now(id, Some(CloseReason::Silent), cx, out);
+    }
+
+    /// Looks at all sessions at rest: asks who has become quiet since the last look, and gives up
+    /// who stays silent.
+    fn look(&mut self, cx: &mut Context<'_>, out: &mut SessionOutputs) {
+        let mut next = Time::NEVER;
+        let mut silent = Vec::new();
+        for session in self.table.iter().flatten() {
+            if !self.unsettled.is_empty() && self.unsettled.contains_key(&session.id) {
+                continue;
+            }
+            let state = cx.peers.get(session.peer);
+            let heard_at = state.map_or(cx.now, |state| state.last_heard);
+            let (quiet_at, silent_at) =
+                (heard_at.after(times::QUIET), heard_at.after(times::SILENT));
+            if silent_at <= cx.now {
+                silent.push(session.id);
+            } else if quiet_at <= cx.now {
+                if quiet_at > self.looked_at {
+                    out.push(SessionOutput::Quiet(session.peer));
+                }
+                next = next.min(silent_at);
+            } else {
+                next = next.min(quiet_at);
+            }
         }
-        let mut due = heard_at.after(times::QUIET);
-        if silence >= times::QUIET {
-            out.push(SessionOutput::Quiet(peer));
-            due = heard_at.after(times::SILENT);
+        self.looked_at = cx.now;
+        self.look_at = next.max(cx.now.after(times::LOOK));
+        if next == Time::NEVER {
+            self.look_at = Time::NEVER;
         }
-        if let Hold::Until(at) = hold {
-            due = due.min(at);
+        for id in silent {
+            self.drop_now(id, Some(CloseReason::Silent), cx, out);
         }
-        self.set_due(id, due);
     }
 
     fn hello(&self, nonce: Nonce, (boot, record): (Boot, &Arc<SignedRecord>)) -> Control {
@@ -323,10 +367,6 @@ impl Sessions {
             record: record.clone(),
         }))
     }
-}
-
-fn hold_is_over(hold: Hold, now: Time) -> bool {
-    matches!(hold, Hold::Until(at) if at <= now)
 }
 
 /// Keeps the newest of what a node signed about itself.

@@ -27,14 +27,19 @@ impl Sessions {
         let (Some(old_session), Some(new_session)) = (self.get(old), self.get(new)) else {
             return;
         };
-        if new_session.boot > old_session.boot {
+        let (new_boot, old_boot) = (
+            self.boot(new_session, cx.peers),
+            self.boot(old_session, cx.peers),
+        );
+        if new_boot > old_boot {
             self.drop_boots_before(new, cx, out);
             return self.take_up(new, peer, cx, out);
         }
-        if new_session.boot < old_session.boot {
+        if new_boot < old_boot {
             return self.abort(new, ByeReason::Duplicate, cx, out);
         }
-        let new_wins = wins(new_session, old_session, cx.me < cx.peers.id(peer));
+        let is_smaller = cx.me < cx.peers.id(peer);
+        let new_wins = wins(new_session, old_session, self.phase(old), is_smaller);
         if new_wins {
             self.switch(peer, old, new, cx, out);
         }
@@ -62,33 +67,38 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) {
-        let held = self.get(from).map(|session| (session.hold, session.shown));
-        if let (Some((hold, shown)), Some(session)) = (held, self.get_mut(to)) {
+        let shown = self.get(from).and_then(|session| session.shown);
+        let hold = self.hold_of(from);
+        if let Some(session) = self.get_mut(to) {
             session.shown = shown;
-            if hold == Hold::Justified {
-                session.hold = hold;
-            }
         }
+        if let Some(unsettled) = self.unsettled.get_mut(&to)
+            && hold == Hold::Justified
+        {
+            unsettled.hold = hold;
+        }
+        self.unsettle(from, cx.peers);
         let Some(from) = self.last(from) else { return };
         self.point(peer, to, cx);
         out.push(SessionOutput::Moved { peer, from, to });
     }
 
     fn point(&mut self, peer: Peer, id: SessionId, cx: &mut Context<'_>) {
-        let Some(session) = self.get_mut(id) else {
+        let Some(unsettled) = self.unsettle(id, cx.peers) else {
             return;
         };
-        session.phase = Phase::Ready;
-        let due = match session.hold {
+        unsettled.phase = Phase::Ready;
+        let due = match unsettled.hold {
             Hold::Justified => cx.now.after(times::QUIET),
             Hold::Until(at) => at,
         };
         if let Some(state) = cx.peers.get_mut(peer) {
             state.session = Some(id);
-            state.boot = session.boot;
-            state.transcript = session.transcript;
+            state.boot = unsettled.boot;
+            state.transcript = unsettled.transcript;
         }
         self.set_due(id, due);
+        self.rest(id, cx.peers, cx.now);
     }
 
     /// `loser` is not the one to use: the smaller node says so, the larger one waits to be told,
@@ -100,13 +110,13 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) {
-        let Some(session) = self.get_mut(loser) else {
-            return;
-        };
-        if cx.me < cx.peers.id(peer) || session.phase == Phase::Leaving {
+        if cx.me < cx.peers.id(peer) || self.phase(loser) == Phase::Leaving {
             return self.end(loser, DUPLICATE, cx, out);
         }
-        session.phase = Phase::Spare;
+        let Some(unsettled) = self.unsettle(loser, cx.peers) else {
+            return;
+        };
+        unsettled.phase = Phase::Spare;
         self.set_due(loser, cx.now.after(times::SPARE));
     }
 
@@ -117,13 +127,16 @@ impl Sessions {
         cx: &mut Context<'_>,
         out: &mut SessionOutputs,
     ) {
-        let Some((peer, boot)) = self.get(new).map(|session| (session.peer, session.boot)) else {
+        let Some(session) = self.get(new) else {
             return;
         };
-        let is_old =
-            |session: &&Session| session.boot < boot && !matches!(session.phase, Phase::Opening(_));
+        let (peer, boot) = (session.peer, self.boot(session, cx.peers));
+        let is_old = |session: &&Session| {
+            let is_opening = matches!(self.phase(session.id), Phase::Opening(_));
+            self.boot(session, cx.peers) < boot && !is_opening
+        };
         let old: Vec<SessionId> = self
-            .of(peer)
+            .of(peer, cx.peers)
             .filter(is_old)
             .map(|session| session.id)
             .collect();
@@ -157,13 +170,13 @@ impl Sessions {
 
 /// Whether a session that has just become ready is better than the one in use. Both ends compute
 /// this, and the smaller node's result counts.
-fn wins(new: &Session, old: &Session, is_smaller: bool) -> bool {
-    let age = new.opened_at.since(old.opened_at);
-    if matches!(old.phase, Phase::Leaving | Phase::Ending(_)) || age >= times::CROSSING {
+fn wins(new: &Session, old: &Session, old_phase: Phase, is_smaller: bool) -> bool {
+    let age = new.opened.since(old.opened);
+    if matches!(old_phase, Phase::Leaving | Phase::Ending(_)) || age >= times::CROSSING {
         return true;
     }
     if new.is_ours == old.is_ours {
-        return new.opened_at >= old.opened_at;
+        return new.opened >= old.opened;
     }
     new.is_ours == is_smaller
 }
