@@ -31,7 +31,7 @@ pub mod trace;
 pub mod underlay;
 mod world;
 
-pub use host::{Flow, FlowReport, ProcessState, Received, Tamper};
+pub use host::{Flow, FlowReport, Heard, Latencies, ProcessState, Received, Tamper};
 pub use link::{LinkProfile, LinkState, Links};
 pub use observe::{Observation, Observed};
 pub use random::Random;

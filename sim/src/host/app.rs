@@ -11,6 +11,7 @@ use archipelago_core::{LocalId, Pid, Time};
 use bytes::Bytes;
 
 use super::Host;
+use super::latencies::Latencies;
 use crate::event::Event;
 use crate::names;
 use crate::net::Net;
@@ -63,6 +64,10 @@ pub struct Received {
     pub latency_max: Duration,
     /// How long the first message took.
     pub latency_first: Duration,
+    /// The shortest time from sender to mailbox.
+    pub latency_min: Duration,
+    /// All times from sender to mailbox together.
+    pub latency_total: Duration,
 }
 
 /// The application of one node.
@@ -71,6 +76,8 @@ pub(crate) struct App {
     pub(crate) flows: Vec<(Flow, FlowReport)>,
     /// By sending node and flow. Outlives the process: it is the world's record, not the node's.
     pub(crate) received: BTreeMap<(u32, u32), Received>,
+    /// How long every message took.
+    pub(crate) latencies: Latencies,
     /// Messages for a mailbox that is not there.
     pub(crate) strays: u64,
     mailbox: Option<LocalId>,
@@ -177,6 +184,7 @@ impl Host {
         if let Some((flow, number, sent_at)) = parse(&message.payload) {
             let received = self.app.received.entry((source, flow)).or_default();
             received.on_message(number, sent_at, net.now);
+            self.app.latencies.note(net.now.since(sent_at));
         }
         true
     }
@@ -241,8 +249,11 @@ impl Received {
         let latency = now.since(sent_at);
         if self.delivered == 0 {
             self.latency_first = latency;
+            self.latency_min = latency;
             self.last = sent_at;
         }
+        self.latency_min = self.latency_min.min(latency);
+        self.latency_total = self.latency_total.saturating_add(latency);
         self.latency_max = self.latency_max.max(latency);
         self.gap_max = self.gap_max.max(now.since(self.last));
         self.last = now;

@@ -10,6 +10,8 @@
 mod app;
 mod data;
 mod dial;
+mod heard;
+mod latencies;
 mod mischief;
 mod outputs;
 mod packets;
@@ -28,6 +30,8 @@ pub(crate) use app::App;
 pub use app::{Flow, FlowReport, Received};
 use data::PeerData;
 use dial::Pending;
+pub use heard::Heard;
+pub use latencies::Latencies;
 use mischief::Puppet;
 pub use mischief::Tamper;
 use sessions::Sessions;
@@ -84,6 +88,8 @@ pub(crate) struct Host {
     pub(crate) tampered_count: u64,
     /// Where a test is the machine.
     pub(crate) puppet: Option<Puppet>,
+    /// What it was told, for those who measure.
+    pub(crate) heard: Heard,
 }
 
 impl Host {
@@ -116,6 +122,7 @@ impl Host {
             tamper: None,
             tampered_count: 0,
             puppet: None,
+            heard: Heard::default(),
         }
     }
 
@@ -189,6 +196,8 @@ impl Host {
         if self.puppet.is_some() {
             return self.on_puppet(session, batch, net);
         }
+        let peer = self.sessions.get(session).map(|end| end.peer);
+        self.heard.note(batch, peer);
         self.drive(net, |node, now, out| {
             node.handle_messages(session, batch, now, out);
         });

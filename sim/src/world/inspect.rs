@@ -10,7 +10,8 @@ use archipelago_router::{Node, NodeConfig};
 use super::{NodeIx, World};
 use crate::check::rows::RowTap;
 use crate::host::sessions::Stage;
-use crate::host::{FlowReport, ProcessState, Received};
+use crate::host::{FlowReport, Heard, Latencies, ProcessState, Received};
+use crate::link::Links;
 use crate::tally::Tally;
 
 impl World {
@@ -70,6 +71,21 @@ impl World {
     pub fn received(&self, at: NodeIx, from: NodeIx, flow: u32) -> Received {
         let received = &self.host(at).app.received;
         received.get(&(from.0, flow)).cloned().unwrap_or_default()
+    }
+
+    /// How much a node was told since the world began.
+    pub fn heard(&self, node: NodeIx) -> Heard {
+        self.host(node).heard
+    }
+
+    /// How long the messages took that reached a node's mailboxes.
+    pub fn latencies(&self, at: NodeIx) -> &Latencies {
+        &self.host(at).app.latencies
+    }
+
+    /// The links of this world.
+    pub const fn links(&self) -> &Links {
+        &self.net.links
     }
 
     /// Every flow of the world: sender, number, receiver.
