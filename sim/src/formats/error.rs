@@ -32,7 +32,6 @@ pub enum FormatError {
     },
 }
 
-#[expect(dead_code, reason = "readers come next")]
 impl FormatError {
     pub(crate) fn line(line: usize, problem: impl Into<String>, remedy: &'static str) -> Self {
         Self::Line {

@@ -215,11 +215,12 @@ impl Host {
     /// When the session's socket has room, if it has none now.
     fn socket_room(&self, session: SessionId, net: &Net) -> Option<Time> {
         let end = self.sessions.get(session)?;
-        let busy_until = end.extra.as_ref()?.busy_until;
-        let bandwidth = net.links.bandwidth(self.ix, end.peer)?;
-        let backlog = busy_until.since(net.now);
-        let room = occupancy(WRITE_BYTES_MAX, bandwidth);
-        (backlog > room).then(|| net.now.after(backlog - room))
+        let pair = net.links.bandwidth(self.ix, end.peer).and_then(|rate| {
+            let busy_until = end.extra.as_ref()?.busy_until;
+            room_from(busy_until, rate, net.now)
+        });
+        let uplink = net.links.uplink(self.ix);
+        pair.max(uplink.and_then(|rate| room_from(self.uplink_until, rate, net.now)))
     }
 
     fn transmit_from(
@@ -376,4 +377,12 @@ impl Host {
             self.activities.push(session);
         }
     }
+}
+
+/// When a line of so many bytes per second that is busy until then has room for a write, if it has
+/// none now.
+fn room_from(busy_until: Time, rate: u64, now: Time) -> Option<Time> {
+    let backlog = busy_until.since(now);
+    let room = occupancy(WRITE_BYTES_MAX, rate);
+    (backlog > room).then(|| now.after(backlog - room))
 }

@@ -66,6 +66,8 @@ pub(crate) struct Host {
     pub(crate) app: App,
     crypto: Arc<dyn Crypto>,
     random: Random,
+    /// Until when its uplink is busy with what was sent, where that is limited.
+    uplink_until: Time,
     /// Events caused so far.
     counter: u32,
     /// Starts so far.
@@ -110,6 +112,7 @@ impl Host {
             sessions: Sessions::default(),
             app: App::default(),
             random,
+            uplink_until: Time::START,
             counter: 0,
             starts: 0,
             dials: BTreeMap::new(),

@@ -203,8 +203,16 @@ impl Host {
         };
         let Some(to) = end.remote else { return };
         let mut departure = net.now.after(wait);
+        let copies = net.links.copies(self.ix, end.peer, &mut self.random);
+        let bytes = (bytes + PACKET_OVERHEAD) * copies as usize;
+        if let Some(uplink) = net.links.uplink(self.ix) {
+            departure = departure
+                .max(self.uplink_until)
+                .after(occupancy(bytes, uplink));
+            self.uplink_until = departure;
+        }
         if let Some(bandwidth) = net.links.bandwidth(self.ix, end.peer) {
-            let occupancy = occupancy(bytes + PACKET_OVERHEAD, bandwidth);
+            let occupancy = occupancy(bytes, bandwidth);
             let extra = end.extra.get_or_insert_default();
             departure = departure.max(extra.busy_until).after(occupancy);
             extra.busy_until = departure;

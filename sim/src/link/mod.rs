@@ -87,6 +87,20 @@ impl Links {
         }
     }
 
+    /// What a node sends to all others together, in bytes per second; `None` is unlimited.
+    pub fn uplink(&self, node: u32) -> Option<u64> {
+        self.underlay.as_ref()?.uplink(node)
+    }
+
+    /// How often the next packet from `from` to `to` is carried: more than once where the network
+    /// duplicates it.
+    pub fn copies(&self, from: u32, to: u32, random: &mut Random) -> u32 {
+        match (self.own_profile(from, to), &self.underlay) {
+            (None, Some(underlay)) => underlay.copies(random),
+            _ => 1,
+        }
+    }
+
     /// Whether others can dial this node.
     pub fn is_dialable(&self, node: u32) -> bool {
         let underlay = self.underlay.as_ref();

@@ -22,7 +22,7 @@ const REJECTIONS_MAX: u32 = 64;
 
 /// Always the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Constant {
     /// Milliseconds, 0.001 to an hour.
     pub latency_ms: f64,
@@ -30,7 +30,7 @@ pub struct Constant {
 
 /// Every value between two bounds alike.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Uniform {
     /// Least, milliseconds.
     pub low_ms: f64,
@@ -40,7 +40,7 @@ pub struct Uniform {
 
 /// The normal distribution, truncated from below.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Normal {
     /// Mean before truncation, milliseconds.
     pub mean_ms: f64,
@@ -52,7 +52,7 @@ pub struct Normal {
 
 /// The logarithm is normal; truncated from below.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Lognormal {
     /// The median, e to the power μ, milliseconds.
     pub median_ms: f64,
@@ -64,7 +64,7 @@ pub struct Lognormal {
 
 /// A power law: P(X > x) = (scale / x)^shape, bounded above.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Pareto {
     /// The least value, x_m, milliseconds.
     pub scale_ms: f64,
@@ -76,7 +76,7 @@ pub struct Pareto {
 
 /// How long something takes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Distribution {
     /// Always the same.
     Constant(Constant),
@@ -138,7 +138,7 @@ impl Distribution {
     /// [`UnderlayError::Parameter`] for one that is not a number or out of its range.
     pub fn sampler(&self) -> Result<Sampler, UnderlayError> {
         match *self {
-            Self::Constant(it) => Ok(Sampler::Constant(micros("latency-ms", it.latency_ms)?)),
+            Self::Constant(it) => Ok(Sampler::Constant(micros("latency_ms", it.latency_ms)?)),
             Self::Uniform(it) => uniform(it),
             Self::Normal(it) => normal(it),
             Self::Lognormal(it) => lognormal(it),
@@ -187,19 +187,19 @@ impl Sampler {
 }
 
 fn uniform(it: Uniform) -> Result<Sampler, UnderlayError> {
-    let low = micros("low-ms", it.low_ms)?;
-    let high = micros("high-ms", it.high_ms)?;
+    let low = micros("low_ms", it.low_ms)?;
+    let high = micros("high_ms", it.high_ms)?;
     if high < low {
-        let allowed = "at least low-ms";
-        return Err(UnderlayError::parameter("high-ms", it.high_ms, allowed));
+        let allowed = "at least low_ms";
+        return Err(UnderlayError::parameter("high_ms", it.high_ms, allowed));
     }
     let width = high - low + 1;
     Ok(Sampler::Uniform { low, width })
 }
 
 fn normal(it: Normal) -> Result<Sampler, UnderlayError> {
-    let mean = micros_exact("mean-ms", it.mean_ms)?;
-    let deviation = micros_exact("deviation-ms", it.deviation_ms)?;
+    let mean = micros_exact("mean_ms", it.mean_ms)?;
+    let deviation = micros_exact("deviation_ms", it.deviation_ms)?;
     let least = least(it.least_ms, mean)?;
     Ok(Sampler::Normal {
         mean,
@@ -209,7 +209,7 @@ fn normal(it: Normal) -> Result<Sampler, UnderlayError> {
 }
 
 fn lognormal(it: Lognormal) -> Result<Sampler, UnderlayError> {
-    let median = micros_exact("median-ms", it.median_ms)?;
+    let median = micros_exact("median_ms", it.median_ms)?;
     let sigma = UnderlayError::check("sigma", it.sigma, (0.0, 4.0), "0 to 4")?;
     let least = least(it.least_ms, median)?;
     let mu = libm::log(median.max(1.0));
@@ -217,13 +217,13 @@ fn lognormal(it: Lognormal) -> Result<Sampler, UnderlayError> {
 }
 
 fn pareto(it: Pareto) -> Result<Sampler, UnderlayError> {
-    let scale = micros_exact("scale-ms", it.scale_ms)?.max(1.0);
+    let scale = micros_exact("scale_ms", it.scale_ms)?.max(1.0);
     let shape = UnderlayError::check("shape", it.shape, (0.1, 100.0), "0.1 to 100")?;
     let most_ms = it.most_ms.unwrap_or(it.scale_ms * 1_000.0);
-    let most = micros_exact("most-ms", most_ms.min(DELAY_MAX_MS))?;
+    let most = micros_exact("most_ms", most_ms.min(DELAY_MAX_MS))?;
     if most <= scale {
-        let allowed = "above scale-ms";
-        return Err(UnderlayError::parameter("most-ms", most_ms, allowed));
+        let allowed = "above scale_ms";
+        return Err(UnderlayError::parameter("most_ms", most_ms, allowed));
     }
     Ok(Sampler::Pareto {
         scale,
@@ -237,10 +237,10 @@ fn least(given_ms: Option<f64>, middle: f64) -> Result<f64, UnderlayError> {
     let Some(given_ms) = given_ms else {
         return Ok(middle / 10.0);
     };
-    let least = micros_exact("least-ms", given_ms)?;
+    let least = micros_exact("least_ms", given_ms)?;
     if least > middle {
         let allowed = "at most the mean or median";
-        return Err(UnderlayError::parameter("least-ms", given_ms, allowed));
+        return Err(UnderlayError::parameter("least_ms", given_ms, allowed));
     }
     Ok(least)
 }
@@ -254,6 +254,22 @@ fn above(least: f64, mut draw: impl FnMut() -> f64) -> f64 {
         }
     }
     least
+}
+
+/// A normal draw within bounds, in microseconds.
+pub(super) fn truncated(
+    mean: f64,
+    deviation: f64,
+    (least, most): (u64, u64),
+    random: &mut Random,
+) -> u64 {
+    for _ in 0..REJECTIONS_MAX {
+        let value = whole(mean + deviation * gauss(random));
+        if (least..=most).contains(&value) {
+            return value;
+        }
+    }
+    whole(mean).clamp(least, most.max(least))
 }
 
 /// A standard normal number.
