@@ -15,4 +15,4 @@ pub use node::{
     CloseReason, Command, ConfigError, DialId, Event, Node, NodeConfig, NodeCounters, Output,
     Outputs, Refused, RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
 };
-pub use routes::{Membership, Routes, Standing};
+pub use routes::{Hop, Membership, Routes, Standing};

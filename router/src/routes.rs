@@ -3,6 +3,7 @@
 //! The machines do not know each other: `Node` lends one of them to the others by this trait, and
 //! tests lend a map of their own.
 
+use archipelago_core::wire::Heading;
 use archipelago_core::{GroupId, NodeId, Peer, Peers};
 
 /// How this node stands in one of its groups.
@@ -23,6 +24,15 @@ pub enum Membership {
     Gone,
     /// Never heard of, or forgotten, or this node is not in the group itself.
     Unknown,
+}
+
+/// A choice of whom to hand something, and which way it may go on from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// To whom.
+    pub peer: Peer,
+    /// Which way then.
+    pub heading: Heading,
 }
 
 /// The map of groups as this node knows it. Reads only; every list is short and ranked.
@@ -46,6 +56,15 @@ pub trait Routes {
     /// equally near next hops, a plain member the reflectors of its groups; best first, all with
     /// a session. Empty: no route.
     fn next_hops(&self, group: GroupId, peers: &Peers) -> Vec<Peer>;
+
+    /// As [`Routes::next_hops`], for something that came in this heading; `None` for something of
+    /// this node's own, which may go anywhere. Without a hierarchy everything goes sideways.
+    fn hops(&self, group: GroupId, heading: Option<Heading>, peers: &Peers) -> Vec<Hop> {
+        let _ = heading;
+        let next_hops = self.next_hops(group, peers).into_iter();
+        let heading = Heading::Sideways;
+        next_hops.map(|peer| Hop { peer, heading }).collect()
+    }
 
     /// Whether this node reflects, and so passes things on for others.
     fn reflects(&self) -> bool;

@@ -33,7 +33,43 @@ pub struct GroupConfig {
     pub is_closed: bool,
     /// Times of the failure detector and of joining.
     pub timing: Arc<Timing>,
+    /// Where the group stands among others.
+    pub place: Place,
 }
+
+/// Where a group stands among others: its tier and its parents. The default is a group of the
+/// lowest tier with no parent.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Of the charter; raise it with each change. Default 0.
+    pub epoch: u64,
+    /// 0, the default, for groups at the bottom; a parent's is higher.
+    pub tier: u8,
+    /// The parents, as those of this group who join them are configured for each. At most 4.
+    pub parents: Vec<Arc<GroupConfig>>,
+    /// How many members join the parents, 1 to 8. Default 3: one may be lost while another is
+    /// being replaced.
+    pub reflectors: u8,
+    /// Who joins the parents; none, the default, leaves it to an election. At most 8.
+    pub pinned: Vec<NodeId>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            epoch: 0,
+            tier: 0,
+            parents: Vec::new(),
+            reflectors: 3,
+            pinned: Vec::new(),
+        }
+    }
+}
+
+/// Most parents of one group.
+const PARENTS_MAX: usize = 4;
+/// Most reflectors, elected or pinned.
+const REFLECTORS_MAX: usize = 8;
 
 impl GroupConfig {
     /// The group's id.
@@ -61,7 +97,31 @@ impl GroupConfig {
                 seeds: self.seeds.len(),
             });
         }
+        self.check_place()?;
         self.timing.check()
+    }
+
+    /// Tiers rise from each group to its parents, so the chain of parents ends.
+    fn check_place(&self) -> Result<(), GroupConfigError> {
+        let place = &self.place;
+        let (parents, reflectors) = (place.parents.len(), place.pinned.len());
+        let is_count = (1..=REFLECTORS_MAX).contains(&usize::from(place.reflectors));
+        if parents > PARENTS_MAX || reflectors > REFLECTORS_MAX || !is_count {
+            let name = self.name.to_string();
+            return Err(GroupConfigError::Place { name });
+        }
+        for parent in &place.parents {
+            if parent.place.tier <= place.tier {
+                return Err(GroupConfigError::Tier {
+                    name: self.name.to_string(),
+                    tier: place.tier,
+                    parent: parent.name.to_string(),
+                    parent_tier: parent.place.tier,
+                });
+            }
+            parent.check()?;
+        }
+        Ok(())
     }
 
     fn check_names(&self) -> Result<(), GroupConfigError> {
@@ -172,6 +232,30 @@ pub enum GroupConfigError {
         name: String,
         /// How many.
         seeds: usize,
+    },
+    /// A parent that does not stand above its child.
+    #[error(
+        "group {name:?} of tier {tier} has the parent {parent:?} of tier {parent_tier}: \
+         a parent's tier must be higher"
+    )]
+    Tier {
+        /// The group's name.
+        name: String,
+        /// Its tier.
+        tier: u8,
+        /// The parent's name.
+        parent: String,
+        /// The parent's tier.
+        parent_tier: u8,
+    },
+    /// Too many parents or reflectors, or none of these.
+    #[error(
+        "group {name:?}: at most {PARENTS_MAX} parents, and 1 to {REFLECTORS_MAX} reflectors \
+         that join them"
+    )]
+    Place {
+        /// The group's name.
+        name: String,
     },
     /// A time or number of `Timing` that no group can run by.
     #[error("timing: {field} must be {remedy}")]

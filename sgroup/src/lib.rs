@@ -10,7 +10,7 @@ pub mod log;
 mod testing;
 mod view;
 
-pub use config::{Cookies, GroupConfig, GroupConfigError, Seed, Timing};
+pub use config::{Cookies, GroupConfig, GroupConfigError, Place, Seed, Timing};
 pub use group::{
     DialTarget, DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin,
     Quorum,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use archipelago_core::{GroupId, Roles};
 use archipelago_router::NodeConfig;
-use archipelago_sgroup::{Cookies, GroupConfig, Seed, Timing};
+use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
 
 use crate::random::Random;
 use crate::world::{NodeIx, World, WorldConfig};
@@ -217,6 +217,7 @@ impl Topology {
             members_max: 1_024,
             is_closed: false,
             timing: Arc::clone(timing),
+            place: Place::default(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use archipelago_core::{Address, GroupId, NodeId};
-use archipelago_sgroup::{Cookies, GroupConfig, Seed, Timing};
+use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
 
 /// A group to join: its name, who may enter, whom to ask.
 ///
@@ -115,6 +115,7 @@ impl GroupSpec {
             members_max: self.members_max,
             is_closed: self.is_closed,
             timing: timing.clone(),
+            place: Place::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use archipelago_core::{GroupId, Roles};
 use archipelago_router::{Command, Event};
-use archipelago_sgroup::{Cookies, GroupConfig, GroupEvent, Seed, Timing};
+use archipelago_sgroup::{Cookies, GroupConfig, GroupEvent, Place, Seed, Timing};
 use archipelago_sim::topology::REALM;
 use archipelago_sim::{NodeIx, Observation, World, WorldConfig};
 
@@ -52,6 +52,7 @@ impl Simulated {
             members_max: 1_024,
             is_closed: false,
             timing: Arc::new(Timing::default()),
+            place: Place::default(),
         })
     }
 

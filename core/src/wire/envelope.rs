@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Control, List, bounded};
+use super::{Control, Heading, List, bounded};
 use crate::{Boot, GroupId, NodeId, SignedRecord};
 
 /// Something on its way over other nodes: a relay through reflectors, or a detour through members.
@@ -26,6 +26,8 @@ pub struct Envelope {
     /// How often the source changed its way because nothing came back: with each, reflectors
     /// choose among equal next hops anew, and so go round one that withholds.
     pub attempt: u8,
+    /// Which way a relay may still go; of no meaning on a detour.
+    pub heading: Heading,
     /// What is forwarded.
     pub sealed: Sealed,
 }

@@ -106,6 +106,10 @@ pub struct Charter {
     pub tier: u8,
     /// Longest cluster list of rows about it. Default 32.
     pub hops_max: u8,
+    /// How many of its members join each parent. Default 3.
+    pub reflectors: u8,
+    /// Who they are, where that is not left to an election.
+    pub pinned: List<NodeId, 8>,
 }
 
 /// What two charters are compared by.

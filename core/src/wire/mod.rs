@@ -10,6 +10,7 @@ mod group;
 mod hello;
 mod list;
 mod route;
+mod up;
 
 pub use bounded::is_plain_text;
 pub use envelope::{Envelope, Payload, PayloadError, Sealed};
@@ -22,6 +23,9 @@ pub use list::{List, TooMany};
 pub use route::{
     Introduction, Lookup, LookupAnswer, LookupReply, RouteBody, Row, RowGroup, SignedIntroduction,
     SignedRow,
+};
+pub use up::{
+    Ancestor, GroupRecord, Heading, SignedGroupRecord, StatementError, Uplink, UplinkParent,
 };
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::List;
+use super::{Heading, List};
 use crate::{Boot, Crypto, GroupId, NodeId, Signature, SignedRecord};
 
 /// A message of the routing machines.
@@ -101,6 +101,8 @@ pub struct Lookup {
     pub version_min: (Boot, u64),
     /// How many more reflectors may be asked on; 0 answers or fails.
     pub hops: u8,
+    /// Which way it may still go.
+    pub heading: Heading,
 }
 
 /// The answer to a `Lookup`.

@@ -29,7 +29,7 @@ pub use config::{Dropped, ForwardConfig, ForwardCounters};
 use std::sync::Arc;
 
 use archipelago_core::channel::Path;
-use archipelago_core::wire::{Control, Envelope, List, Payload, Sealed};
+use archipelago_core::wire::{Control, Envelope, Heading, List, Payload, Sealed};
 use archipelago_core::{Boot, Context, GroupId, NodeId, Peer, SignedRecord};
 use bytes::Bytes;
 
@@ -322,7 +322,7 @@ impl Forward {
         let attempt = usize::from(contact.line(way).attempt);
         let relay_group = relay_group(contact);
         let ways = match way {
-            Way::Relay => relay_group.map_or(0, |group| routes.next_hops(group, cx.peers).len()),
+            Way::Relay => relay_group.map_or(0, |group| routes.hops(group, None, cx.peers).len()),
             Way::Detour => WAYS_TRIED,
         };
         if attempt.is_multiple_of(ways.max(1)) {
@@ -342,12 +342,15 @@ impl Forward {
         match way {
             Way::Relay => {
                 let group = relay_group(contact).ok_or(ForwardError::NoPath)?;
-                let choices = routes.next_hops(group, cx.peers);
+                let hops = routes.hops(group, None, cx.peers);
+                let choices: Vec<Peer> = hops.iter().map(|hop| hop.peer).collect();
                 let to = contact.line(way).choose(&choices);
-                to.map(|to| NextHop {
-                    to,
+                let hop = hops.into_iter().find(|hop| Some(hop.peer) == to);
+                hop.map(|hop| NextHop {
+                    to: hop.peer,
                     group,
                     route: List::new(),
+                    heading: hop.heading,
                 })
             }
             Way::Detour => {
@@ -361,7 +364,12 @@ impl Forward {
                 let first_hops: Vec<Peer> = choices.iter().map(|&(peer, _)| peer).collect();
                 let chosen = contact.line(way).choose(&first_hops);
                 let choice = choices.into_iter().find(|&(peer, _)| Some(peer) == chosen);
-                choice.map(|(to, route)| NextHop { to, group, route })
+                choice.map(|(to, route)| NextHop {
+                    to,
+                    group,
+                    route,
+                    heading: Heading::Sideways,
+                })
             }
         }
         .ok_or(ForwardError::NoPath)
@@ -392,6 +400,7 @@ impl Forward {
             route: next.route.clone(),
             hops: self.config.hops_max,
             attempt: line.attempt,
+            heading: next.heading,
             sealed: Sealed {
                 source_boot,
                 target_boot,
@@ -414,6 +423,7 @@ struct NextHop {
     to: Peer,
     group: GroupId,
     route: List<NodeId, 4>,
+    heading: Heading,
 }
 
 /// Where it was located, else its home by its own word.

@@ -9,7 +9,7 @@ use archipelago_core::{Context, NodeId, Peer};
 use super::seal::way;
 use super::{Dropped, Forward, ForwardOutput, ForwardOutputs, Way};
 use crate::routes::{has_session, pair_hash};
-use crate::{Membership, Routes};
+use crate::{Hop, Membership, Routes};
 
 /// Which counter an envelope that is dropped goes to.
 type Reason = fn(&mut Dropped) -> &mut u64;
@@ -30,10 +30,14 @@ impl Forward {
         }
         let next = match way(&envelope) {
             Way::Relay => relay(from, &envelope, routes, cx),
-            Way::Detour => detour(from, &envelope, routes, cx),
+            Way::Detour => detour(from, &envelope, routes, cx).map(|peer| Hop {
+                peer,
+                heading: envelope.heading,
+            }),
         };
         match next.and_then(|next| self.charge(next, &envelope, cx)) {
-            Ok(to) => {
+            Ok(Hop { peer: to, heading }) => {
+                envelope.heading = heading;
                 envelope.hops = envelope.hops.saturating_sub(1);
                 envelope.route = List::truncated(envelope.route.iter().copied().skip(1));
                 self.counters.passed_on += 1;
@@ -47,16 +51,11 @@ impl Forward {
         *reason(&mut self.counters.dropped) += 1;
     }
 
-    fn charge(
-        &mut self,
-        next: Peer,
-        envelope: &Envelope,
-        cx: &Context<'_>,
-    ) -> Result<Peer, Reason> {
+    fn charge(&mut self, next: Hop, envelope: &Envelope, cx: &Context<'_>) -> Result<Hop, Reason> {
         if envelope.hops == 0 {
             return Err(|dropped| &mut dropped.hops);
         }
-        if !has_session(next, cx.peers) {
+        if !has_session(next.peer, cx.peers) {
             return Err(|dropped| &mut dropped.no_session);
         }
         let len = envelope.sealed.bytes.len();
@@ -74,7 +73,7 @@ fn relay(
     envelope: &Envelope,
     routes: &dyn Routes,
     cx: &Context<'_>,
-) -> Result<Peer, Reason> {
+) -> Result<Hop, Reason> {
     if !routes.reflects() {
         return Err(|dropped| &mut dropped.not_reflecting);
     }
@@ -84,7 +83,10 @@ fn relay(
     match routes.standing(envelope.group) {
         Some(standing) if standing.is_closed => Err(|dropped| &mut dropped.closed),
         Some(_) => match routes.membership(envelope.group, &envelope.target, cx.peers) {
-            Membership::Up(peer) => Ok(peer),
+            Membership::Up(peer) => Ok(Hop {
+                peer,
+                heading: envelope.heading,
+            }),
             Membership::Gone | Membership::Unknown => Err(|dropped| &mut dropped.no_target),
         },
         None => next_reflector(from, envelope, routes, cx),
@@ -98,9 +100,9 @@ fn next_reflector(
     envelope: &Envelope,
     routes: &dyn Routes,
     cx: &Context<'_>,
-) -> Result<Peer, Reason> {
-    let mut choices = routes.next_hops(envelope.group, cx.peers);
-    choices.retain(|&peer| peer != from);
+) -> Result<Hop, Reason> {
+    let mut choices = routes.hops(envelope.group, Some(envelope.heading), cx.peers);
+    choices.retain(|hop| hop.peer != from);
     let turn = match envelope.attempt {
         0 => 0,
         attempt => {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archipelago_core::footprint::{map_bytes, set_bytes};
-use archipelago_core::wire::LookupAnswer;
+use archipelago_core::wire::{Heading, LookupAnswer};
 use archipelago_core::{Boot, GroupId, NodeId, Peer, Time};
 
 /// What may share a flight.
@@ -15,6 +15,9 @@ pub(super) struct Key {
     pub(super) target: NodeId,
     pub(super) requester: NodeId,
     pub(super) version_min: (Boot, u64),
+    /// The way that it came; `None` for this node's own. Questions that go different ways share
+    /// nothing, or two nodes could wait for each other.
+    pub(super) heading: Option<Heading>,
 }
 
 /// Who is told in the end.

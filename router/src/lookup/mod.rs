@@ -27,7 +27,7 @@ use std::time::Duration;
 use archipelago_core::wire::{Lookup, LookupAnswer, LookupReply, RouteBody, SignedIntroduction};
 use archipelago_core::{Boot, Context, GroupId, NodeId, Peer, SignedRecord, Time};
 
-use crate::Routes;
+use crate::{Hop, Routes};
 use cache::{Cache, Hit};
 use flights::{Flight, Flights, Key, Waiter};
 
@@ -147,6 +147,7 @@ impl Lookups {
             target,
             requester: cx.me,
             version_min,
+            heading: None,
         };
         match hit {
             Some(Hit::Fresh(located)) => {
@@ -288,6 +289,7 @@ impl Lookups {
             target,
             requester: lookup.requester,
             version_min: lookup.version_min,
+            heading: Some(lookup.heading),
         };
         let waiter = Waiter::Remote { peer: from, id };
         let hops = lookup.hops.min(self.config.hops_max).saturating_sub(1);
@@ -365,9 +367,9 @@ impl Lookups {
         let (ends_at, is_local) = (flight.ends_at, flight.is_local());
         let next = self.next_choice(flight, routes, cx);
         let has_open = flight.has_open();
-        if let Some(peer) = next {
+        if let Some(hop) = next {
             let hedge = self.hedge(is_local);
-            self.ask(number, peer, out);
+            self.ask(number, hop, out);
             self.flights
                 .set_due(number, cx.now.after(hedge).min(ends_at));
         } else if has_open {
@@ -386,17 +388,18 @@ impl Lookups {
         }
     }
 
-    fn next_choice(&self, flight: &Flight, routes: &dyn Routes, cx: &Context<'_>) -> Option<Peer> {
+    fn next_choice(&self, flight: &Flight, routes: &dyn Routes, cx: &Context<'_>) -> Option<Hop> {
         if flight.asked.len() >= self.config.tries_max {
             return None;
         }
-        routes
-            .next_hops(flight.group, cx.peers)
-            .into_iter()
-            .find(|&peer| !flight.involves(peer) && cx.peers.id(peer) != flight.key.requester)
+        let is_new =
+            |hop: &Hop| !flight.involves(hop.peer) && cx.peers.id(hop.peer) != flight.key.requester;
+        let hops = routes.hops(flight.group, flight.key.heading, cx.peers);
+        hops.into_iter().find(is_new)
     }
 
-    fn ask(&mut self, number: u64, to: Peer, out: &mut LookupOutputs) {
+    fn ask(&mut self, number: u64, hop: Hop, out: &mut LookupOutputs) {
+        let to = hop.peer;
         let id = self.flights.ask(number, to);
         let Some(flight) = self.flights.get(number) else {
             return;
@@ -409,6 +412,7 @@ impl Lookups {
             requester: flight.key.requester,
             version_min: flight.key.version_min,
             hops: flight.hops,
+            heading: hop.heading,
         });
         out.push(LookupOutput::Send { to, body });
     }

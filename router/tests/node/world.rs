@@ -12,7 +12,7 @@ use archipelago_core::{Address, Boot, GroupId, NodeId, Rng, Time, ToyCrypto};
 use archipelago_router::{
     CloseReason, Command, DialId, Event, Node, NodeConfig, Output, SessionEvent,
 };
-use archipelago_sgroup::{Cookies, GroupConfig, Seed, Timing};
+use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
 
 pub(super) const REALM: &str = "test";
 pub(super) const MS: Duration = Duration::from_millis(1);
@@ -36,6 +36,7 @@ pub(super) fn group(name: &str, seeds: &[usize]) -> Arc<GroupConfig> {
         members_max: 1_024,
         is_closed: false,
         timing: Arc::new(Timing::default()),
+        place: Place::default(),
     })
 }
 

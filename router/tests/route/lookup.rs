@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use archipelago_core::wire::{
-    Introduction, List, Lookup, LookupAnswer, LookupReply, RouteBody, SignedIntroduction,
+    Heading, Introduction, List, Lookup, LookupAnswer, LookupReply, RouteBody, SignedIntroduction,
 };
 use archipelago_core::{Boot, Peer, Roles, ToyCrypto};
 use archipelago_router::lookup::{Located, LookupConfig, LookupError, LookupOutput, Lookups};
@@ -39,6 +39,7 @@ fn question(to: Peer, id: u64, requester: u64, hops: u8) -> LookupOutput {
         requester: node(requester),
         version_min: (Boot(0), 0),
         hops,
+        heading: Heading::Sideways,
     };
     let body = RouteBody::Lookup(lookup);
     LookupOutput::Send { to, body }
@@ -324,6 +325,7 @@ fn asked(id: u64, requester: u64, group_number: u64, hops: u8) -> Lookup {
         requester: node(requester),
         version_min: (Boot(0), 0),
         hops,
+        heading: Heading::Sideways,
     }
 }
 

@@ -15,6 +15,7 @@ fn config() -> GroupConfig {
         members_max: 1_024,
         is_closed: false,
         timing: Arc::new(Timing::default()),
+        place: Place::default(),
     }
 }
 
@@ -114,4 +115,45 @@ fn no_time_is_zero_and_no_range_is_upside_down() {
 fn a_cookie_is_never_shown() {
     assert!(!format!("{:?}", config()).contains("secret"));
     assert!(!format!("{:?}", config()).contains("115, 101"));
+}
+
+fn parent(tier: u8) -> Arc<GroupConfig> {
+    let mut parent = config();
+    parent.name = "parent".into();
+    parent.place.tier = tier;
+    Arc::new(parent)
+}
+
+#[test]
+fn a_parent_stands_above_its_child_at_every_step() {
+    let mut child = config();
+    child.place.tier = 1;
+    child.place.parents = vec![parent(2)];
+    assert_eq!(child.check(), Ok(()));
+    for tier in [0, 1] {
+        child.place.parents = vec![parent(tier)];
+        assert!(matches!(child.check(), Err(GroupConfigError::Tier { .. })));
+    }
+    let mut above = (*parent(2)).clone();
+    above.place.parents = vec![parent(2)];
+    child.place.parents = vec![Arc::new(above)];
+    assert!(matches!(child.check(), Err(GroupConfigError::Tier { .. })));
+}
+
+#[test]
+fn parents_and_reflectors_are_limited() {
+    let places: [fn(&mut Place); 4] = [
+        |place| place.parents = vec![parent(2); 5],
+        |place| place.reflectors = 0,
+        |place| place.reflectors = 9,
+        |place| place.pinned = vec![NodeId([0; 32]); 9],
+    ];
+    for change in places {
+        let mut config = config();
+        change(&mut config.place);
+        assert!(matches!(
+            config.check(),
+            Err(GroupConfigError::Place { .. })
+        ));
+    }
 }

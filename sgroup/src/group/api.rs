@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use archipelago_core::wire::{GroupBody, Life};
+use archipelago_core::wire::{Charter, GroupBody, Life};
 use archipelago_core::{Boot, Era, NodeId, Peer, SignedRecord};
+use bytes::Bytes;
 
 /// What a group asks of its caller, or tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,17 @@ pub enum GroupOutput {
         member: NodeId,
         /// To whom, by name.
         broken: Vec<NodeId>,
+    },
+    /// The group has another charter than it was configured with, or than it had before.
+    Charter(Arc<Charter>),
+    /// A member says something else than before of what is above or below the group.
+    Told {
+        /// Who.
+        owner: NodeId,
+        /// Under which key of its log: see [`keys`](crate::log::keys).
+        key: Bytes,
+        /// What; `None` where it says nothing any more, or is gone.
+        value: Option<Bytes>,
     },
     /// A member's message breaks the protocol: its session is to be closed.
     Misbehaved {

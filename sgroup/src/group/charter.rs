@@ -1,8 +1,14 @@
 //! What a group is, as its members agree on it: the higher (epoch, hash) wins.
 
-use archipelago_core::wire::{Charter, CharterId, List};
+use std::sync::Arc;
 
+use archipelago_core::Context;
+use archipelago_core::wire::{Charter, CharterId, List};
+use bytes::Bytes;
+
+use super::{Group, GroupOutput, GroupOutputs};
 use crate::GroupConfig;
+use crate::log::keys;
 
 /// Longest cluster list of rows, where nobody says otherwise.
 const HOPS_MAX: u8 = 32;
@@ -11,13 +17,15 @@ const HOPS_MAX: u8 = 32;
 pub(super) fn of(config: &GroupConfig) -> Charter {
     Charter {
         name: config.name.clone(),
-        epoch: 0,
+        epoch: config.place.epoch,
         open: config.cookies.is_none(),
         size: config.size,
         members_max: config.members_max,
-        parents: List::new(),
-        tier: 0,
+        parents: List::truncated(config.place.parents.iter().map(|parent| parent.id())),
+        tier: config.place.tier,
         hops_max: HOPS_MAX,
+        reflectors: config.place.reflectors,
+        pinned: List::truncated(config.place.pinned.iter().copied()),
     }
 }
 
@@ -29,13 +37,19 @@ pub(super) fn id_of(charter: &Charter) -> CharterId {
         u64::from(charter.members_max),
         u64::from(charter.tier),
         u64::from(charter.hops_max),
+        u64::from(charter.reflectors),
     ];
     let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
     let parents = charter.parents.iter().flat_map(|parent| parent.0);
+    let pinned = charter.pinned.iter().flat_map(|node| node.0);
     let bytes = charter.name.bytes().chain(numbers).chain(parents);
+    let hash = fnv(bytes.chain(pinned));
+    // Of two charters of one epoch the one with more parents wins: who was not told of a parent
+    // does not take it away.
+    let parents = u64::try_from(charter.parents.len()).unwrap_or(u64::MAX);
     CharterId {
         epoch: charter.epoch,
-        hash: fnv(bytes),
+        hash: (parents << 56) | (hash >> 8),
     }
 }
 
@@ -44,4 +58,52 @@ fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+impl Group {
+    /// Size, limit and place of the configuration changed at run time: a charter of a later epoch
+    /// is told to all members. Whether it was one.
+    pub fn handle_config(
+        &mut self,
+        config: &GroupConfig,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) -> bool {
+        let charter = of(config);
+        // Seeds stay: they are known by their places in the list.
+        let own = Arc::make_mut(&mut self.config);
+        own.place = config.place.clone();
+        (own.size, own.members_max) = (config.size, config.members_max);
+        if !self.adopt(&Arc::new(charter), out) {
+            return false;
+        }
+        if let Ok(bytes) = self.charter.to_bytes() {
+            // A full log costs those who join later, not us.
+            let _ = self.logs.put(charter_key(), bytes.into(), cx);
+        }
+        self.settle(Vec::new(), cx, out);
+        true
+    }
+
+    /// Takes a charter that outranks the present one; whether it does.
+    pub(super) fn adopt(&mut self, charter: &Arc<Charter>, out: &mut GroupOutputs) -> bool {
+        if charter.name != self.charter.name || id_of(charter) <= id_of(&self.charter) {
+            return false;
+        }
+        self.charter = Arc::clone(charter);
+        out.push(GroupOutput::Charter(Arc::clone(charter)));
+        true
+    }
+
+    /// A member tells of a charter in its log.
+    pub(super) fn on_charter_told(&mut self, value: Option<&Bytes>, out: &mut GroupOutputs) {
+        let told = value.and_then(|bytes| Charter::from_bytes(bytes).ok());
+        if let Some(charter) = told {
+            self.adopt(&Arc::new(charter), out);
+        }
+    }
+}
+
+pub(super) fn charter_key() -> Bytes {
+    keys::key(keys::CHARTER, &[])
 }

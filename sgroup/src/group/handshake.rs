@@ -229,9 +229,7 @@ impl Group {
                 0
             };
         }
-        if charter::id_of(&welcome.charter) > charter::id_of(&self.charter) {
-            self.charter = welcome.charter.clone();
-        }
+        self.adopt(&welcome.charter, out);
         self.on_welcomed(peer, &welcome, was_asking, cx, out, facts);
     }
 

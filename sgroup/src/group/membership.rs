@@ -340,12 +340,13 @@ impl Group {
 
     /// What a member publishes of broken paths is said whole, since detours are chosen by it.
     fn on_log_changed(
-        &self,
+        &mut self,
         owner: Peer,
         changes: &[LogChange],
         cx: &Context<'_>,
         out: &mut GroupOutputs,
     ) {
+        self.on_place_told(owner, changes, cx, out);
         let is_path = |change: &LogChange| keys::path_down_node(&change.key).is_some();
         if !changes.iter().any(is_path) {
             return;
@@ -357,6 +358,27 @@ impl Group {
             member: cx.peers.id(owner),
             broken: broken.collect(),
         });
+    }
+
+    /// What members say of groups above and below is for those who look further than this group.
+    fn on_place_told(
+        &mut self,
+        owner: Peer,
+        changes: &[LogChange],
+        cx: &Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        for change in changes {
+            match change.key.first() {
+                Some(&keys::CHARTER) => self.on_charter_told(change.value.as_ref(), out),
+                Some(&(keys::UPLINK | keys::BELOW)) => out.push(GroupOutput::Told {
+                    owner: cx.peers.id(owner),
+                    key: change.key.clone(),
+                    value: change.value.clone(),
+                }),
+                _ => {}
+            }
+        }
     }
 
     pub(super) fn on_logs_due(&mut self, cx: &mut Context<'_>, out: &mut GroupOutputs) {

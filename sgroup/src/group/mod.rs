@@ -27,6 +27,7 @@ use std::sync::Arc;
 use archipelago_core::footprint::{Footprint, vec_bytes};
 use archipelago_core::wire::{Charter, GroupBody};
 use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, SignedRecord, Time};
+use bytes::Bytes;
 
 pub use api::{
     DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin, Quorum,
@@ -35,7 +36,7 @@ pub use api::{
 use crate::admission::Admission;
 use crate::detector::{Detector, Fact, Surroundings};
 use crate::join::{Mesh, MeshAct, Phase, Seeds};
-use crate::log::Logs;
+use crate::log::{LogError, Logs};
 use crate::view::{Standing, Sync, View};
 use crate::{Cookies, GroupConfig};
 
@@ -145,6 +146,29 @@ impl Group {
     /// New cookies, while the group runs. Sessions that were proved stay.
     pub fn handle_cookies(&mut self, cookies: Option<Cookies>) {
         self.admission.set_cookies(cookies);
+    }
+
+    /// Writes `value` under `key` into this member's log, or deletes the key.
+    ///
+    /// # Errors
+    /// [`LogError`]; nothing changed.
+    pub fn handle_write(
+        &mut self,
+        key: Bytes,
+        value: Option<Bytes>,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) -> Result<(), LogError> {
+        match value {
+            Some(value) => {
+                self.logs.put(key, value, cx)?;
+            }
+            None => {
+                self.logs.delete(&key, cx);
+            }
+        }
+        self.settle(Vec::new(), cx, out);
+        Ok(())
     }
 
     /// A session (or detour) with the peer is ready: Hellos exchanged, `peers` knows its record.

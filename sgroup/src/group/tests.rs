@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::admission::Encounter;
-use crate::{DialTarget, GroupEvent as Event, GroupOutput as Out, Seed, Timing};
+use crate::{DialTarget, GroupEvent as Event, GroupOutput as Out, Place, Seed, Timing};
 
 const ME: u8 = 5;
 
@@ -56,6 +56,7 @@ fn config(seeds: &[u8], size: u32) -> Arc<GroupConfig> {
         members_max: 16,
         is_closed: false,
         timing: Arc::new(Timing::default()),
+        place: Place::default(),
     })
 }
 

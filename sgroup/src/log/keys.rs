@@ -8,6 +8,9 @@
 //! | `0x04` | services | reserved | |
 //! | `0x05` | attributes and properties | reserved | |
 //! | `0x06` | load | reserved | |
+//! | `0x07` | the group's charter, where it was changed at run time | empty | a `Charter` |
+//! | `0x08` | the owner leads to the group's parents | empty | an `Uplink` |
+//! | `0x09` | a group below this one | its 16-byte id | a `SignedGroupRecord` |
 //! | `0x80` | the application's own keys | any | any |
 //!
 //! All other bytes are reserved. A reader passes over keys that it cannot parse: they come from a
@@ -15,7 +18,7 @@
 
 use bytes::Bytes;
 
-use archipelago_core::NodeId;
+use archipelago_core::{GroupId, NodeId};
 
 /// Whom the owner cannot reach directly.
 pub const PATH_DOWN: u8 = 0x01;
@@ -29,6 +32,12 @@ pub const SERVICE: u8 = 0x04;
 pub const ATTRIBUTE: u8 = 0x05;
 /// How busy the owner is.
 pub const LOAD: u8 = 0x06;
+/// The group's charter, by whoever was told a new one.
+pub const CHARTER: u8 = 0x07;
+/// That the owner leads to parents of the group.
+pub const UPLINK: u8 = 0x08;
+/// A group below this one.
+pub const BELOW: u8 = 0x09;
 /// The application's own keys.
 pub const USER: u8 = 0x80;
 
@@ -53,6 +62,16 @@ pub fn path_down(node: &NodeId) -> Bytes {
 /// Whom a key of [`path_down`] names; `None` for any other key.
 pub fn path_down_node(key: &[u8]) -> Option<NodeId> {
     rest(PATH_DOWN, key)?.try_into().ok().map(NodeId)
+}
+
+/// The key under which the owner tells of the group `id` below this one.
+pub fn below(id: &GroupId) -> Bytes {
+    key(BELOW, &id.0)
+}
+
+/// Which group a key of [`below`] names; `None` for any other key.
+pub fn below_group(key: &[u8]) -> Option<GroupId> {
+    rest(BELOW, key)?.try_into().ok().map(GroupId)
 }
 
 #[cfg(test)]

@@ -21,7 +21,8 @@ use archipelago_core::{
     Time, ToyCrypto,
 };
 use archipelago_sgroup::{
-    Cookies, DialTarget, Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs, Seed, Timing,
+    Cookies, DialTarget, Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs, Place, Seed,
+    Timing,
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -144,6 +145,7 @@ impl World {
             members_max: 1_024,
             is_closed: false,
             timing: Arc::new(Timing::default()),
+            place: Place::default(),
         };
         let boot = Boot(1);
         let node = self.fresh(number, boot, Arc::new(config));

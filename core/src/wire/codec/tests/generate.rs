@@ -312,6 +312,7 @@ impl Generator {
             route: self.list(Self::node),
             hops: self.rng.array()[0],
             attempt: self.rng.array()[0],
+            heading: self.heading(),
             sealed: Sealed {
                 source_boot: self.boot(),
                 target_boot: self.boot(),
@@ -347,6 +348,8 @@ impl Generator {
             parents: self.list(Self::group_id),
             tier: self.rng.array()[0],
             hops_max: self.rng.array()[0],
+            reflectors: self.rng.array()[0],
+            pinned: self.list(Self::node),
         };
         Welcome {
             proof: self.proof(),
@@ -369,7 +372,13 @@ impl Generator {
             requester: self.node(),
             version_min: (self.boot(), self.u64()),
             hops: self.rng.array()[0],
+            heading: self.heading(),
         }
+    }
+
+    fn heading(&mut self) -> Heading {
+        let tier = self.rng.array()[0];
+        self.pick(&[Heading::Sideways, Heading::Up(tier), Heading::Down(tier)])
     }
 
     fn reply(&mut self) -> LookupReply {
