@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 fn sample(name: &str) -> String {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    std::fs::read_to_string(path.join(name)).unwrap()
+    std::fs::read_to_string(path.join(name)).expect("samples lie beside the tests")
 }
 
 fn names(graph: &Graph) -> Vec<&str> {
@@ -161,11 +161,13 @@ fn graphs() -> impl Strategy<Value = Graph> {
         let mut graph = Graph::default();
         graph.is_directed = is_directed;
         for vertex in &vertices {
-            graph.vertex(vertex).unwrap();
+            graph.vertex(vertex).expect("few vertices");
         }
         for (from, to, (key, value)) in edges {
             let (from, to) = (from % vertices.len(), to % vertices.len());
-            graph.edge(from, to, [(key, value)].into()).unwrap();
+            graph
+                .edge(from, to, [(key, value)].into())
+                .expect("of this graph");
         }
         graph
     })

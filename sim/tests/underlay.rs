@@ -19,7 +19,7 @@ const DRAWS: usize = 200_000;
 
 /// Sorted draws in milliseconds.
 fn draws(distribution: Distribution) -> Vec<f64> {
-    let sampler = distribution.sampler().unwrap();
+    let sampler = distribution.sampler().expect("in range");
     let mut random = Random::new(7);
     let mut draws: Vec<f64> = (0..DRAWS)
         .map(|_| sampler.draw(&mut random) as f64 / 1_000.0)
@@ -198,7 +198,7 @@ fn data(name: &str) -> PathBuf {
 }
 
 fn build(config: UnderlayConfig) -> Underlay {
-    config.build(1, &data("")).unwrap()
+    config.build(1, &data("")).expect("samples are well-formed")
 }
 
 fn with(latency: LatencyModel) -> UnderlayConfig {
