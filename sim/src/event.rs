@@ -7,6 +7,8 @@ use archipelago_core::channel::Frame;
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_router::DialId;
 
+use crate::parcel::Parcel;
+
 /// Something that happens to one node.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -73,9 +75,9 @@ pub(crate) enum Body {
     /// The dialling end confirms.
     Established,
     /// Control stream.
-    Control(Control),
-    /// Data stream, with the encoded length.
-    Frames(Vec<Frame>),
+    Control(Parcel<Control>),
+    /// Data stream.
+    Frames(Parcel<Vec<Frame>>),
     /// An orderly end: nothing follows.
     Fin,
     /// There is no such session, or its process died.

@@ -23,6 +23,7 @@ mod link;
 mod names;
 mod net;
 mod observe;
+mod parcel;
 mod random;
 pub mod scenario;
 pub mod tally;

@@ -1,71 +1,99 @@
-//! What all nodes of a world share: the queue, the links, the instant, and lent buffers.
+//! What a node finds around it while an event happens to it: what all nodes read, what the nodes of
+//! its shard use in turn, and where its own events go.
+//!
+//! Nothing here is shared by two threads that could change it, so a run does not depend on them.
 
 use std::time::Duration;
 
 use archipelago_core::Time;
-use archipelago_core::channel::{ChannelConfig, ChannelOutput};
+use archipelago_core::channel::{ChannelConfig, ChannelOutput, Frame};
 use archipelago_core::wire::Control;
 use archipelago_router::Output;
 
-use crate::engine::{Key, Queue};
+use crate::check::rows::RowSeen;
+use crate::engine::{Key, Post};
 use crate::event::Event;
 use crate::link::Links;
 use crate::observe::Observed;
+use crate::parcel::Spares;
+use crate::tally::Tally;
 use crate::world::WorldConfig;
 
-/// Shared by the nodes of one world; lent to one of them at a time.
+/// What all nodes of a world read, and only the world's verbs change, between two runs.
 #[derive(Debug)]
-pub(crate) struct Net {
-    pub(crate) now: Time,
+pub(crate) struct Shared {
     pub(crate) seed: u64,
     /// How many nodes there are.
     pub(crate) nodes: u32,
-    pub(crate) queue: Queue<Event>,
     pub(crate) links: Links,
     pub(crate) timer_slack: Duration,
     pub(crate) dial_timeout: Duration,
     pub(crate) transport_timeout: Duration,
     pub(crate) codec: bool,
+    /// Whether the digest covers what messages say.
+    pub(crate) trace: bool,
+    /// Whether what nodes report is kept.
+    pub(crate) log: bool,
     pub(crate) channel: ChannelConfig,
+}
+
+/// What the nodes of one shard use in turn.
+#[derive(Debug, Default)]
+pub(crate) struct Local {
     /// What nodes reported since the world last looked.
     pub(crate) observed: Vec<Observed>,
+    /// Rows that arrived since the world last looked.
+    pub(crate) rows: Vec<RowSeen>,
     /// Spare buffers, so that no input allocates one.
     pub(crate) outputs: Vec<Vec<Output>>,
     pub(crate) channel_outputs: Vec<Vec<ChannelOutput>>,
     pub(crate) batch: Vec<Control>,
-    /// Connections that were asked for.
-    pub(crate) dials: u64,
+    pub(crate) messages: Spares<Control>,
+    pub(crate) frames: Spares<Vec<Frame>>,
+    /// Events that happened.
+    pub(crate) events: u64,
+    /// What arrived, and connections that were asked for.
+    pub(crate) tally: Tally,
 }
 
-fn links(config: &WorldConfig) -> Links {
-    let mut links = Links::new(config.link.clone());
-    if let Some(underlay) = &config.underlay {
-        links.set_underlay(underlay.clone());
-    }
-    links
+/// Lent to one node for one event.
+#[derive(Debug)]
+pub(crate) struct Net<'a, 'b> {
+    pub(crate) now: Time,
+    pub(crate) shared: &'a Shared,
+    pub(crate) local: &'a mut Local,
+    pub(crate) post: &'a mut Post<'b, Event>,
 }
 
-impl Net {
+impl Shared {
     pub(crate) fn new(config: &WorldConfig) -> Self {
+        let mut links = Links::new(config.link.clone());
+        if let Some(underlay) = &config.underlay {
+            links.set_underlay(underlay.clone());
+        }
         Self {
-            now: Time::START,
             seed: config.seed,
             nodes: 0,
-            queue: Queue::default(),
-            links: links(config),
+            links,
             timer_slack: config.timer_slack,
             dial_timeout: config.dial_timeout,
             transport_timeout: config.transport_timeout,
             codec: config.codec,
+            trace: config.trace,
+            log: config.log,
             channel: config.channel.clone(),
-            observed: Vec::new(),
-            outputs: Vec::new(),
-            channel_outputs: Vec::new(),
-            batch: Vec::new(),
-            dials: 0,
         }
     }
+}
 
+impl Local {
+    /// What the spare boxes hold on the heap.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        self.messages.heap_bytes() + self.frames.heap_bytes()
+    }
+}
+
+impl Net<'_, '_> {
     /// Adds an event caused by the node and counter `source`.
     pub(crate) fn push(&mut self, time: Time, source: (u32, u32), target: u32, event: Event) {
         let (source, counter) = source;
@@ -74,6 +102,6 @@ impl Net {
             source,
             counter,
         };
-        self.queue.push(key, target, event);
+        self.post.push(key, target, event);
     }
 }

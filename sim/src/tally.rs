@@ -3,7 +3,6 @@
 //! It counts what arrives, never what it would cost live; the figures are what a node's work is
 //! made of, and the same for the same seed. Cost: one addition per message.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,10 +40,36 @@ pub enum Kind {
     LogDigest,
 }
 
+/// Every kind, in order.
+const KINDS: [Kind; 22] = [
+    Kind::Hello,
+    Kind::Bye,
+    Kind::Ping,
+    Kind::Pong,
+    Kind::Row,
+    Kind::RowDigest,
+    Kind::Lookup,
+    Kind::Envelope,
+    Kind::Introduce,
+    Kind::IdleClose,
+    Kind::Join,
+    Kind::Welcome,
+    Kind::Refused,
+    Kind::Leave,
+    Kind::Heartbeat,
+    Kind::Alive,
+    Kind::Suspect,
+    Kind::Probe,
+    Kind::ViewDigest,
+    Kind::View,
+    Kind::Log,
+    Kind::LogDigest,
+];
+
 /// Counts since the world began.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    messages: BTreeMap<Kind, u64>,
+    messages: [u64; KINDS.len()],
     /// Connections that were asked for.
     pub dials: u64,
     /// Signatures made.
@@ -56,36 +81,45 @@ pub struct Tally {
 impl Tally {
     /// All control messages that arrived.
     pub fn total(&self) -> u64 {
-        self.messages.values().sum()
+        self.messages.iter().sum()
     }
 
     /// Those of each kind that there were any of.
     pub fn kinds(&self) -> impl Iterator<Item = (Kind, u64)> {
-        self.messages.iter().map(|(&kind, &count)| (kind, count))
+        let all = KINDS.into_iter().zip(self.messages);
+        all.filter(|&(_, count)| count > 0)
     }
 
     /// How many of one kind.
-    pub fn of(&self, kind: Kind) -> u64 {
-        self.messages.get(&kind).copied().unwrap_or(0)
+    pub const fn of(&self, kind: Kind) -> u64 {
+        self.messages[kind as usize]
     }
 
     /// What came since `earlier`, a tally of the same world.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let mut messages = self.messages.clone();
-        for (kind, count) in &mut messages {
-            *count -= earlier.of(*kind);
+        let mut since = self.clone();
+        for (count, before) in since.messages.iter_mut().zip(earlier.messages) {
+            *count -= before;
         }
-        Self {
-            messages,
-            dials: self.dials - earlier.dials,
-            signed: self.signed - earlier.signed,
-            verified: self.verified - earlier.verified,
-        }
+        since.dials -= earlier.dials;
+        since.signed -= earlier.signed;
+        since.verified -= earlier.verified;
+        since
     }
 
     pub(crate) fn note(&mut self, message: &Control) {
-        *self.messages.entry(kind(message)).or_default() += 1;
+        self.messages[kind(message) as usize] += 1;
+    }
+
+    /// Adds what another part of the world counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (count, more) in self.messages.iter_mut().zip(other.messages) {
+            *count += more;
+        }
+        self.dials += other.dials;
+        self.signed += other.signed;
+        self.verified += other.verified;
     }
 }
 
@@ -177,5 +211,15 @@ impl Crypto for CountedCrypto {
 
     fn mac(&self, key: &[u8], bytes: &[u8]) -> [u8; 32] {
         self.toy.mac(key, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_listed_at_its_place() {
+        assert!((0..).zip(KINDS).all(|(place, kind)| kind as usize == place));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use archipelago_core::wire::{Control, RouteBody, Row, SessionId};
+use archipelago_core::wire::{Control, RouteBody, SessionId};
 use archipelago_core::{Boot, NodeId, Time};
 
 use super::Violation;
@@ -33,29 +33,71 @@ struct Seen {
     rows: BTreeMap<NodeId, (Boot, u64, u32)>,
 }
 
-impl RowTap {
-    /// A control message arrived, on a session with these two ends.
-    pub(crate) fn on_message(
-        &mut self,
+/// A row, or the request for rows, as it arrived.
+#[derive(Debug)]
+pub(crate) struct RowSeen {
+    pub(crate) time: Time,
+    /// The receiver.
+    pub(crate) to: u32,
+    direction: Direction,
+    what: Seeing,
+}
+
+#[derive(Debug)]
+enum Seeing {
+    /// Its reflector and version, and how many reflectors it passed.
+    Row(NodeId, (Boot, u64), usize),
+    /// Of the other direction, from which this one is answered.
+    Digest,
+}
+
+impl RowSeen {
+    /// Of a control message on a session with these two ends, where it is of this concern.
+    pub(crate) fn new(
         (from, to): (u32, u32),
         (ours, theirs): (SessionId, SessionId),
         message: &Control,
-        now: Time,
-    ) {
-        match message {
-            Control::Route(RouteBody::Row { row, clusters, .. }) => {
-                let at = format!("at {} ms n{from} to n{to}", now.as_micros() / 1_000);
-                if clusters.len() > CLUSTERS_MAX {
-                    let text = format!("{at}: a row that passed {} reflectors", clusters.len());
+        time: Time,
+    ) -> Option<Self> {
+        let Control::Route(route) = message else {
+            return None;
+        };
+        let (direction, what) = match route {
+            RouteBody::Row { row, clusters, .. } => {
+                let row = &row.row;
+                let version = (row.boot, row.seq);
+                let what = Seeing::Row(row.reflector, version, clusters.len());
+                ((from, to, ours), what)
+            }
+            RouteBody::RowDigest(_) => ((to, from, theirs), Seeing::Digest),
+            _ => return None,
+        };
+        Some(Self {
+            time,
+            to,
+            direction,
+            what,
+        })
+    }
+}
+
+impl RowTap {
+    /// A row or a digest arrived.
+    pub(crate) fn on_seen(&mut self, seen: &RowSeen) {
+        match seen.what {
+            Seeing::Row(reflector, version, passed) => {
+                let (from, to, _) = seen.direction;
+                let at = format!("at {} ms n{from} to n{to}", seen.time.as_micros() / 1_000);
+                if passed > CLUSTERS_MAX {
+                    let text = format!("{at}: a row that passed {passed} reflectors");
                     self.found.push(Violation::new("I10", text));
                 }
-                self.on_row((from, to, ours), &row.row, &at);
+                self.on_row(seen.direction, reflector, version, &at);
             }
-            Control::Route(RouteBody::RowDigest(_)) => {
-                let asked = self.directions.entry((to, from, theirs)).or_default();
+            Seeing::Digest => {
+                let asked = self.directions.entry(seen.direction).or_default();
                 asked.digests += 1;
             }
-            _ => {}
         }
     }
 
@@ -64,23 +106,26 @@ impl RowTap {
         self.rows
     }
 
-    fn on_row(&mut self, direction: Direction, row: &Row, at: &str) {
+    fn on_row(
+        &mut self,
+        direction: Direction,
+        reflector: NodeId,
+        (boot, seq): (Boot, u64),
+        at: &str,
+    ) {
         self.rows += 1;
         let seen = self.directions.entry(direction).or_default();
-        let Some(entry) = seen.rows.get_mut(&row.reflector) else {
-            seen.rows.insert(row.reflector, (row.boot, row.seq, 0));
+        let Some(entry) = seen.rows.get_mut(&reflector) else {
+            seen.rows.insert(reflector, (boot, seq, 0));
             return;
         };
-        if (entry.0, entry.1) != (row.boot, row.seq) {
-            *entry = (row.boot, row.seq, 0);
+        if (entry.0, entry.1) != (boot, seq) {
+            *entry = (boot, seq, 0);
             return;
         }
         entry.2 += 1;
         if entry.2 > seen.digests {
-            let text = format!(
-                "{at}: row {} of {} came again unasked",
-                row.seq, row.reflector
-            );
+            let text = format!("{at}: row {seq} of {reflector} came again unasked");
             self.found.push(Violation::new("I10", text));
         }
     }

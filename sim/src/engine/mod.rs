@@ -154,6 +154,11 @@ impl<S: Shard> Engine<S> {
         self.parts.iter().map(|part| part.queue.len()).sum()
     }
 
+    /// What the queues hold on the heap, the bodies' own heap not counted.
+    pub fn heap_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.queue.heap_bytes()).sum()
+    }
+
     /// Lets everything due by `until` happen, with up to `threads` threads. Events between nodes
     /// must lie at least `lookahead` ahead; with a lookahead of zero there is no parallel run.
     pub fn run(&mut self, until: Time, lookahead: Duration, threads: usize) {

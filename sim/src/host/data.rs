@@ -55,7 +55,10 @@ impl Host {
             return false;
         };
         data.home = home;
-        let is_accepted = data.channel.send(message, &net.channel, net.now).is_ok();
+        let is_accepted = data
+            .channel
+            .send(message, &net.shared.channel, net.now)
+            .is_ok();
         self.dirty.insert(peer);
         is_accepted
     }
@@ -117,7 +120,13 @@ impl Host {
         encoded: &Bytes,
         net: &mut Net,
     ) {
-        self.on_arrived(peer, boot, path, frames::decode(encoded, &net.channel), net);
+        self.on_arrived(
+            peer,
+            boot,
+            path,
+            frames::decode(encoded, &net.shared.channel),
+            net,
+        );
     }
 
     /// The channel's timer, or its socket has room again.
@@ -133,8 +142,9 @@ impl Host {
             .poll_timeout()
             .is_some_and(|(time, _)| time <= net.now);
         if is_due {
-            let mut out = net.channel_outputs.pop().unwrap_or_default();
-            data.channel.handle_timeout(&net.channel, net.now, &mut out);
+            let mut out = net.local.channel_outputs.pop().unwrap_or_default();
+            data.channel
+                .handle_timeout(&net.shared.channel, net.now, &mut out);
             self.apply_channel(peer, out, net);
         }
         self.dirty.insert(peer);
@@ -183,7 +193,8 @@ impl Host {
         let Some((frames, bytes)) = self.transmit_from(peer, path, WRITE_BYTES_MAX, net) else {
             return false;
         };
-        self.transmit(session, Body::Frames(frames), bytes, net);
+        let parcel = net.local.frames.wrap(frames);
+        self.transmit(session, Body::Frames(parcel), bytes, net);
         self.report_activity(session, net);
         true
     }
@@ -192,7 +203,7 @@ impl Host {
         let Some((batch, bytes)) = self.transmit_from(peer, path, FORWARD_BYTES_MAX, net) else {
             return false;
         };
-        let id = names::node_id(net.seed, peer);
+        let id = names::node_id(net.shared.seed, peer);
         let forward = Command::Forward {
             peer: id,
             path,
@@ -215,11 +226,15 @@ impl Host {
     /// When the session's socket has room, if it has none now.
     fn socket_room(&self, session: SessionId, net: &Net) -> Option<Time> {
         let end = self.sessions.get(session)?;
-        let pair = net.links.bandwidth(self.ix, end.peer).and_then(|rate| {
-            let busy_until = end.extra.as_ref()?.busy_until;
-            room_from(busy_until, rate, net.now)
-        });
-        let uplink = net.links.uplink(self.ix);
+        let pair = net
+            .shared
+            .links
+            .bandwidth(self.ix, end.peer)
+            .and_then(|rate| {
+                let busy_until = end.extra.as_ref()?.busy_until;
+                room_from(busy_until, rate, net.now)
+            });
+        let uplink = net.shared.links.uplink(self.ix);
         pair.max(uplink.and_then(|rate| room_from(self.uplink_until, rate, net.now)))
     }
 
@@ -231,10 +246,16 @@ impl Host {
         net: &mut Net,
     ) -> Option<(Vec<Frame>, usize)> {
         let data = self.peers.get_mut(&peer)?;
-        let mut out = net.channel_outputs.pop().unwrap_or_default();
+        let mut out = net.local.channel_outputs.pop().unwrap_or_default();
         let (mut batch, channel) = (Vec::new(), &mut data.channel);
-        let bytes =
-            channel.poll_transmit(path, bytes_max, &net.channel, net.now, &mut batch, &mut out);
+        let bytes = channel.poll_transmit(
+            path,
+            bytes_max,
+            &net.shared.channel,
+            net.now,
+            &mut batch,
+            &mut out,
+        );
         self.apply_channel(peer, out, net);
         (!batch.is_empty()).then_some((batch, bytes))
     }
@@ -249,7 +270,7 @@ impl Host {
         }
         data.is_contacting = true;
         let contact = Command::Contact {
-            peer: names::node_id(net.seed, peer),
+            peer: names::node_id(net.shared.seed, peer),
             home: data.home,
         };
         if self.command(contact, net).is_err()
@@ -268,10 +289,16 @@ impl Host {
         mut frames: Vec<Frame>,
         net: &mut Net,
     ) {
-        let mut out = net.channel_outputs.pop().unwrap_or_default();
+        let mut out = net.local.channel_outputs.pop().unwrap_or_default();
         let channel = self.channel(peer, boot, net);
-        let result =
-            channel.handle_frames(path, boot, &mut frames, &net.channel, net.now, &mut out);
+        let result = channel.handle_frames(
+            path,
+            boot,
+            &mut frames,
+            &net.shared.channel,
+            net.now,
+            &mut out,
+        );
         self.apply_channel(peer, out, net);
         if let (Err(_), Some(session)) = (result, direct(path)) {
             self.reset(session, net);
@@ -283,9 +310,9 @@ impl Host {
         let Some(data) = self.peers.get_mut(&peer) else {
             return;
         };
-        let mut out = net.channel_outputs.pop().unwrap_or_default();
+        let mut out = net.local.channel_outputs.pop().unwrap_or_default();
         data.channel
-            .handle_path(event, boot, &net.channel, net.now, &mut out);
+            .handle_path(event, boot, &net.shared.channel, net.now, &mut out);
         self.apply_channel(peer, out, net);
     }
 
@@ -330,18 +357,18 @@ impl Host {
                 _ => {}
             }
         }
-        net.channel_outputs.push(out);
+        net.local.channel_outputs.push(out);
     }
 
     fn on_channel_reset(&mut self, peer: u32, unacked: usize, net: &mut Net) {
-        let id = names::node_id(net.seed, peer);
+        let id = names::node_id(net.shared.seed, peer);
         self.observe(Observation::ChannelReset { peer: id, unacked }, net);
         self.app.on_lost(peer, unacked as u64);
     }
 
     /// Tells the senders that what waits for `peer` will not arrive.
     fn fail_channel(&mut self, peer: u32, net: &mut Net) {
-        let id = names::node_id(net.seed, peer);
+        let id = names::node_id(net.shared.seed, peer);
         let unacked = usize::MAX;
         self.observe(Observation::ChannelReset { peer: id, unacked }, net);
         self.app.on_lost(peer, u64::from(u32::MAX));
@@ -358,7 +385,7 @@ impl Host {
         if deadline == Time::NEVER || data.armed.is_some_and(|armed| armed <= deadline) {
             return;
         }
-        let slack = self.random.duration(Duration::ZERO, net.timer_slack);
+        let slack = self.random.duration(Duration::ZERO, net.shared.timer_slack);
         let time = deadline.max(net.now).after(slack);
         data.armed = Some(deadline);
         self.push(time, self.ix, Event::ChannelWake { peer }, net);

@@ -54,8 +54,11 @@ impl Host {
 
     /// Nobody listens here.
     pub(super) fn refuse(&mut self, source: u32, theirs: SessionId, net: &mut Net) {
-        if net.links.state(self.ix, source) == LinkState::Up {
-            let delay = net.links.delay(self.ix, source, net.now, &mut self.random);
+        if net.shared.links.state(self.ix, source) == LinkState::Up {
+            let delay = net
+                .shared
+                .links
+                .delay(self.ix, source, net.now, &mut self.random);
             let event = Event::Refused { session: theirs };
             self.push(net.now.after(delay), source, event, net);
         }
@@ -69,7 +72,7 @@ impl Host {
         let Some(end) = self.sessions.get_mut(session) else {
             return;
         };
-        let peer = names::node_id(net.seed, end.peer);
+        let peer = names::node_id(net.shared.seed, end.peer);
         if pending.expected.is_some_and(|expected| expected != peer) {
             self.reset(session, net);
             return self.dial_next(pending, "another key than expected", net);
@@ -93,7 +96,7 @@ impl Host {
             return;
         };
         end.stage = Stage::Open;
-        let peer = names::node_id(net.seed, end.peer);
+        let peer = names::node_id(net.shared.seed, end.peer);
         let dial = None;
         self.session_event(
             SessionEvent::Opened {
@@ -132,8 +135,8 @@ impl Host {
             return self.push(net.now, self.ix, Event::DialEnded { dial, reason }, net);
         };
         pending.next += 1;
-        let target = names::listener(address).filter(|&target| target < net.nodes);
-        net.dials += 1;
+        let target = names::listener(address).filter(|&target| target < net.shared.nodes);
+        net.local.tally.dials += 1;
         self.observe(Observation::Dialled { target }, net);
         match target {
             None => self.dial_next(pending, "no such address", net),
@@ -160,11 +163,14 @@ impl Host {
             .sessions
             .open(target, None, Stage::Dialling(pending.dial));
         self.dials.insert(session, pending);
-        let timeout = net.now.after(net.dial_timeout);
+        let timeout = net.now.after(net.shared.dial_timeout);
         self.push(timeout, self.ix, Event::DialTimeout { session }, net);
-        let is_heard = net.links.is_dialable(target);
-        if is_heard && net.links.state(self.ix, target) == LinkState::Up {
-            let delay = net.links.delay(self.ix, target, net.now, &mut self.random);
+        let is_heard = net.shared.links.is_dialable(target);
+        if is_heard && net.shared.links.state(self.ix, target) == LinkState::Up {
+            let delay = net
+                .shared
+                .links
+                .delay(self.ix, target, net.now, &mut self.random);
             self.push(net.now.after(delay), target, Event::Syn { session }, net);
         }
         session

@@ -43,7 +43,7 @@ impl Host {
         let (Some(puppet), Some(end)) = (&mut self.puppet, self.sessions.get(session)) else {
             return;
         };
-        let peer = names::node_id(net.seed, end.peer);
+        let peer = names::node_id(net.shared.seed, end.peer);
         puppet
             .heard
             .extend(batch.drain(..).map(|message| (session, peer, message)));
@@ -51,7 +51,8 @@ impl Host {
 
     /// A puppet says something; no codec is in its way.
     pub(crate) fn say(&mut self, session: SessionId, message: Control, net: &mut Net) {
-        self.transmit(session, Body::Control(message), 0, net);
+        let parcel = net.local.messages.wrap(message);
+        self.transmit(session, Body::Control(parcel), 0, net);
     }
 
     /// This node's keys.

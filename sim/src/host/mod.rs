@@ -41,6 +41,7 @@ use crate::net::Net;
 use crate::observe::{Observation, Observed};
 use crate::random::Random;
 use crate::tally::{CountedCrypto, CryptoCount};
+use crate::trace::Chain;
 
 /// Whether a node's process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub(crate) struct Host {
     pub(crate) puppet: Option<Puppet>,
     /// What it was told, for those who measure.
     pub(crate) heard: Heard,
+    /// Everything that happened to it.
+    pub(crate) chain: Chain,
 }
 
 impl Host {
@@ -126,13 +129,14 @@ impl Host {
             tampered_count: 0,
             puppet: None,
             heard: Heard::default(),
+            chain: Chain::default(),
         }
     }
 
     /// Starts the process with what `config` says, its boot included.
     pub(crate) fn start(&mut self, net: &mut Net) -> Result<(), ConfigError> {
         assert!(self.state == ProcessState::Down, "the process runs already");
-        let seed = Rng::from_u64(net.seed)
+        let seed = Rng::from_u64(net.shared.seed)
             .split(u64::from(self.ix))
             .split(u64::from(self.starts));
         let config = Arc::clone(&self.config);
@@ -292,12 +296,12 @@ impl Host {
         let Some(node) = self.node.as_mut() else {
             return;
         };
-        let mut outputs = net.outputs.pop().unwrap_or_default();
+        let mut outputs = net.local.outputs.pop().unwrap_or_default();
         input(node, net.now, &mut outputs);
         for output in outputs.drain(..) {
             self.apply(output, net);
         }
-        net.outputs.push(outputs);
+        net.local.outputs.push(outputs);
         self.arm(net);
     }
 
@@ -321,7 +325,7 @@ impl Host {
     /// Reports to checkers and tests.
     pub(crate) fn observe(&self, what: Observation, net: &mut Net) {
         let boot = self.boot().unwrap_or_default();
-        net.observed.push(Observed {
+        net.local.observed.push(Observed {
             time: net.now,
             node: self.ix,
             boot,
@@ -360,7 +364,7 @@ impl Host {
         if deadline == Time::NEVER || self.armed.is_some_and(|(armed, _)| armed <= deadline) {
             return;
         }
-        let slack = self.random.duration(Duration::ZERO, net.timer_slack);
+        let slack = self.random.duration(Duration::ZERO, net.shared.timer_slack);
         let fires = deadline.max(net.now).after(slack);
         self.armed = Some((deadline, fires));
         self.push(fires, self.ix, Event::Wake, net);

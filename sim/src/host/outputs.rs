@@ -23,7 +23,7 @@ impl Host {
             } => self.dial(dial, peer, addresses, net),
             Output::Close { session, reason } => {
                 if let Some(end) = self.sessions.get(session) {
-                    let peer = names::node_id(net.seed, end.peer);
+                    let peer = names::node_id(net.shared.seed, end.peer);
                     self.observe(Observation::SessionClosed { peer, reason }, net);
                 }
                 self.close(session, net);
@@ -59,18 +59,20 @@ impl Host {
     }
 
     fn send_honestly(&mut self, session: SessionId, message: Control, net: &mut Net) {
-        if !net.codec {
-            let bytes = if net.links.is_shaped() {
+        if !net.shared.codec {
+            let bytes = if net.shared.links.is_shaped() {
                 trace::digest(&message).1
             } else {
                 0
             };
-            return self.transmit(session, Body::Control(message), bytes, net);
+            let parcel = net.local.messages.wrap(message);
+            return self.transmit(session, Body::Control(parcel), bytes, net);
         }
         let mut encoded = Vec::new();
         codec::encode(&message, &mut encoded).expect("machines say only what can be encoded");
         let decoded = codec::decode(&encoded).expect("what one end encodes the other decodes");
-        self.transmit(session, Body::Control(decoded), encoded.len(), net);
+        let parcel = net.local.messages.wrap(decoded);
+        self.transmit(session, Body::Control(parcel), encoded.len(), net);
     }
 }
 

@@ -29,14 +29,14 @@ impl Host {
             return;
         };
         let peer = end.peer;
-        if net.links.is_clean() && end.extra.is_none() {
+        if net.shared.links.is_clean() && end.extra.is_none() {
             return self.launch(session, body, bytes, Duration::ZERO, net);
         }
-        let is_whole = net.links.is_up(self.ix, peer);
+        let is_whole = net.shared.links.is_up(self.ix, peer);
         if !is_whole {
             self.await_acknowledgement(session, net);
         }
-        let is_sendable = net.links.state(self.ix, peer) == LinkState::Up;
+        let is_sendable = net.shared.links.state(self.ix, peer) == LinkState::Up;
         let Some(end) = self.sessions.get_mut(session) else {
             return;
         };
@@ -68,13 +68,17 @@ impl Host {
                 self.on_accepted(to, net);
             }
             Body::Established => self.on_established(to, net),
-            Body::Control(message) => {
-                let mut batch = std::mem::take(&mut net.batch);
-                batch.push(message);
+            Body::Control(parcel) => {
+                let mut batch = std::mem::take(&mut net.local.batch);
+                batch.push(net.local.messages.open(parcel));
                 self.handle_batch(to, &mut batch, net);
-                net.batch = batch;
+                batch.clear();
+                net.local.batch = batch;
             }
-            Body::Frames(frames) => self.on_frames(to, frames, net),
+            Body::Frames(parcel) => {
+                let frames = net.local.frames.open(parcel);
+                self.on_frames(to, frames, net);
+            }
             Body::Fin | Body::Reset => self.on_lost(to, net),
         }
     }
@@ -92,7 +96,7 @@ impl Host {
             .sessions
             .get(session)
             .and_then(|end| end.extra.as_ref()?.unacked_since);
-        since.is_some_and(|since| since.after(net.transport_timeout) <= net.now)
+        since.is_some_and(|since| since.after(net.shared.transport_timeout) <= net.now)
     }
 
     /// Ends a session from this end at once; the other end is told if packets get through.
@@ -102,7 +106,7 @@ impl Host {
             .get(session)
             .is_some_and(|end| end.remote.is_some())
         {
-            let is_up = |end: &End| net.links.state(self.ix, end.peer) == LinkState::Up;
+            let is_up = |end: &End| net.shared.links.state(self.ix, end.peer) == LinkState::Up;
             if self.sessions.get(session).is_some_and(is_up) {
                 self.launch(session, Body::Reset, 0, Duration::ZERO, net);
             }
@@ -128,8 +132,11 @@ impl Host {
         ours: SessionId,
         net: &mut Net,
     ) {
-        if net.links.state(self.ix, source) == LinkState::Up {
-            let delay = net.links.delay(self.ix, source, net.now, &mut self.random);
+        if net.shared.links.state(self.ix, source) == LinkState::Up {
+            let delay = net
+                .shared
+                .links
+                .delay(self.ix, source, net.now, &mut self.random);
             let event = Event::Packet {
                 from: ours,
                 to: theirs,
@@ -146,11 +153,11 @@ impl Host {
                 continue;
             };
             let peer = end.peer;
-            if end.extra.is_none() || net.links.state(self.ix, peer) != LinkState::Up {
+            if end.extra.is_none() || net.shared.links.state(self.ix, peer) != LinkState::Up {
                 continue;
             }
             let extra = end.extra_mut();
-            if net.links.is_up(self.ix, peer) {
+            if net.shared.links.is_up(self.ix, peer) {
                 extra.unacked_since = None;
             }
             let held = std::mem::take(&mut extra.held);
@@ -179,13 +186,13 @@ impl Host {
         let Some(end) = self.sessions.get_mut(session) else {
             return;
         };
-        let is_held = net.links.state(self.ix, end.peer) == LinkState::Held;
+        let is_held = net.shared.links.state(self.ix, end.peer) == LinkState::Held;
         let extra = end.extra_mut();
         if is_held || extra.unacked_since.is_some() {
             return;
         }
         extra.unacked_since = Some(net.now);
-        let time = net.now.after(net.transport_timeout);
+        let time = net.now.after(net.shared.transport_timeout);
         self.push(time, self.ix, Event::Abort { session }, net);
     }
 
@@ -203,21 +210,22 @@ impl Host {
         };
         let Some(to) = end.remote else { return };
         let mut departure = net.now.after(wait);
-        let copies = net.links.copies(self.ix, end.peer, &mut self.random);
+        let copies = net.shared.links.copies(self.ix, end.peer, &mut self.random);
         let bytes = (bytes + PACKET_OVERHEAD) * copies as usize;
-        if let Some(uplink) = net.links.uplink(self.ix) {
+        if let Some(uplink) = net.shared.links.uplink(self.ix) {
             departure = departure
                 .max(self.uplink_until)
                 .after(occupancy(bytes, uplink));
             self.uplink_until = departure;
         }
-        if let Some(bandwidth) = net.links.bandwidth(self.ix, end.peer) {
+        if let Some(bandwidth) = net.shared.links.bandwidth(self.ix, end.peer) {
             let occupancy = occupancy(bytes, bandwidth);
             let extra = end.extra.get_or_insert_default();
             departure = departure.max(extra.busy_until).after(occupancy);
             extra.busy_until = departure;
         }
         let delay = net
+            .shared
             .links
             .delay(self.ix, end.peer, departure, &mut self.random);
         let arrival = departure.after(delay).max(end.last_arrival);

@@ -29,6 +29,14 @@ pub struct WorldConfig {
     pub trace: bool,
     /// Whether what nodes report is kept for tests and checkers. Default true.
     pub log: bool,
+    /// Threads that run the world. Default 1. No result depends on it.
+    pub threads: usize,
+    /// Parts of the world that may run side by side, at least as many as threads. Default 1. No
+    /// result depends on it.
+    pub shards: usize,
+    /// So many nodes of neighbouring numbers are in one shard. Default 64: groups that were added
+    /// together stay together. No result depends on it.
+    pub stripe_len: u32,
     /// Limits and times of every channel.
     pub channel: ChannelConfig,
 }
@@ -46,6 +54,9 @@ impl WorldConfig {
             codec: true,
             trace: true,
             log: true,
+            threads: 1,
+            shards: 1,
+            stripe_len: 64,
             channel: ChannelConfig::default(),
         }
     }

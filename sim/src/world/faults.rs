@@ -72,12 +72,15 @@ impl World {
             .iter()
             .map(|side| side.iter().map(|node| node.0).collect())
             .collect();
-        self.net.links.set_sides(&sides);
+        self.engine.shared_mut().links.set_sides(&sides);
     }
 
     /// Cuts the direction from `from` to `to` only.
     pub fn cut(&mut self, from: NodeIx, to: NodeIx) {
-        self.net.links.set_state(from.0, to.0, LinkState::Cut);
+        self.engine
+            .shared_mut()
+            .links
+            .set_state(from.0, to.0, LinkState::Cut);
     }
 
     /// Cuts a link both ways.
@@ -88,35 +91,47 @@ impl World {
 
     /// What `from` sends to `to` waits, and no session notices.
     pub fn hold(&mut self, from: NodeIx, to: NodeIx) {
-        self.net.links.set_state(from.0, to.0, LinkState::Held);
+        self.engine
+            .shared_mut()
+            .links
+            .set_state(from.0, to.0, LinkState::Held);
     }
 
     /// Lets what was held or cut between two nodes go on, both ways.
     pub fn release(&mut self, a: NodeIx, b: NodeIx) {
-        self.net.links.set_state(a.0, b.0, LinkState::Up);
-        self.net.links.set_state(b.0, a.0, LinkState::Up);
+        self.engine
+            .shared_mut()
+            .links
+            .set_state(a.0, b.0, LinkState::Up);
+        self.engine
+            .shared_mut()
+            .links
+            .set_state(b.0, a.0, LinkState::Up);
         self.release_held();
     }
 
     /// Every link is up again.
     pub fn heal(&mut self) {
-        self.net.links.heal();
+        self.engine.shared_mut().links.heal();
         self.release_held();
     }
 
     /// Puts every link that has no profile of its own on another underlay.
     pub fn set_underlay(&mut self, underlay: Underlay) {
-        self.net.links.set_underlay(underlay);
+        self.engine.shared_mut().links.set_underlay(underlay);
     }
 
     /// Changes every link that has no profile of its own; an underlay is gone.
     pub fn set_links(&mut self, profile: LinkProfile) {
-        self.net.links.set_default(profile);
+        self.engine.shared_mut().links.set_default(profile);
     }
 
     /// Gives one link a profile of its own.
     pub fn set_link(&mut self, a: NodeIx, b: NodeIx, profile: LinkProfile) {
-        self.net.links.set_profile(a.0, b.0, profile);
+        self.engine
+            .shared_mut()
+            .links
+            .set_profile(a.0, b.0, profile);
     }
 
     fn release_held(&mut self) {

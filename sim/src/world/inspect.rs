@@ -50,7 +50,7 @@ impl World {
 
     /// Whether packets get through between two nodes, both ways.
     pub fn is_link_up(&self, a: NodeIx, b: NodeIx) -> bool {
-        self.net.links.is_up(a.0, b.0)
+        self.engine.shared().links.is_up(a.0, b.0)
     }
 
     /// Whether `node` has a session of its own, open for data, with `peer`.
@@ -84,14 +84,14 @@ impl World {
     }
 
     /// The links of this world.
-    pub const fn links(&self) -> &Links {
-        &self.net.links
+    pub fn links(&self) -> &Links {
+        &self.engine.shared().links
     }
 
     /// Every flow of the world: sender, number, receiver.
     pub fn flows(&self) -> Vec<(NodeIx, u32, NodeIx)> {
         let mut all = Vec::new();
-        for host in &self.hosts {
+        for host in self.hosts() {
             for (number, (flow, _)) in (0u32..).zip(&host.app.flows) {
                 all.push((NodeIx(host.ix), number, self.node_of(&flow.to.node)));
             }
@@ -111,8 +111,10 @@ impl World {
 
     /// What all nodes have said and signed so far.
     pub fn tally(&self) -> Tally {
-        let mut tally = self.tally.clone();
-        tally.dials = self.net.dials;
+        let mut tally = Tally::default();
+        for nodes in self.engine.shards() {
+            tally.merge(&nodes.local.tally);
+        }
         tally.signed = self.crypto.signed.load(Ordering::Relaxed);
         tally.verified = self.crypto.verified.load(Ordering::Relaxed);
         tally
@@ -122,15 +124,18 @@ impl World {
     /// configurations and the allocator's own are the rest up to the resident set.
     pub fn footprint(&self) -> Footprint {
         let mut footprint = Footprint::default();
-        for host in &self.hosts {
+        for host in self.hosts() {
             footprint.merge(&host.footprint());
         }
-        footprint.add("events", self.net.queue.heap_bytes());
+        footprint.add("events", self.engine.heap_bytes());
+        for nodes in self.engine.shards() {
+            footprint.add("events", nodes.local.heap_bytes());
+        }
         footprint
     }
 
     /// How many events wait in the queue.
     pub fn events_pending(&self) -> usize {
-        self.net.queue.len()
+        self.engine.pending()
     }
 }

@@ -1,16 +1,18 @@
 //! The world: nodes, links and time, with verbs for what can happen to them.
 //!
 //! ```text
-//!  World ── run_for ─▶ Queue ─▶ Host (Node + Channels) ─▶ Queue …
+//!  World ── run_for ─▶ Engine ─▶ Nodes ─▶ Host (Node + Channels) ─▶ Engine …
 //!    │ crash, stop, partition, cut, hold, heal …
 //!    └ observed ─▶ checkers, tests
 //! ```
-//! The same seed and the same verbs give the same trace, whatever else the computer does.
+//! The same seed and the same verbs give the same trace, whatever else the computer does, and
+//! however many threads do it: verbs act between two runs, at their exact instant.
 
 mod config;
 mod faults;
 mod inspect;
 mod mischief;
+pub(crate) mod nodes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,18 +21,17 @@ use archipelago_core::{Boot, NodeId, Pid, Time};
 use archipelago_router::{Command, NodeConfig, Refused};
 
 pub use config::WorldConfig;
+use nodes::Nodes;
 
 use crate::check::rows::RowTap;
-use crate::engine::Due;
-use crate::event::{Body, Event};
-use crate::frames;
+use crate::engine::{Engine, Layout};
 use crate::host::{Flow, Host, ProcessState};
 use crate::names;
-use crate::net::Net;
+use crate::net::{Net, Shared};
 use crate::observe::{Observation, Observed};
 use crate::random::Random;
-use crate::tally::{CryptoCount, Tally};
-use crate::trace::{self, Trace};
+use crate::tally::CryptoCount;
+use crate::trace::Trace;
 
 /// Virtual microseconds at which the world begins: boots are clock readings, and never zero.
 const CLOCK_START: u64 = 1_000_000;
@@ -43,28 +44,27 @@ pub struct NodeIx(pub u32);
 #[derive(Debug)]
 pub struct World {
     config: WorldConfig,
-    net: Net,
-    hosts: Vec<Host>,
-    trace: Trace,
+    engine: Engine<Nodes>,
     /// The world's own chance, for tests and faults.
     random: Random,
     log: Vec<Observed>,
     rows: RowTap,
-    tally: Tally,
     crypto: Arc<CryptoCount>,
 }
 
 impl World {
     /// An empty world.
     pub fn new(config: WorldConfig) -> Self {
+        let shards = config.shards.max(config.threads).max(1);
+        let layout = Layout::new(shards, config.stripe_len);
+        let shared = Shared::new(&config);
+        let lookahead = shared.links.latency_min();
+        let nodes = (0..shards).map(|_| Nodes::default()).collect();
         Self {
-            net: Net::new(&config),
-            hosts: Vec::new(),
-            trace: Trace::default(),
+            engine: Engine::new(layout, shared, nodes, lookahead),
             random: Random::split(config.seed, u64::MAX),
             log: Vec::new(),
             rows: RowTap::default(),
-            tally: Tally::default(),
             crypto: Arc::default(),
             config,
         }
@@ -73,7 +73,7 @@ impl World {
     /// Adds a node that is not started yet. `change` sees its configuration with id, address and
     /// boot filled in.
     pub fn add(&mut self, realm: &str, change: impl FnOnce(&mut NodeConfig)) -> NodeIx {
-        let ix = u32::try_from(self.hosts.len()).expect("fewer than 2^32 nodes");
+        let ix = self.engine.shared().nodes;
         let id = names::node_id(self.config.seed, ix);
         let name = format!("n{ix}");
         let mut config = NodeConfig::new(id, &name, realm, self.clock());
@@ -81,8 +81,9 @@ impl World {
         change(&mut config);
         let random = Random::split(self.config.seed, u64::from(ix));
         let host = Host::new(ix, Arc::new(config), random, &self.crypto);
-        self.hosts.push(host);
-        self.net.nodes = ix + 1;
+        self.engine.shard_mut(ix).hosts.push(host);
+        let count = ix.checked_add(1).expect("fewer than 2^32 nodes");
+        self.engine.shared_mut().nodes = count;
         NodeIx(ix)
     }
 
@@ -103,7 +104,7 @@ impl World {
 
     /// All nodes.
     pub fn nodes(&self) -> Vec<NodeIx> {
-        (0..self.net.nodes).map(NodeIx).collect()
+        (0..self.engine.shared().nodes).map(NodeIx).collect()
     }
 
     /// Changes what a node is told at its next start.
@@ -160,8 +161,9 @@ impl World {
     /// Runs for so long.
     pub fn run_for(&mut self, duration: Duration) {
         let until = self.now().after(duration);
-        while self.step(until) {}
-        self.net.now = until;
+        let lookahead = self.engine.shared().links.latency_min();
+        self.engine.run(until, lookahead, self.config.threads);
+        self.collect();
     }
 
     /// Runs until `is_done`, looked at every 10 ms; the time it took, or `None` at `limit`.
@@ -182,12 +184,17 @@ impl World {
 
     /// The instant.
     pub const fn now(&self) -> Time {
-        self.net.now
+        self.engine.now()
     }
 
-    /// The run's hash so far.
-    pub const fn trace(&self) -> Trace {
-        self.trace
+    /// The run's digest so far. It is the same for any number of shards and threads.
+    pub fn trace(&self) -> Trace {
+        let events = self.engine.shards().map(|nodes| nodes.local.events);
+        let mut trace = Trace::new(events.sum());
+        for host in self.hosts() {
+            trace.add(host.ix, host.chain);
+        }
+        trace
     }
 
     /// The world's own chance, for tests that draw faults from the run's seed.
@@ -214,167 +221,62 @@ impl World {
         Boot(CLOCK_START + self.now().as_micros())
     }
 
-    /// Lets the next event due by `until` happen; `false` when there is none.
-    fn step(&mut self, until: Time) -> bool {
-        let Some(due) = self.net.queue.pop(until) else {
-            return false;
-        };
-        self.net.now = due.key.time;
-        let (source, target) = (due.key.source, due.target);
-        self.look_at(&due);
-        match due.body {
-            Event::Packet {
-                to,
-                body: Body::Control(message),
-                ..
-            } if self.is_open(target, to) => {
-                let mut batch = std::mem::take(&mut self.net.batch);
-                batch.push(message);
-                self.gather(target, to, &mut batch);
-                self.with(NodeIx(target), |host, net| {
-                    host.handle_batch(to, &mut batch, net)
-                });
-                batch.clear();
-                self.net.batch = batch;
-            }
-            other => self.with(NodeIx(target), |host, net| host.handle(source, other, net)),
-        }
-        self.collect();
-        true
-    }
-
-    /// Adds an event to the trace, and shows it to the checkers that look at messages.
-    fn look_at(&mut self, due: &Due<Event>) {
-        let (key, target) = (due.key, due.target);
-        let digest = if self.config.trace {
-            digest(&due.body)
-        } else {
-            0
-        };
-        self.trace.add(key.time, key.source, target, digest);
-        let Event::Packet {
-            from,
-            to,
-            body: Body::Control(message),
-        } = &due.body
-        else {
-            return;
-        };
-        self.tally.note(message);
-        if self.config.log {
-            let nodes = (key.source, target);
-            self.rows.on_message(nodes, (*from, *to), message, key.time);
-        }
-    }
-
-    /// Whether control messages on this session go straight to a running machine.
-    fn is_open(&self, target: u32, session: archipelago_core::wire::SessionId) -> bool {
-        let host = self.host(NodeIx(target));
-        host.state == ProcessState::Running && host.sessions.get(session).is_some()
-    }
-
-    /// What arrives at the same instant on the same session is read at once.
-    fn gather(
-        &mut self,
-        target: u32,
-        session: archipelago_core::wire::SessionId,
-        batch: &mut Vec<archipelago_core::wire::Control>,
-    ) {
-        let now = self.net.now;
-        while let Some((
-            key,
-            next,
-            Event::Packet {
-                to,
-                body: Body::Control(_),
-                ..
-            },
-        )) = self.net.queue.peek(now)
-            && (key.time, next, *to) == (now, target, session)
-        {
-            let Some(due) = self.net.queue.pop(now) else {
-                return;
-            };
-            self.look_at(&due);
-            if let Event::Packet {
-                body: Body::Control(message),
-                ..
-            } = due.body
-            {
-                batch.push(message);
-            }
-        }
-    }
-
-    /// Lends a node the net.
+    /// Lends a node its surroundings.
     fn with<R>(&mut self, node: NodeIx, call: impl FnOnce(&mut Host, &mut Net) -> R) -> R {
-        let host = self
-            .hosts
-            .get_mut(node.0 as usize)
-            .expect("the node was added to this world");
-        call(host, &mut self.net)
+        let now = self.now();
+        self.engine.with(node.0, |nodes, shared, post| {
+            let place = post.layout().place(node.0);
+            let host = nodes.hosts.get_mut(place);
+            let host = host.expect("the node was added to this world");
+            let local = &mut nodes.local;
+            let mut net = Net {
+                now,
+                shared,
+                local,
+                post,
+            };
+            call(host, &mut net)
+        })
     }
 
-    /// Takes what nodes reported.
+    /// Takes what nodes reported, in the order of time and then of nodes: what one node reported
+    /// stays in its own order.
     fn collect(&mut self) {
-        if self.config.log {
-            self.log.append(&mut self.net.observed);
-        } else {
-            self.net.observed.clear();
+        let (first, mut rows) = (self.log.len(), Vec::new());
+        for nodes in self.engine.shards_mut() {
+            if self.config.log {
+                self.log.append(&mut nodes.local.observed);
+                rows.append(&mut nodes.local.rows);
+            } else {
+                nodes.local.observed.clear();
+            }
+        }
+        self.log[first..].sort_by_key(|observed| (observed.time, observed.node));
+        rows.sort_by_key(|seen| (seen.time, seen.to));
+        for seen in &rows {
+            self.rows.on_seen(seen);
         }
     }
 
     fn host(&self, node: NodeIx) -> &Host {
-        self.hosts
-            .get(node.0 as usize)
-            .expect("the node was added to this world")
+        let place = self.engine.layout().place(node.0);
+        let host = self.engine.shard(node.0).hosts.get(place);
+        host.expect("the node was added to this world")
     }
 
     fn host_mut(&mut self, node: NodeIx) -> &mut Host {
-        self.hosts
-            .get_mut(node.0 as usize)
-            .expect("the node was added to this world")
+        let place = self.engine.layout().place(node.0);
+        let host = self.engine.shard_mut(node.0).hosts.get_mut(place);
+        host.expect("the node was added to this world")
+    }
+
+    /// All nodes in the order of their numbers.
+    fn hosts(&self) -> impl Iterator<Item = &Host> {
+        (0..self.engine.shared().nodes).map(|ix| self.host(NodeIx(ix)))
     }
 
     fn note(&mut self, node: NodeIx, what: Observation) {
         self.with(node, |host, net| host.observe(what, net));
         self.collect();
-    }
-}
-
-/// What an event adds to the trace beside its place.
-fn digest(event: &Event) -> u64 {
-    match event {
-        Event::Packet {
-            body: Body::Control(message),
-            ..
-        } => trace::digest(message).0,
-        Event::Packet {
-            body: Body::Frames(batch),
-            ..
-        } => frames::digest(batch),
-        Event::Wake => 1,
-        Event::ChannelWake { .. } => 2,
-        Event::Syn { .. } => 3,
-        Event::Refused { .. } => 4,
-        Event::DialTimeout { .. } => 5,
-        Event::DialEnded { .. } => 6,
-        Event::Abort { .. } => 7,
-        Event::Gone { .. } => 8,
-        Event::Flow { .. } => 9,
-        Event::Packet {
-            body: Body::Accepted,
-            ..
-        } => 10,
-        Event::Packet {
-            body: Body::Established,
-            ..
-        } => 11,
-        Event::Packet {
-            body: Body::Fin, ..
-        } => 12,
-        Event::Packet {
-            body: Body::Reset, ..
-        } => 13,
     }
 }
