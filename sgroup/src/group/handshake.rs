@@ -15,6 +15,8 @@ use crate::view::{Standing, digest, entry_of, own_entry, pages};
 
 /// Entries of a view with their records in a `Welcome`; the rest follows.
 const WELCOME_LEN: usize = 96;
+/// Unanswered `Join`s to one peer that are remembered: as a joiner, and then as a member.
+const ASKED_MAX: usize = 2;
 
 impl Group {
     /// Proves to the peer, on the session that is there.
@@ -44,7 +46,8 @@ impl Group {
             incarnation: own.incarnation,
             log_seq: self.logs.head(),
         };
-        if !self.asked.contains(&peer) {
+        let asked = self.asked.iter().filter(|&&asked| asked == peer);
+        if asked.count() < ASKED_MAX {
             self.asked.push(peer);
         }
         let body = GroupBody::Join(Box::new(join));
@@ -307,7 +310,10 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        self.asked.retain(|&asked| asked != peer);
+        // The answer to the first of them: the peer may have come in since, and welcome the next.
+        if let Some(index) = self.asked.iter().position(|&asked| asked == peer) {
+            self.asked.remove(index);
+        }
         if self.seeds.contains(peer) && !self.holds(peer) {
             self.seeds.on_refused(peer, reason, &self.config.timing, cx);
             out.push(GroupOutput::Event(GroupEvent::Refused(reason)));

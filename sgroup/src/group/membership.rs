@@ -1,14 +1,18 @@
 //! What changes in the view do to everything else, and what watchers hear of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use archipelago_core::wire::{GroupBody, Life};
-use archipelago_core::{Context, Peer, Peers, SignedRecord, Time};
+use archipelago_core::{Context, Peer, Peers, SignedRecord};
 
 use super::{DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo};
 use crate::join::Phase;
 use crate::log::{LogChange, LogOutput, LogOutputs, Logs, keys};
 use crate::view::{Change, Member, Standing, entry_of, own_entry, pages};
+
+/// A joiner gives a member with a lower id so long, at least, to dial it.
+const JOINERS_PATIENCE: Duration = Duration::from_millis(50);
 
 /// A member as others see it.
 pub(super) fn info(member: &Member, peers: &Peers) -> MemberInfo {
@@ -128,27 +132,24 @@ impl Group {
         }
         let was_present = change.before.is_some_and(|before| !before.is_ended());
         if !member.is_admitted {
-            self.mesh.pursue(peer, self.first_dial(peer, cx));
+            self.seek(peer, cx);
         } else if !was_present {
             self.admit(peer, cx, out);
         }
     }
 
-    /// Of two members the lower id dials, and the other waits whether it comes; who is joining
-    /// dials those that are not. So a group that forms all at once makes one connection a pair.
-    fn first_dial(&self, peer: Peer, cx: &Context<'_>) -> Time {
-        let is_joining = self.phase != Phase::Up;
-        let joins_too = self
-            .view
-            .find(peer)
-            .is_some_and(|member| member.standing.life() == Life::Joining);
-        let is_first = if is_joining == joins_too {
-            cx.me < cx.peers.id(peer)
-        } else {
-            is_joining
+    /// Of two members the lower id dials at once. Both have just heard of each other, by the same
+    /// member's `Welcome` and `View`; in case the other has not, or cannot dial, this node does:
+    /// soon if it is joining itself, since it may be waited for.
+    fn seek(&mut self, peer: Peer, cx: &Context<'_>) {
+        if cx.me < cx.peers.id(peer) {
+            return self.mesh.pursue(peer, cx.now);
+        }
+        let patience = match self.phase {
+            Phase::Up => self.config.timing.heartbeat_period,
+            _ => JOINERS_PATIENCE,
         };
-        let wait = self.config.timing.heartbeat_period;
-        if is_first { cx.now } else { cx.now.after(wait) }
+        self.mesh.expect(peer, patience, cx.now);
     }
 
     /// This node stands otherwise than before: members hear it from itself.

@@ -68,7 +68,7 @@ pub struct Group {
     admission: Admission,
     detector: Detector,
     logs: Logs,
-    /// To whom a `Join` was said that is not answered yet.
+    /// To whom a `Join` was said that is not answered yet; twice if two were.
     asked: Vec<Peer>,
     /// Entries that the first `Welcome` announced, where they come in several messages.
     announced: usize,

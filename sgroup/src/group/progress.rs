@@ -24,6 +24,9 @@ impl Group {
         if matches!(self.phase, Phase::Idle | Phase::Left) {
             return;
         }
+        if let Some(setup) = self.seeds.dialled_for(dialled, cx.now) {
+            self.mesh.on_setup(setup);
+        }
         let is_seed = self.seeds.on_ready(peer, dialled, &self.config, cx);
         if self.mesh.contains(peer) {
             let is_first = dialled.is_some() || cx.me < cx.peers.id(peer);

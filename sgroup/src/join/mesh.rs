@@ -4,6 +4,10 @@
 //! traffic. Dialling is limited while many are missing, and backs off with jitter; when one of the
 //! missing is met again, all others are tried soon, since what cut them off has probably healed.
 //!
+//! Of two members the lower id dials at once, and the other waits for it: for a moment while a
+//! group forms, but never for less than sessions take to open there. So a formation waits for no
+//! timer, and a machine that is busy with it does not dial everything twice.
+//!
 //! Cost: nothing for members with a session; O(missing) per call.
 
 use std::time::Duration;
@@ -18,6 +22,8 @@ use crate::Timing;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A `Join` that brings no answer is repeated after this.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
+/// Whoever waits for the other's dial gives it so many times as long as the slowest session took.
+const SETUPS: u32 = 4;
 /// After a reunion the others are tried within this.
 const HURRY: Duration = Duration::from_millis(500);
 
@@ -35,6 +41,8 @@ pub(crate) enum MeshAct {
 pub(crate) struct Mesh {
     missing: Vec<Missing>,
     dialling: usize,
+    /// How long the slowest session took to open since somebody was missing.
+    setup_max: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +51,8 @@ struct Missing {
     stage: Stage,
     due: Time,
     wait: Duration,
+    /// The other is to dial, since then.
+    awaited_since: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,20 +68,37 @@ impl Mesh {
         match self.search(peer) {
             Ok(index) => {
                 let missing = &mut self.missing[index];
-                if missing.stage == Stage::Waiting {
-                    missing.due = missing.due.min(due);
+                if missing.stage == Stage::Waiting && due < missing.due {
+                    missing.due = due;
+                    missing.awaited_since = None;
                 }
             }
-            Err(index) => self.missing.insert(
-                index,
-                Missing {
-                    peer,
-                    stage: Stage::Waiting,
-                    due,
-                    wait: Duration::ZERO,
-                },
-            ),
+            Err(index) => self.insert(index, peer, due, None),
         }
+    }
+
+    /// `peer` is to have a session, and is likely to open it: dials it if nothing comes for
+    /// `patience`, nor for some time as sessions take.
+    pub(crate) fn expect(&mut self, peer: Peer, patience: Duration, now: Time) {
+        if let Err(index) = self.search(peer) {
+            self.insert(index, peer, now.after(patience), Some(now));
+        }
+    }
+
+    /// A session that this node dialled took so long to open.
+    pub(crate) fn on_setup(&mut self, setup: Duration) {
+        self.setup_max = self.setup_max.max(setup);
+    }
+
+    fn insert(&mut self, index: usize, peer: Peer, due: Time, awaited_since: Option<Time>) {
+        let missing = Missing {
+            peer,
+            stage: Stage::Waiting,
+            due,
+            wait: Duration::ZERO,
+            awaited_since,
+        };
+        self.missing.insert(index, missing);
     }
 
     /// `peer` is admitted, or no longer wanted.
@@ -82,6 +109,7 @@ impl Mesh {
             if self.missing.is_empty() {
                 // A formation's table is not kept for the years of rest after it.
                 self.missing = Vec::new();
+                self.setup_max = Duration::ZERO;
             }
         }
     }
@@ -95,6 +123,9 @@ impl Mesh {
     /// other does if nothing comes.
     pub(crate) fn on_ready(&mut self, peer: Peer, is_first: bool, now: Time) -> Option<MeshAct> {
         let index = self.search(peer).ok()?;
+        if let Some(setup) = self.missing[index].dialled_for(now) {
+            self.on_setup(setup);
+        }
         self.set_stage(index, Stage::Proving);
         self.missing[index].due = now.after(PROOF_TIMEOUT);
         is_first.then_some(MeshAct::Prove(peer))
@@ -146,6 +177,14 @@ impl Mesh {
             self.on_dial_failed(peer, timing, cx);
             return self.poll(timing, cx);
         }
+        if let Some(since) = self.missing[index].awaited_since.take() {
+            let patient = since.after(self.setup_max * SETUPS);
+            if patient > cx.now {
+                self.missing[index].due = patient;
+                self.missing[index].awaited_since = Some(since);
+                return self.poll(timing, cx);
+            }
+        }
         self.set_stage(index, Stage::Dialling);
         self.missing[index].due = cx.now.after(ANSWER_TIMEOUT);
         Some(MeshAct::Dial(peer))
@@ -178,5 +217,13 @@ impl Mesh {
     fn search(&self, peer: Peer) -> Result<usize, usize> {
         self.missing
             .binary_search_by_key(&peer, |missing| missing.peer)
+    }
+}
+
+impl Missing {
+    /// How long ago it was dialled, where it was and nothing came of it yet.
+    fn dialled_for(&self, now: Time) -> Option<Duration> {
+        let remaining = self.due.since(now);
+        (self.stage == Stage::Dialling).then(|| ANSWER_TIMEOUT.saturating_sub(remaining))
     }
 }

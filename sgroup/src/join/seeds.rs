@@ -88,6 +88,16 @@ impl Seeds {
         self.0.iter().any(|seed| seed.peer == Some(peer))
     }
 
+    /// How long ago a seed was dialled whose session is there now.
+    pub(crate) fn dialled_for(&self, dialled: Option<DialTarget>, now: Time) -> Option<Duration> {
+        let Some(DialTarget::Seed(index)) = dialled else {
+            return None;
+        };
+        let seed = self.0.get(index);
+        let seed = seed.filter(|seed| seed.stage == Stage::Dialling)?;
+        Some(ANSWER_TIMEOUT.saturating_sub(seed.due.since(now)))
+    }
+
     /// A session is there; learns which seed the peer is. Whether to ask it for admission.
     pub(crate) fn on_ready(
         &mut self,
