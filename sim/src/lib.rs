@@ -25,6 +25,7 @@ mod net;
 mod observe;
 mod parcel;
 mod random;
+pub mod run;
 pub mod scenario;
 pub mod tally;
 pub mod topology;

@@ -1,0 +1,200 @@
+//! Runs of small scenarios: the same seed gives the same, faults are seen, and what is asked to
+//! hold is checked.
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+const SMALL: &str = r#"
+name = "small"
+seed = 3
+duration = "20s"
+
+[topology]
+shape = "backbone"
+groups = 3
+size = 5
+reflectors = 2
+
+[node]
+idle_timeout = "3s"
+
+[[workload]]
+at = "1s"
+between = "across"
+pairs = 6
+messages = 20
+every = "100ms"
+
+[[fault]]
+kind = "crash"
+at = "5s"
+lasting = "6s"
+count = 1
+role = "member"
+
+[hold]
+invariants = ["safety", "quiet", "no-false-death", "no-failed-lookup"]
+detection = "2.5s"
+sessions_max = 20
+"#;
+
+fn result(text: &str) -> RunResult {
+    let scenario = Scenario::parse(text).expect("the scenario is right");
+    let stop = AtomicBool::new(false);
+    run(&scenario, RunOptions::new(&stop), &mut |_| {}).expect("the plan is possible")
+}
+
+#[test]
+fn a_run_measures_what_happened_and_finds_nothing_wrong() {
+    let result = result(SMALL);
+    assert_eq!(result.violations, []);
+    assert_eq!((result.nodes, result.groups, result.reflectors), (15, 4, 6));
+    assert!(result.formed_s.is_some_and(|seconds| seconds < 10.0));
+    // Founders have nobody to join.
+    assert_eq!(result.join.count, 15 + 6 - 4);
+    assert_eq!(result.rejoin.count, 1);
+    assert!(result.detection.count == 4 && result.detection.max_ms < 2_500.0);
+    assert!(result.delivery.flows == 6 && result.delivery.delivered > 100);
+    assert!(
+        result.delivery.stretch.p50 >= 0.9,
+        "{:?}",
+        result.delivery.stretch
+    );
+    assert!(
+        result.on_demand.opened >= 3 && result.on_demand.opened == result.on_demand.closed,
+        "{:?} {:?}",
+        result.on_demand,
+        result.delivery.flows_skipped
+    );
+    assert!(result.lookups.asked > 0 && result.lookups.hops_mean >= 1.0);
+    assert!(result.control.per_node_per_s > 3.0 && result.control.per_node_per_s < 20.0);
+    assert!(result.series.len() > 50);
+    assert_eq!(
+        result.sessions_max,
+        9 + 3,
+        "the group, the backbone, and on demand"
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_digest_and_another_another() {
+    let digest = |text: &str| result(text).digest;
+    assert_eq!(digest(SMALL), digest(SMALL));
+    assert_ne!(
+        digest(SMALL),
+        digest(&SMALL.replace("seed = 3", "seed = 4"))
+    );
+}
+
+#[test]
+fn what_does_not_hold_is_a_violation() {
+    let text = SMALL.replace("sessions_max = 20", "sessions_max = 4\ndelivered = 1.0");
+    let result = result(&text);
+    let names: Vec<_> = result
+        .violations
+        .iter()
+        .map(|v| v.invariant.as_str())
+        .collect();
+    assert!(names.contains(&"sessions"), "{names:?}");
+}
+
+#[test]
+fn every_kind_of_fault_is_survived() {
+    let faults = r#"
+[[fault]]
+kind = "partition"
+at = "6s"
+lasting = "3s"
+share = 0.4
+[[fault]]
+kind = "partition"
+at = "7s"
+lasting = "1s"
+group = "g1"
+one_way = true
+[[fault]]
+kind = "cut"
+at = "10s"
+lasting = "500ms"
+pairs = 3
+[[fault]]
+kind = "stop"
+at = "11s"
+lasting = "4s"
+count = 1
+[[fault]]
+kind = "slow"
+at = "12s"
+lasting = "3s"
+count = 2
+[[fault]]
+kind = "power-off"
+at = "13s"
+lasting = "6s"
+racks = 1
+rack_size = 2
+[[fault]]
+kind = "leave"
+at = "14s"
+lasting = "2s"
+count = 1
+role = "member"
+[[fault]]
+kind = "join"
+at = "3s"
+spread = "1s"
+count = 2
+[[fault]]
+kind = "links"
+at = "15s"
+lasting = "3s"
+latency = "20ms"
+loss_percent = 1
+[chaos]
+every = "2s"
+lasting = "1s"
+until = "20s"
+[churn]
+law = "pareto"
+up = "30s"
+down = "3s"
+until = "25s"
+"#;
+    let text = SMALL
+        .replace("duration = \"20s\"", "duration = \"90s\"")
+        .replace("detection = \"2.5s\"\nsessions_max = 20", "")
+        .replace("\"no-false-death\", \"no-failed-lookup\"", "\"mesh\"");
+    let result = result(&format!("{text}{faults}"));
+    assert_eq!(result.violations, []);
+    assert!(result.healed_s.is_some());
+    assert!(result.rejoin.count > 3, "{:?}", result.rejoin);
+}
+
+#[test]
+fn a_name_that_is_not_there_is_refused_with_its_line() {
+    let text = SMALL.replace("count = 1", "count = 1\ngroup = \"g9\"");
+    let scenario = Scenario::parse(&text).expect("it reads well");
+    let stop = AtomicBool::new(false);
+    let error = run(&scenario, RunOptions::new(&stop), &mut |_| {}).expect_err("no group g9");
+    assert_eq!(
+        error.to_string(),
+        "22: there is no group \"g9\"; allowed: g0, g1, g2, backbone"
+    );
+}
+
+#[test]
+fn a_stopped_run_says_what_it_has() {
+    let scenario = Scenario::parse(SMALL).expect("the scenario is right");
+    let stop = AtomicBool::new(false);
+    let mut options = RunOptions::new(&stop);
+    options.command = "archipelago sim run small.toml".to_owned();
+    let result = run(&scenario, options, &mut |progress| {
+        if progress.phase == Phase::Running && progress.done > Duration::from_secs(4) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let result = result.expect("the plan is possible");
+    assert!(result.interrupted && result.virtual_s < 15.0);
+    assert!(!result.series.is_empty() && result.violations.is_empty());
+}
