@@ -70,10 +70,11 @@ fn a_run_measures_what_happened_and_finds_nothing_wrong() {
     assert!(result.lookups.asked > 0 && result.lookups.hops_mean >= 1.0);
     assert!(result.control.per_node_per_s > 3.0 && result.control.per_node_per_s < 20.0);
     assert!(result.series.len() > 50);
-    assert_eq!(
-        result.sessions_max,
-        9 + 3,
-        "the group, the backbone, and on demand"
+    // A reflector's group and backbone, and on demand at most one for each stream.
+    assert!(
+        (8..=8 + 6).contains(&result.sessions_max),
+        "{}",
+        result.sessions_max
     );
 }
 
