@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::random::Random;
-use crate::scenario::{Choice, Role, ScenarioError, UnderlaySpec, Who};
+use crate::scenario::{Choice, Role, ScenarioError, Who};
 use crate::topology::Topology;
+use crate::underlay::Underlay;
 use crate::world::NodeIx;
 
 /// Directions that a one-way partition may cut.
@@ -18,12 +19,14 @@ pub struct Nodes {
     names: Vec<String>,
     /// Groups of each node, home first.
     memberships: Vec<Vec<u32>>,
+    /// Names of the underlay's sites, and where each node is.
     regions: Vec<String>,
+    sites: Vec<u32>,
 }
 
 impl Nodes {
-    /// Of a topology, spread over the regions of an underlay.
-    pub fn new(topology: &Topology, underlay: &UnderlaySpec) -> Self {
+    /// Of a topology on an underlay.
+    pub fn new(topology: &Topology, underlay: Option<&Underlay>) -> Self {
         let members = |members: &Vec<NodeIx>| members.iter().map(|node| node.0).collect();
         let groups: Vec<Vec<u32>> = topology
             .groups
@@ -46,16 +49,16 @@ impl Nodes {
                 memberships[node as usize].push(group);
             }
         }
-        let regions = underlay
-            .regions
-            .iter()
-            .map(|region| region.name.clone())
-            .collect();
+        let regions = underlay.map_or(&[][..], Underlay::sites);
+        let regions = regions.iter().map(|site| site.name.clone()).collect();
+        let nodes = (0u32..).take(count);
+        let sites = underlay.map(|underlay| nodes.map(|node| underlay.site_of(node)).collect());
         Self {
             groups,
             names,
             memberships,
             regions,
+            sites: sites.unwrap_or_default(),
         }
     }
 
@@ -92,10 +95,9 @@ impl Nodes {
         self.groups_of(node).len() > 1
     }
 
-    /// The region of a node, by its home group.
-    pub fn region_of(&self, node: u32) -> usize {
-        let home = self.groups_of(node).first().copied().unwrap_or(0);
-        home as usize % self.regions.len().max(1)
+    /// The site of the underlay that a node is at, where the underlay has sites.
+    pub fn region_of(&self, node: u32) -> Option<usize> {
+        self.sites.get(node as usize).map(|&site| site as usize)
     }
 
     /// The nodes that `who` means, in the order of their numbers.
@@ -142,7 +144,7 @@ impl Nodes {
         let fitting = (0..self.memberships.len()).filter_map(|node| u32::try_from(node).ok());
         let mut fitting: Vec<u32> = fitting
             .filter(|&node| group.is_none_or(|group| self.groups_of(node).contains(&group)))
-            .filter(|&node| region.is_none_or(|region| self.region_of(node) == region))
+            .filter(|&node| region.is_none_or(|region| self.region_of(node) == Some(region)))
             .filter(|&node| match who.role {
                 Role::Any => true,
                 Role::Reflector => self.is_reflector(node),
@@ -251,9 +253,10 @@ impl Nodes {
         let place = self.regions.iter().position(|region| region == name);
         place.ok_or_else(|| {
             let remedy = if self.regions.is_empty() {
-                "name `regions` under [underlay]".to_owned()
+                "use an underlay that has sites: regions, a matrix, a graph".to_owned()
             } else {
-                format!("allowed: {}", self.regions.join(", "))
+                let some: Vec<_> = self.regions.iter().take(30).map(String::as_str).collect();
+                format!("allowed: {}", some.join(", "))
             };
             ScenarioError::new(line, format!("there is no region {name:?}"), remedy)
         })

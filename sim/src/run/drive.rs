@@ -5,7 +5,7 @@ use std::time::Duration;
 use archipelago_router::Command;
 
 use super::cuts::Cut;
-use super::{Action, Experiment, Mark, Phase, Progress, Step, links};
+use super::{Action, Experiment, Mark, Phase, Progress, Step};
 use crate::host::ProcessState;
 use crate::random::Random;
 use crate::world::NodeIx;
@@ -138,7 +138,10 @@ impl Experiment<'_> {
                 self.meter.on_cut(true, now);
             }
             Action::Links(profile) => self.world.set_links(profile.clone()),
-            Action::LinksBack => self.world.set_links(links(self.scenario).clone()),
+            Action::LinksBack => match &self.underlay {
+                Some(underlay) => self.world.set_underlay(underlay.clone()),
+                None => self.world.set_links(self.scenario.underlay.link()),
+            },
             Action::Flow {
                 from,
                 to,

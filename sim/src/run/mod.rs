@@ -39,10 +39,10 @@ pub use result::{
 
 use archipelago_core::Time;
 
-use crate::link::LinkProfile;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::tally::Tally;
 use crate::topology::Topology;
+use crate::underlay::Underlay;
 use crate::world::{World, WorldConfig};
 
 use cuts::Cuts;
@@ -128,6 +128,7 @@ pub struct Experiment<'a> {
     mended: Option<Time>,
     healed: Option<Duration>,
     topology: Topology,
+    underlay: Option<Underlay>,
 }
 
 /// Runs a scenario to its end, or until it is stopped.
@@ -154,10 +155,11 @@ impl<'a> Experiment<'a> {
         let watch = Stopwatch::start();
         let resident_before = resident_bytes();
         let topology = scenario.topology.build(scenario.seed);
-        let nodes = Nodes::new(&topology, &scenario.underlay);
+        let underlay = scenario.underlay.build(scenario.seed, &scenario.folder)?;
+        let nodes = Nodes::new(&topology, underlay.as_ref());
         let mut plan = Plan::new(scenario, &nodes)?;
         plan.without(&options.without);
-        let world = build(scenario, &topology, &nodes);
+        let world = build(scenario, &options, &topology, &nodes, underlay.clone());
         Ok(Self {
             scenario,
             options,
@@ -178,6 +180,7 @@ impl<'a> Experiment<'a> {
             mended: None,
             healed: None,
             topology,
+            underlay,
         })
     }
 
@@ -207,10 +210,18 @@ impl<'a> Experiment<'a> {
     }
 }
 
-fn build(scenario: &Scenario, topology: &Topology, nodes: &Nodes) -> World {
+fn build(
+    scenario: &Scenario,
+    options: &RunOptions<'_>,
+    topology: &Topology,
+    nodes: &Nodes,
+    underlay: Option<Underlay>,
+) -> World {
     let is_small = nodes.len() <= CODEC_NODES_MAX;
     let config = WorldConfig {
-        link: scenario.underlay.link.clone(),
+        link: scenario.underlay.link(),
+        underlay,
+        threads: options.threads,
         codec: scenario.node.codec.unwrap_or(is_small),
         trace: is_small,
         ..WorldConfig::new(scenario.seed)
@@ -227,9 +238,4 @@ fn build(scenario: &Scenario, topology: &Topology, nodes: &Nodes) -> World {
             }
         }
     })
-}
-
-/// The links of a scenario, as they are without a fault.
-fn links(scenario: &Scenario) -> &LinkProfile {
-    &scenario.underlay.link
 }

@@ -30,6 +30,28 @@ impl ScenarioError {
     }
 }
 
+impl ScenarioError {
+    /// What `serde` says of a part of the file, its expectation turned into what is allowed.
+    pub(super) fn unfit(text: &str, offset: usize, error: &toml::de::Error) -> Self {
+        let offset = error.span().map_or(offset, |span| span.start);
+        let message = error.message().trim().replace('\n', ", ");
+        let (problem, expected) = message
+            .split_once(", expected ")
+            .or_else(|| Some(("a value of another kind", message.strip_prefix("wanted ")?)))
+            .unwrap_or((message.as_str(), "as its documentation says"));
+        let allowed = match expected.trim_start_matches("one of ") {
+            "f64" => "a number",
+            "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+            other => other,
+        };
+        Self::new(
+            line_of(text, offset),
+            problem.to_owned(),
+            format!("allowed: {allowed}"),
+        )
+    }
+}
+
 /// The line, from 1, that a byte of `text` is in.
 pub(super) fn line_of(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());

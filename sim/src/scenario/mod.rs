@@ -48,6 +48,7 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -60,7 +61,7 @@ pub use hold::{Hold, Invariant};
 pub use settings::NodeSettings;
 pub use sweep::{Axis, Sweep};
 pub use topology::{Shape, TopologySpec};
-pub use underlay::{Region, UnderlaySpec};
+pub use underlay::{LinkSpec, UnderlaySpec};
 pub use workload::{Between, Targets, Workload};
 
 use reader::Table;
@@ -113,6 +114,9 @@ pub struct Scenario {
     pub hold: Hold,
     /// What a sweep varies.
     pub sweep: Option<Sweep>,
+    /// Where files that the scenario names are sought: the folder that it is in itself. Default
+    /// the working folder.
+    pub folder: PathBuf,
 }
 
 const KEYS: &[&str] = &[
@@ -199,6 +203,7 @@ impl Scenario {
                 .table("sweep")?
                 .map(|table| sweep::read(&table))
                 .transpose()?,
+            folder: PathBuf::from("."),
         };
         scenario.check_times(&root)?;
         Ok(scenario)

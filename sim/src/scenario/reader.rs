@@ -6,8 +6,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::error::{ScenarioError, line_of};
 
@@ -92,6 +93,14 @@ impl<'a> Table<'a> {
     /// The raw value, with its place.
     pub(super) fn value(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.table.get(key)
+    }
+
+    /// This table as a value that `serde` reads, and that checks itself.
+    pub(super) fn read_as<T: DeserializeOwned>(&self) -> Result<T, ScenarioError> {
+        let value = DeValue::Table(self.table.clone());
+        let spanned = Spanned::new(self.start..self.start, value);
+        T::deserialize(ValueDeserializer::from(spanned))
+            .map_err(|error| ScenarioError::unfit(self.text, self.start, &error))
     }
 
     /// The text of a value as it stands in the file.

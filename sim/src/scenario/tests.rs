@@ -21,10 +21,9 @@ reflectors = 2
 [underlay]
 latency = "5ms"
 loss_percent = 0.5
-regions = ["eu", "us"]
 
-[underlay.between]
-latency = "80ms"
+
+
 
 [node]
 idle_timeout = "10s"
@@ -109,7 +108,7 @@ fn everything_that_a_file_can_say_is_read() {
             reflectors: 2
         }
     );
-    assert_eq!(scenario.underlay.link.loss_millionths, 5_000);
+    assert_eq!(scenario.underlay.link().loss_millionths, 5_000);
     assert_eq!(scenario.workloads[0].targets, Targets::Zipf(1.2));
     assert_eq!(scenario.workloads[1].bursts, 3);
     assert_eq!(scenario.faults.len(), 3);
@@ -139,6 +138,21 @@ fn refusals_name_the_line_and_what_is_allowed() {
             "latency = \"5ms\"",
             "latency = 5",
             "16: `latency` is 5; allowed: a number and a unit in quotes, such as \"250us\", \"20ms\", \"1.5s\", \"2min\" or \"1h\"",
+        ),
+        (
+            "loss_percent = 0.5",
+            "access = 3",
+            "17: a value of another kind; allowed: string or table",
+        ),
+        (
+            "latency = \"5ms\"",
+            "latency = { normall = 3 }",
+            "16: unknown variant `normall`; allowed: `constant`, `uniform`, `normal`, `lognormal`, `pareto`, `matrix`, `regions`, `coordinates`, `graph`",
+        ),
+        (
+            "latency = \"5ms\"",
+            "latency = { normal = { mean_ms = 3, deviation = 1.0 } }",
+            "16: unknown field `deviation`; allowed: `mean_ms`, `deviation_ms`, `least_ms`",
         ),
         (
             "duration = \"60s\"",

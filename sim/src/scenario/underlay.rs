@@ -1,62 +1,88 @@
-//! `[underlay]`: what the links between nodes are like, and which nodes are where.
+//! `[underlay]`: what the links between nodes are like.
+//!
+//! In short, `latency = "5ms"` with `jitter`, `loss_percent` and `bandwidth`; in full, what
+//! [`UnderlayConfig`] reads: distributions, matrices, regions, coordinates, graphs.
 
-use std::time::Duration;
+use std::path::Path;
 
 use super::error::ScenarioError;
 use super::reader::Table;
 use crate::link::LinkProfile;
+use crate::underlay::{Underlay, UnderlayConfig};
 
 /// The links of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnderlaySpec {
-    /// Every link that is not told otherwise.
-    pub link: LinkProfile,
-    /// Regions that the groups are spread over, round robin; none is one place.
-    pub regions: Vec<Region>,
-    /// Between regions.
-    pub between: LinkProfile,
+    /// In short or in full.
+    pub links: LinkSpec,
+    /// Where it stands in the file.
+    pub line: usize,
 }
 
-/// A part of the underlay that can be lost as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// Its name, for faults.
-    pub name: String,
+/// All links alike, or a network below them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LinkSpec {
+    /// All alike.
+    Alike(LinkProfile),
+    /// A network.
+    Network(Box<UnderlayConfig>),
 }
 
-const KEYS: &[&str] = &[
-    "latency",
-    "jitter",
-    "loss_percent",
-    "bandwidth",
-    "regions",
-    "between",
-];
+const SHORT: &[&str] = &["latency", "jitter", "loss_percent", "bandwidth"];
 
 impl Default for UnderlaySpec {
     fn default() -> Self {
         Self {
-            link: LinkProfile::default(),
-            regions: Vec::new(),
-            between: LinkProfile::with_latency(Duration::from_millis(30)),
+            links: LinkSpec::Alike(LinkProfile::default()),
+            line: 1,
+        }
+    }
+}
+
+impl UnderlaySpec {
+    /// The network, where it is more than links that are all alike. Files are sought in `folder`.
+    ///
+    /// # Errors
+    /// Files that are not there or not what they should be, and numbers out of their range.
+    pub fn build(&self, seed: u64, folder: &Path) -> Result<Option<Underlay>, ScenarioError> {
+        match &self.links {
+            LinkSpec::Alike(_) => Ok(None),
+            LinkSpec::Network(config) => config.build(seed, folder).map(Some).map_err(|error| {
+                let remedy = "see `[underlay]` and the files that it names";
+                ScenarioError::new(self.line, error.to_string(), remedy)
+            }),
+        }
+    }
+
+    /// The figures of a link without a network.
+    pub fn link(&self) -> LinkProfile {
+        match &self.links {
+            LinkSpec::Alike(profile) => profile.clone(),
+            LinkSpec::Network(_) => LinkProfile::default(),
         }
     }
 }
 
 pub(super) fn read(table: Option<Table<'_>>) -> Result<UnderlaySpec, ScenarioError> {
-    let mut spec = UnderlaySpec::default();
     let Some(table) = table else {
-        return Ok(spec);
+        return Ok(UnderlaySpec::default());
     };
-    table.only(KEYS)?;
-    spec.link = link(&table, spec.link)?;
-    let regions = table.texts("regions")?.unwrap_or_default();
-    spec.regions = regions.into_iter().map(|name| Region { name }).collect();
-    if let Some(between) = table.table("between")? {
-        between.only(&KEYS[..4])?;
-        spec.between = link(&between, spec.between)?;
-    }
-    Ok(spec)
+    let is_table = |key: &str| {
+        let value = table.value(key);
+        value.is_some_and(|value| value.get_ref().is_table())
+    };
+    let is_short = table
+        .keys()
+        .all(|key| SHORT.contains(&key) && !is_table(key));
+    let links = if is_short {
+        LinkSpec::Alike(link(&table, LinkProfile::default())?)
+    } else {
+        LinkSpec::Network(Box::new(table.read_as()?))
+    };
+    Ok(UnderlaySpec {
+        links,
+        line: table.line(),
+    })
 }
 
 /// Reads the figures of a link over those that it has without a word.
