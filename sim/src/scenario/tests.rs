@@ -25,6 +25,7 @@ loss_percent = 0.5
 
 
 
+
 [node]
 idle_timeout = "10s"
 
