@@ -25,6 +25,8 @@ pub mod matrix;
 pub mod points;
 pub mod regions;
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -96,6 +98,22 @@ impl GraphFormat {
             Self::Edges => edges::write(graph),
         }
     }
+}
+
+/// The text of a file of at most [`TEXT_BYTES_MAX`]. What is no UTF-8 is replaced: names only.
+///
+/// # Errors
+/// What the file system answers.
+pub(crate) fn load(path: &Path) -> io::Result<String> {
+    let bytes_max = u64::try_from(TEXT_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    let read = file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if read > TEXT_BYTES_MAX {
+        let problem = format!("longer than {TEXT_BYTES_MAX} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Refuses text that is too long to be read at all.

@@ -3,7 +3,6 @@
 //! Files are named relative to a folder (the scenario's), read once and bounded.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,9 +17,7 @@ use super::paths;
 use super::sites::{Site, Spread, Table, micros};
 use super::vary::Factor;
 use super::{Access, Inner, LATENCY_LEAST, Model, Underlay};
-use crate::formats::{
-    FormatError, GraphFormat, SITES_MAX, TEXT_BYTES_MAX, king, matrix, points, regions,
-};
+use crate::formats::{self, FormatError, GraphFormat, SITES_MAX, king, matrix, points, regions};
 use crate::random::Random;
 
 impl UnderlayConfig {
@@ -218,7 +215,7 @@ fn nonempty(table: Table, sites: Vec<Site>) -> Result<(Model, Vec<Site>), Underl
     Ok((Model::Sites(Arc::new(table)), sites))
 }
 
-/// A file's text and its name for messages. What is no UTF-8 is replaced: names only.
+/// A file's text and its name for messages.
 fn load(folder: &Path, file: &Path) -> Result<(String, String), UnderlayError> {
     let path = folder.join(file);
     let name = path.display().to_string();
@@ -226,13 +223,8 @@ fn load(folder: &Path, file: &Path) -> Result<(String, String), UnderlayError> {
         file: name.clone(),
         source,
     };
-    let bytes_max = u64::try_from(TEXT_BYTES_MAX).unwrap_or(u64::MAX);
-    if fs::metadata(&path).map_err(read)?.len() > bytes_max {
-        let too_long = format!("longer than {TEXT_BYTES_MAX} bytes");
-        return Err(read(io::Error::new(io::ErrorKind::InvalidData, too_long)));
-    }
-    let bytes = fs::read(&path).map_err(read)?;
-    Ok((String::from_utf8_lossy(&bytes).into_owned(), name))
+    let text = formats::load(&path).map_err(read)?;
+    Ok((text, name))
 }
 
 /// Delays of access links: drawn once, and each node takes one of them.

@@ -30,6 +30,7 @@ pub use config::{
     CoordinatesConfig, Delays, Draw, GraphConfig, LatencyModel, MatrixConfig, MatrixFormat,
     Placement, RegionsConfig, Sinusoid, Step, UnderlayConfig, Varying, Way,
 };
+pub(crate) use distribution::unit;
 pub use distribution::{
     Constant, DELAY_MAX_MS, Distribution, Lognormal, Normal, Pareto, Sampler, Uniform,
 };

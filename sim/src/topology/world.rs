@@ -1,4 +1,4 @@
-//! Worlds in common shapes: one group, groups under a backbone, chains, random overlaps.
+//! Worlds from groups: small common shapes for tests, and any plan of groups.
 //!
 //! A topology names groups and says who is in which; the configuration of each node follows: the
 //! first member of a group founds it, the others join through the first two. Sources of the shapes:
@@ -11,6 +11,7 @@ use archipelago_core::{GroupId, Roles};
 use archipelago_router::NodeConfig;
 use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
 
+use super::plan::{GroupPlan, Overlay};
 use crate::random::Random;
 use crate::world::{NodeIx, World, WorldConfig};
 
@@ -103,6 +104,19 @@ impl Topology {
             topology.push(&format!("g{index}"), members);
         }
         topology
+    }
+
+    /// As an [`Overlay`] plans it. Groups that have parents are told by their places in the plan;
+    /// here every group is one that its members are configured for.
+    pub fn of(overlay: &Overlay) -> Self {
+        let members = |plan: &GroupPlan| plan.members.iter().copied().map(NodeIx).collect();
+        let groups = overlay.groups.iter();
+        Self {
+            groups: groups
+                .map(|plan| (plan.name.clone(), members(plan)))
+                .collect(),
+            nodes: overlay.nodes,
+        }
     }
 
     /// So many new nodes, in no group yet.
