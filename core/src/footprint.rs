@@ -44,6 +44,20 @@ impl Footprint {
     }
 }
 
+/// Makes room for one more element, and for an eighth more at most: a table that is full once and
+/// then rests wastes little, and one that grows is still copied a logarithmic number of times.
+pub fn reserve_tight<T>(vec: &mut Vec<T>) {
+    if vec.len() == vec.capacity() {
+        vec.reserve_exact((vec.len() / 8).max(2));
+    }
+}
+
+/// Appends to a table that grows as [`reserve_tight`] says.
+pub fn push_tight<T>(vec: &mut Vec<T>, element: T) {
+    reserve_tight(vec);
+    vec.push(element);
+}
+
 /// What a vector holds on the heap, itself and its elements' own heap not counted.
 pub const fn vec_bytes<T>(vec: &Vec<T>) -> usize {
     vec.capacity() * size_of::<T>()
@@ -91,5 +105,14 @@ mod tests {
         map.insert(1u64, 2u64);
         assert_eq!(map_bytes(&map), 11 * 16 + 16);
         assert_eq!(vec_bytes(&Vec::<u64>::new()), 0);
+    }
+
+    #[test]
+    fn a_tight_table_has_an_eighth_to_spare() {
+        let mut table = Vec::new();
+        for number in 0..1_000u32 {
+            push_tight(&mut table, number);
+            assert!(table.capacity() <= table.len() + (table.len() / 8).max(2));
+        }
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn rank(me: NodeId, peer: Peer, peers: &Peers) -> (u32, u64, Peer) {
         0 => u32::BITS,
         rtt_us => rtt_us.ilog2(),
     };
-    (doublings, pair_hash(me, state.id), peer)
+    (doublings, pair_hash(me, state.id()), peer)
 }
 
 /// Whether something can be handed to `peer` now.

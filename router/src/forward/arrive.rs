@@ -84,7 +84,7 @@ impl Forward {
         let peer = cx.peers.find(&envelope.source);
         let state = peer.and_then(|peer| cx.peers.get(peer));
         let met = self.contacts.peek(&envelope.source).map(|c| &c.record);
-        let known = [state.and_then(|state| state.record.as_ref()), met]
+        let known = [state.and_then(|state| state.record()), met]
             .into_iter()
             .flatten()
             .max_by_key(|record| record.version());
@@ -164,7 +164,7 @@ fn check_bringer(
         Way::Relay => Ok(()),
         Way::Detour if envelope.route.as_ref() != [cx.me] => Err(malformed()),
         Way::Detour => {
-            let bringer = cx.peers.get(from).map(|state| state.id);
+            let bringer = cx.peers.get(from).map(archipelago_core::PeerState::id);
             match bringer.map(|id| routes.membership(envelope.group, &id, cx.peers)) {
                 Some(Membership::Up(_)) => Ok(()),
                 _ => Err(|dropped| &mut dropped.impostor),

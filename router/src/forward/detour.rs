@@ -71,7 +71,7 @@ pub(super) fn routes(
         .members(group)
         .into_iter()
         .filter_map(|peer| {
-            let id = cx.peers.get(peer)?.id;
+            let id = cx.peers.get(peer)?.id();
             (id != target).then(|| (pair_hash(target, id), id, peer))
         })
         .collect();

@@ -289,7 +289,7 @@ impl Forward {
     fn meet(&mut self, target: NodeId, cx: &Context<'_>) -> Result<(), ForwardError> {
         let peer = cx.peers.find(&target);
         let state = peer.and_then(|peer| cx.peers.get(peer));
-        let known = state.and_then(|state| state.record.as_ref());
+        let known = state.and_then(|state| state.record());
         match (self.contacts.get(target), known) {
             (Some(contact), Some(record)) => contact.renew(record),
             (Some(_), None) => {}

@@ -146,7 +146,7 @@ fn detour(
         let membership = routes.membership(envelope.group, id, cx.peers);
         matches!(membership, Membership::Up(_))
     };
-    let bringer = cx.peers.get(from).map(|state| state.id);
+    let bringer = cx.peers.get(from).map(archipelago_core::PeerState::id);
     if !is_up(next) && !bringer.is_some_and(|id| is_up(&id)) {
         return Err(|dropped| &mut dropped.impostor);
     }
@@ -157,5 +157,5 @@ fn detour(
 
 fn is_source(from: Peer, envelope: &Envelope, cx: &Context<'_>) -> bool {
     let state = cx.peers.get(from);
-    state.is_some_and(|state| state.id == envelope.source)
+    state.is_some_and(|state| state.id() == envelope.source)
 }

@@ -23,7 +23,10 @@ impl Lookups {
         if !routes.reflects() {
             return Some(LookupAnswer::NoRoute);
         }
-        let is_own = cx.peers.get(from).is_some_and(|s| s.id == lookup.requester);
+        let is_own = cx
+            .peers
+            .get(from)
+            .is_some_and(|s| s.id() == lookup.requester);
         if !is_own && !routes.is_reflector(from) {
             self.counters.impostors += 1;
             return Some(LookupAnswer::NoRoute);
@@ -45,7 +48,7 @@ impl Lookups {
         let membership = routes.membership(lookup.group, &lookup.target, cx.peers);
         let record = match membership {
             _ if lookup.target == cx.me => Some(Arc::clone(&self.record)),
-            Membership::Up(peer) => cx.peers.get(peer).and_then(|state| state.record.clone()),
+            Membership::Up(peer) => cx.peers.get(peer).and_then(|state| state.record().cloned()),
             Membership::Gone => return LookupAnswer::Gone,
             Membership::Unknown => None,
         };
@@ -73,7 +76,7 @@ impl Lookups {
         let others = routes.reflectors(lookup.group, cx.peers);
         let others = others
             .into_iter()
-            .filter_map(|peer| cx.peers.get(peer)?.record.clone());
+            .filter_map(|peer| cx.peers.get(peer)?.record().cloned());
         LookupAnswer::Found {
             record,
             reflectors: List::truncated([Arc::clone(&self.record)].into_iter().chain(others)),

@@ -119,8 +119,8 @@ impl Node {
         self.waiting.remove(&peer);
         if let Some(state) = self.base.peers.get(peer) {
             out.push(Output::AttachPath {
-                peer: state.id,
-                boot: state.boot,
+                peer: state.id(),
+                boot: state.boot(),
                 path: Path::Detour,
             });
         }

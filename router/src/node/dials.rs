@@ -31,7 +31,7 @@ impl Node {
     fn resolve(&mut self, group: GroupId, target: DialTarget) -> Option<(Whom, Vec<Address>)> {
         match target {
             DialTarget::Peer(peer) => {
-                let record = self.base.peers.get(peer)?.record.as_ref()?;
+                let record = self.base.peers.get(peer)?.record()?;
                 let addresses = record.record.addresses.to_vec();
                 Some((Whom::Peer(peer), addresses))
             }
@@ -64,7 +64,7 @@ impl Node {
             .iter()
             .filter(|(_, state)| state.session.is_some());
         used.find_map(|(peer, state)| {
-            let record = state.record.as_ref()?;
+            let record = state.record()?;
             record.record.addresses.contains(address).then_some(peer)
         })
     }

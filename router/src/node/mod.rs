@@ -253,7 +253,7 @@ impl Node {
         let used = self.base.peers.iter().filter_map(|(peer, state)| {
             Some(SessionInfo {
                 session: state.session?,
-                peer: state.id,
+                peer: state.id(),
                 kind: self.kind(peer),
                 rtt: (state.srtt_us > 0).then(|| Duration::from_micros(state.srtt_us.into())),
             })

@@ -133,8 +133,8 @@ impl Node {
         };
         if session.is_attached {
             out.push(Output::AttachPath {
-                peer: state.id,
-                boot: state.boot,
+                peer: state.id(),
+                boot: state.boot(),
                 path: Path::Direct(session.id),
             });
         }
@@ -157,7 +157,7 @@ impl Node {
         let Some(state) = self.base.peers.get(peer) else {
             return;
         };
-        let (name, boot, Some(id)) = (state.id, state.boot, state.session) else {
+        let (name, boot, Some(id)) = (state.id(), state.boot(), state.session) else {
             return;
         };
         self.waiting.remove(&peer);

@@ -91,7 +91,7 @@ impl Node {
     fn roles_of(&self, info: &MemberInfo) -> Roles {
         let known = || {
             let peer = self.base.peers.find(&info.node)?;
-            self.base.peers.get(peer)?.record.clone()
+            self.base.peers.get(peer)?.record().cloned()
         };
         let record = info.record.clone().or_else(known);
         record.map_or(Roles::default(), |signed| signed.record.roles)
@@ -102,7 +102,7 @@ impl Node {
             return;
         };
         // A start that the peer itself proved leaves no use for answers about earlier ones.
-        let (target, version_min) = (state.id, (state.boot, 0));
+        let (target, version_min) = (state.id(), (state.boot(), 0));
         self.with_lookups(now, |lookups, routes, cx, said| {
             lookups.handle_locate(target, home, version_min, routes, cx, said);
         });
@@ -145,7 +145,7 @@ impl Node {
     pub(super) fn note_boot(&mut self, peer: Peer, boot: Boot) {
         let state = self.base.peers.get_mut(peer);
         if let Some(state) = state.filter(|state| state.session.is_none()) {
-            state.boot = state.boot.max(boot);
+            state.set_boot(state.boot().max(boot));
         }
     }
 

@@ -126,7 +126,7 @@ impl Node {
                 on_demand.handle_session_ready(peer, cx, said);
             });
         }
-        let record = state.record.as_ref();
+        let record = state.record();
         let addresses = record.map_or_else(Vec::new, |signed| signed.record.addresses.to_vec());
         self.dial(
             Whom::Peer(peer),
@@ -140,8 +140,8 @@ impl Node {
     fn attach_relay(&self, peer: Peer, out: &mut Outputs) {
         if let Some(state) = self.base.peers.get(peer) {
             out.push(Output::AttachPath {
-                peer: state.id,
-                boot: state.boot,
+                peer: state.id(),
+                boot: state.boot(),
                 path: Path::Relay,
             });
         }
@@ -197,7 +197,7 @@ impl Node {
 
     /// The home group that a node's record names.
     pub(super) fn home_of(&self, peer: Peer) -> Option<GroupId> {
-        let record = self.base.peers.get(peer)?.record.as_ref()?;
+        let record = self.base.peers.get(peer)?.record()?;
         record.record.groups.first().copied()
     }
 }

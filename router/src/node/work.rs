@@ -90,7 +90,7 @@ impl Node {
     ) {
         let peer = self.sessions.get(session).map(|session| session.peer);
         if let Some(state) = peer.and_then(|peer| self.base.peers.get_mut(peer)) {
-            state.last_sent = now;
+            state.note_sent(now);
         }
         out.push(Output::Send { session, message });
     }

@@ -46,7 +46,7 @@ impl OnDemand {
         if contact.link != Link::Dialling {
             return;
         }
-        let boot = cx.peers.get(peer).map(|state| state.boot);
+        let boot = cx.peers.get(peer).map(archipelago_core::PeerState::boot);
         let fits = |key: &&Arc<SignedIntroduction>| Some(key.introduction.target_boot) == boot;
         match contact.fresh_key(cx.now).filter(fits).cloned() {
             Some(key) => {

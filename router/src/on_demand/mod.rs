@@ -345,7 +345,7 @@ impl OnDemand {
 }
 
 fn is_dialable(peer: Peer, cx: &Context<'_>) -> bool {
-    let record = cx.peers.get(peer).and_then(|state| state.record.as_ref());
+    let record = cx.peers.get(peer).and_then(|state| state.record());
     record.is_none_or(|signed| {
         !signed.record.roles.contains(Roles::UNDIALABLE) && !signed.record.addresses.is_empty()
     })

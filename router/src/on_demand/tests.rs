@@ -38,7 +38,7 @@ impl Bench {
 
     fn peer(&mut self, number: u8) -> Peer {
         let peer = self.peers.intern(NodeId([number; 32])).unwrap();
-        self.peers.get_mut(peer).unwrap().boot = Boot(1);
+        self.peers.get_mut(peer).unwrap().set_boot(Boot(1));
         peer
     }
 
@@ -261,7 +261,7 @@ fn another_start_than_was_looked_up_is_looked_up_anew_before_it_is_introduced() 
     bench.contact(peer);
     bench.found(peer);
     bench.demand(peer);
-    bench.peers.get_mut(peer).unwrap().boot = Boot(2);
+    bench.peers.get_mut(peer).unwrap().set_boot(Boot(2));
     assert_eq!(bench.ready(peer), [LookUp(peer, HOME)]);
     assert_eq!(bench.found(peer), [Dial(peer)]);
 }

@@ -181,7 +181,7 @@ impl Reflect {
         cx: &mut Context<'_>,
         out: &mut ReflectOutputs,
     ) {
-        let id = cx.peers.get(peer).map(|state| state.id);
+        let id = cx.peers.get(peer).map(archipelago_core::PeerState::id);
         self.note_reflector(peer, cx.now);
         match (change, id) {
             (MemberChange::Up(roles), Some(id)) => {

@@ -108,7 +108,7 @@ impl Detours {
             transcript,
         });
         if let Some(state) = cx.peers.get_mut(peer) {
-            state.boot = boot;
+            state.set_boot(boot);
             state.transcript = transcript;
         }
         out.push(DetourOutput::Ready(peer));

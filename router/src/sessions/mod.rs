@@ -246,7 +246,7 @@ impl Sessions {
             return;
         };
         if state.session == Some(id) {
-            state.boot = boot;
+            state.set_boot(boot);
             out.push(SessionOutput::Renewed(peer));
         }
     }
@@ -375,7 +375,7 @@ pub(crate) fn remember_record(peer: Peer, record: &Arc<SignedRecord>, cx: &mut C
         return;
     };
     let is_newer = |known: &Arc<SignedRecord>| record.version() > known.version();
-    if state.record.as_ref().is_none_or(is_newer) {
-        state.record = Some(record.clone());
+    if state.record().is_none_or(is_newer) {
+        state.set_record(record.clone());
     }
 }

@@ -94,7 +94,7 @@ impl Sessions {
         };
         if let Some(state) = cx.peers.get_mut(peer) {
             state.session = Some(id);
-            state.boot = unsettled.boot;
+            state.set_boot(unsettled.boot);
             state.transcript = unsettled.transcript;
         }
         self.set_due(id, due);

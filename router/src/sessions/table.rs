@@ -82,7 +82,9 @@ impl Sessions {
     pub(super) fn boot(&self, session: &Session, peers: &Peers) -> Boot {
         match self.unsettled.get(&session.id) {
             Some(unsettled) => unsettled.boot,
-            None => peers.get(session.peer).map_or(Boot(0), |state| state.boot),
+            None => peers
+                .get(session.peer)
+                .map_or(Boot(0), archipelago_core::PeerState::boot),
         }
     }
 
@@ -147,7 +149,7 @@ impl Sessions {
                 phase: Phase::Ready,
                 due: Time::NEVER,
                 hold: Hold::Justified,
-                boot: state.boot,
+                boot: state.boot(),
                 transcript: state.transcript,
             }
         });

@@ -95,7 +95,10 @@ impl Bench {
     /// Node `number` as a connected peer whose record is known.
     pub(super) fn know(&mut self, number: u64, roles: Roles, groups: &[u64]) -> Peer {
         let peer = self.connect(number);
-        self.peers.get_mut(peer).unwrap().record = Some(record(number, (1, 1), roles, groups));
+        self.peers
+            .get_mut(peer)
+            .unwrap()
+            .set_record(record(number, (1, 1), roles, groups));
         peer
     }
 

@@ -109,7 +109,7 @@ impl Beats {
             let last_sent = cx
                 .peers
                 .get(beat.observer)
-                .map_or(Time::START, |s| s.last_sent);
+                .map_or(Time::START, |state| state.last_sent(cx.now));
             let is_owed =
                 beat.sent == Time::START || beat.sent.after(period * OMITTED_PERIODS_MAX) <= cx.now;
             let due = last_sent.max(beat.sent).after(period);

@@ -33,7 +33,7 @@ impl Group {
         let encounter = Encounter {
             transcript: state.transcript,
             prover: cx.me,
-            verifier: state.id,
+            verifier: state.id(),
             role: role.into(),
         };
         let own = self.view.own();

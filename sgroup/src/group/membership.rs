@@ -23,7 +23,7 @@ pub(super) fn info(member: &Member, peers: &Peers) -> MemberInfo {
         life: member.life(),
         record: peers
             .get(member.peer)
-            .and_then(|state| state.record.clone()),
+            .and_then(|state| state.record().cloned()),
     }
 }
 

@@ -126,8 +126,8 @@ impl Fixture {
             generation: 0,
         });
         state.transcript = [number; 16];
-        state.boot = Boot(1);
-        state.record = Some(record(number, 1));
+        state.set_boot(Boot(1));
+        state.set_record(record(number, 1));
         state.last_heard = self.now;
         peer
     }

@@ -107,7 +107,7 @@ impl Seeds {
         cx: &Context<'_>,
     ) -> bool {
         let state = cx.peers.get(peer);
-        let record = state.and_then(|state| state.record.as_ref());
+        let record = state.and_then(|state| state.record());
         let mut is_seed = false;
         for (index, seed) in self.0.iter_mut().enumerate() {
             let listens = || {

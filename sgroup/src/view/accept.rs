@@ -55,7 +55,7 @@ fn judge_newer(peer: Peer, said: Standing, known: Option<Standing>, cx: &Context
     let is_signed = cx
         .peers
         .get(peer)
-        .and_then(|state| state.record.as_ref())
+        .and_then(|state| state.record())
         .is_some_and(|signed| signed.record.boot == said.boot);
     match known {
         Some(known) if !said.is_near(&known) => Hearsay::Ignored,
@@ -82,10 +82,9 @@ fn keep_record(entry: &Entry, cx: &mut Context<'_>) {
         return;
     };
     let is_newer = state
-        .record
-        .as_ref()
+        .record()
         .is_none_or(|known| known.version() < signed.version());
     if is_newer && signed.record.node == entry.node && signed.verify(cx.crypto) {
-        state.record = Some(signed.clone());
+        state.set_record(signed.clone());
     }
 }

@@ -160,7 +160,7 @@ pub(crate) fn entry_of(member: &Member, peers: &Peers, with_record: bool) -> Ent
         life: standing.life(),
         record: state
             .filter(|_| with_record)
-            .and_then(|state| state.record.clone()),
+            .and_then(|state| state.record().cloned()),
     }
 }
 

@@ -44,8 +44,8 @@ impl World {
             if self.generation(node, other).is_some() {
                 let peer = self.peer(other, node).unwrap();
                 let state = self.nodes[other].peers.get_mut(peer).unwrap();
-                state.record = Some(record.clone());
-                state.boot = boot;
+                state.set_record(record.clone());
+                state.set_boot(boot);
             }
         }
         self.with(node, |group, cx, out| group.handle_record(record, cx, out));
@@ -247,10 +247,10 @@ impl World {
         state.session = Some(session_id(generation));
         state.transcript = [0; 16];
         state.transcript[..4].copy_from_slice(&generation.to_le_bytes());
-        state.boot = record.record.boot;
-        let known = state.record.as_ref().map(|known| known.version());
+        state.set_boot(record.record.boot);
+        let known = state.record().map(|known| known.version());
         if known.is_none_or(|known| known < record.version()) {
-            state.record = Some(record);
+            state.set_record(record);
         }
         state.last_heard = now;
         self.with(number, |group, cx, out| {
