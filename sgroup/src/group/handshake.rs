@@ -106,7 +106,7 @@ impl Group {
 
     fn let_in(&mut self, from: Origin, join: &Join, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         let peer = from.peer;
-        let known = self.view.find(peer).copied();
+        let known = self.view.find(peer);
         let is_new = known.is_none_or(|known| !known.is_present());
         let members_max = self.charter.members_max as usize;
         if is_new && self.view.present_count() + 1 >= members_max {
@@ -171,7 +171,7 @@ impl Group {
         let mut entries = vec![own_entry(&self.view, None)];
         if role == JoinRole::Joiner {
             let others = self.view.iter().filter(|member| member.peer != from.peer);
-            entries.extend(others.map(|member| entry_of(member, cx.peers, true)));
+            entries.extend(others.map(|member| entry_of(&member, cx.peers, true)));
         }
         let rest = entries.split_off(entries.len().min(WELCOME_LEN));
         let welcome = Welcome {
@@ -295,7 +295,7 @@ impl Group {
             .present()
             .filter(|m| m.peer != peer && !news.contains(&m.peer));
         let entries = ours
-            .map(|member| entry_of(member, cx.peers, true))
+            .map(|member| entry_of(&member, cx.peers, true))
             .collect();
         for page in pages(entries) {
             let body = GroupBody::View(page);
@@ -341,12 +341,14 @@ impl Group {
 
     /// The peer proved itself on the present session.
     pub(super) fn admit(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        let Some(member) = self.view.find_mut(peer) else {
+        let admitted = self.view.change(peer, |member| {
+            member.is_unreachable = false;
+            let was_admitted = std::mem::replace(&mut member.is_admitted, true);
+            (was_admitted, member.is_present())
+        });
+        let Some((was_admitted, is_present)) = admitted else {
             return;
         };
-        let was_admitted = std::mem::replace(&mut member.is_admitted, true);
-        member.is_unreachable = false;
-        let is_present = member.is_present();
         self.on_direct(peer, cx, out);
         let has_session = |state: &PeerState| state.session.is_some();
         let is_direct = cx.peers.get(peer).is_some_and(has_session);

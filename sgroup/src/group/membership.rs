@@ -37,7 +37,7 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        let before = self.view.find(peer).copied();
+        let before = self.view.find(peer);
         let prefix = cx.peers.id(peer).prefix();
         let Some(change) = self.view.merge(peer, prefix, said, cx.now) else {
             return;
@@ -75,12 +75,12 @@ impl Group {
             out.push(GroupOutput::Event(GroupEvent::MemberDown(info, reason)));
         }
         self.detector.forget(before.peer, cx.now);
-        if let Some(member) = self.view.find_mut(before.peer) {
+        self.view.change(before.peer, |member| {
             member.is_told = false;
             member.is_suspect = false;
             member.is_path_down = false;
             member.is_unreachable = false;
-        }
+        });
     }
 
     fn on_ended(
@@ -91,7 +91,7 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        if let Some(member) = self.view.find(peer).copied() {
+        if let Some(member) = self.view.find(peer) {
             self.on_tenure_over(&member, reason, cx, out);
         }
         self.with_logs(cx, out, |logs, cx, said| {
@@ -120,12 +120,14 @@ impl Group {
         self.with_logs(cx, out, |logs, cx, said| {
             logs.handle_member(peer, change.after.tenure(), cx, said);
         });
-        let Some(member) = self.view.find_mut(peer) else {
+        let changed = self.view.change(peer, |member| {
+            let is_up = change.after.life() == Life::Alive && !member.is_told;
+            member.is_told |= is_up;
+            (*member, is_up)
+        });
+        let Some((member, is_up)) = changed else {
             return;
         };
-        let is_up = change.after.life() == Life::Alive && !member.is_told;
-        member.is_told |= is_up;
-        let member = *member;
         if is_up {
             let info = info(&member, cx.peers);
             out.push(GroupOutput::Event(GroupEvent::MemberUp(info)));
@@ -230,7 +232,7 @@ impl Group {
         let Some(member) = self.view.find(peer) else {
             return;
         };
-        for page in pages(vec![entry_of(member, cx.peers, false)]) {
+        for page in pages(vec![entry_of(&member, cx.peers, false)]) {
             let body = GroupBody::View(page);
             out.push(GroupOutput::Send { to: peer, body });
         }
@@ -254,7 +256,7 @@ impl Group {
     ) {
         let members = of.iter().filter_map(|&peer| self.view.find(peer));
         let entries = members
-            .map(|member| entry_of(member, cx.peers, true))
+            .map(|member| entry_of(&member, cx.peers, true))
             .collect();
         for page in pages(entries) {
             let body = GroupBody::View(page);
@@ -304,11 +306,12 @@ impl Group {
             .peers
             .get(peer)
             .is_some_and(|state| state.session.is_some());
-        let Some(member) = self.view.find_mut(peer) else {
-            return;
-        };
-        if is_direct && member.is_path_down {
-            member.is_path_down = false;
+        let was_path_down = self
+            .view
+            .find(peer)
+            .is_some_and(|member| member.is_path_down);
+        if is_direct && was_path_down {
+            self.view.change(peer, |member| member.is_path_down = false);
             out.push(GroupOutput::Event(GroupEvent::PathUp(cx.peers.id(peer))));
             self.forget_path_down(peer, cx);
         }

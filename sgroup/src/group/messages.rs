@@ -27,7 +27,7 @@ impl Group {
         out: &mut GroupOutputs,
         facts: &mut Vec<Fact>,
     ) {
-        let Some(member) = self.view.find(from).copied().filter(|m| m.is_admitted) else {
+        let Some(member) = self.view.find(from).filter(|m| m.is_admitted) else {
             return;
         };
         if !member.is_present() && !matches!(body, GroupBody::Alive { .. }) {
@@ -210,7 +210,7 @@ impl Group {
     ) {
         // Of who is unknown here nothing can be said.
         let peer = cx.peers.find(&target);
-        let Some(member) = peer.and_then(|peer| self.view.find(peer)).copied() else {
+        let Some(member) = peer.and_then(|peer| self.view.find(peer)) else {
             return;
         };
         let question = (from, id, member.peer);

@@ -274,12 +274,12 @@ impl Group {
 
     /// Living members, ordered by name; this node included once it is up.
     pub fn members(&self, peers: &archipelago_core::Peers) -> Vec<MemberInfo> {
-        let up = |member: &&crate::view::Member| member.is_told;
+        let up = |member: &crate::view::Member| member.is_told;
         let mut members: Vec<MemberInfo> = self
             .view
             .present()
             .filter(up)
-            .map(|member| membership::info(member, peers))
+            .map(|member| membership::info(&member, peers))
             .collect();
         if self.phase == Phase::Up {
             members.push(self.own_info());
@@ -292,7 +292,7 @@ impl Group {
     pub fn holds(&self, peer: Peer) -> bool {
         self.view
             .find(peer)
-            .is_some_and(crate::view::Member::is_present)
+            .is_some_and(|member| member.is_present())
     }
 
     /// Whether the peer proved that it belongs to the group.

@@ -46,11 +46,14 @@ impl Group {
         facts: &mut Vec<Fact>,
     ) {
         self.asked.retain(|&asked| asked != peer);
-        let Some(member) = self.view.find_mut(peer) else {
+        let closed = self.view.change(peer, |member| {
+            let was_admitted = std::mem::replace(&mut member.is_admitted, false);
+            (*member, was_admitted)
+        });
+        let Some((member, was_admitted)) = closed else {
             self.seeds.on_absent(peer, &self.config.timing, cx);
             return;
         };
-        let was_admitted = std::mem::replace(&mut member.is_admitted, false);
         let is_present = member.is_present();
         match member.standing.life() {
             Life::Left => return,
@@ -201,9 +204,8 @@ impl Group {
             }
             Fact::PathDown(peer) => self.on_path_down(peer, cx, out),
             Fact::Unreachable(peer) => {
-                if let Some(member) = self.view.find_mut(peer) {
-                    member.is_unreachable = true;
-                }
+                self.view
+                    .change(peer, |member| member.is_unreachable = true);
             }
             Fact::Redial(peer) => self.mesh.pursue(peer, cx.now),
         }
@@ -216,18 +218,14 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        let Some(member) = self
-            .view
-            .find_mut(peer)
-            .filter(|member| member.is_present())
-        else {
+        let Some(mut member) = self.view.find(peer).filter(Member::is_present) else {
             return;
         };
         if member.is_suspect == is_suspect {
             return;
         }
         member.is_suspect = is_suspect;
-        let member = *member;
+        self.view.change(peer, |known| *known = member);
         self.detector.on_view_changed(cx.now);
         if member.is_told {
             let info = membership::info(&member, cx.peers);
@@ -241,10 +239,10 @@ impl Group {
 
     /// Others hear the member, this node does not: traffic takes a detour, and all may know.
     fn on_path_down(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        let Some(member) = self.view.find_mut(peer) else {
-            return;
-        };
-        if std::mem::replace(&mut member.is_path_down, true) {
+        let was_path_down = self.view.change(peer, |member| {
+            std::mem::replace(&mut member.is_path_down, true)
+        });
+        if was_path_down != Some(false) {
             return;
         }
         let node = cx.peers.id(peer);
@@ -257,7 +255,7 @@ impl Group {
 
     /// Whether everything that can be had of the present members is here.
     fn is_caught_up(&self) -> bool {
-        let is_done = |member: &Member| {
+        let is_done = |member: Member| {
             if member.is_admitted {
                 self.logs.is_caught_up(member.peer)
             } else {

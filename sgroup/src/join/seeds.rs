@@ -193,7 +193,7 @@ impl Seeds {
         let index = self.0.iter().position(|seed| seed.due <= cx.now)?;
         let seed = &mut self.0[index];
         let member = seed.peer.and_then(|peer| view.find(peer));
-        if member.is_some_and(crate::view::Member::is_present) {
+        if member.is_some_and(|member| member.is_present()) {
             // The mesh pursues members.
             seed.due = Time::NEVER;
             return self.poll(view, timing, cx);

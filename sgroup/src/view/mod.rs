@@ -4,18 +4,18 @@
 //! view came about, and the tombstones of those who are gone. [`sync`] repairs what messages lost.
 //! The view decides nothing: it merges standings and says what changed.
 //!
-//! Cost: 40 bytes per member, O(log n) per look-up, O(1) per hash update, nothing per message.
+//! Cost: 16 bytes per member, O(log n) per look-up, O(1) per hash update, nothing per message.
 
 mod accept;
 mod hash;
 mod history;
 mod standing;
 mod sync;
+mod table;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::Life;
 use archipelago_core::{NodeId, Peer, Time};
 
@@ -25,13 +25,14 @@ pub(crate) use standing::{HEARSAY_STEP_MAX, Standing};
 pub(crate) use sync::{Sync, digest, entry_of, lacking_there, own_entry, pages};
 
 use history::History;
+use table::Table;
 
 /// Tombstones kept for each living member, and at least in all.
 const GRAVES_PER_MEMBER: usize = 4;
 const GRAVES_MIN: usize = 64;
 
 /// One member, or the tombstone of one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) peer: Peer,
     pub(crate) standing: Standing,
@@ -75,7 +76,7 @@ pub(crate) struct Change {
 pub(crate) struct View {
     me: NodeId,
     own: Standing,
-    members: Vec<Member>,
+    members: Table,
     present: usize,
     graves: VecDeque<(Time, Peer)>,
     grave_life: Duration,
@@ -88,7 +89,7 @@ impl View {
         Self {
             me,
             own,
-            members: Vec::new(),
+            members: Table::default(),
             present: 0,
             graves: VecDeque::new(),
             grave_life,
@@ -117,24 +118,30 @@ impl View {
         self.remember(before, now);
     }
 
-    pub(crate) fn find(&self, peer: Peer) -> Option<&Member> {
-        let index = self.search(peer).ok()?;
-        self.members.get(index)
+    pub(crate) fn find(&self, peer: Peer) -> Option<Member> {
+        self.members.find(peer)
     }
 
-    pub(crate) fn find_mut(&mut self, peer: Peer) -> Option<&mut Member> {
-        let index = self.search(peer).ok()?;
-        self.members.get_mut(index)
+    /// Changes what is known of a member beside its standing; `None` if there is none.
+    pub(crate) fn change<R>(
+        &mut self,
+        peer: Peer,
+        change: impl FnOnce(&mut Member) -> R,
+    ) -> Option<R> {
+        let mut member = self.members.find(peer)?;
+        let result = change(&mut member);
+        self.members.put(&member);
+        Some(result)
     }
 
     /// Members and tombstones, by slot.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Member> {
         self.members.iter()
     }
 
     /// Members that neither left nor died, by slot.
-    pub(crate) fn present(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(|member| member.is_present())
+    pub(crate) fn present(&self) -> impl Iterator<Item = Member> {
+        self.members.iter().filter(Member::is_present)
     }
 
     /// How many there are, this node not counted.
@@ -167,31 +174,20 @@ impl View {
         now: Time,
     ) -> Option<Change> {
         let hash_before = self.hash();
-        let index = match self.search(peer) {
-            Ok(index) => index,
-            Err(index) => {
-                self.members.insert(index, Member::new(peer, said));
-                self.count(None, said, peer, prefix, now);
-                self.remember(hash_before, now);
-                return Some(Change {
-                    before: None,
-                    after: said,
-                });
-            }
-        };
-        let member = &mut self.members[index];
-        let before = member.standing;
-        member.standing = before.merge(said);
-        let after = member.standing;
-        if after == before {
+        let known = self.members.find(peer);
+        let before = known.map(|member| member.standing);
+        let after = before.map_or(said, |before| before.merge(said));
+        if before == Some(after) {
             return None;
         }
-        self.count(Some(before), after, peer, prefix, now);
+        let member = known.unwrap_or_else(|| Member::new(peer, said));
+        self.members.put(&Member {
+            standing: after,
+            ..member
+        });
+        self.count(before, after, peer, prefix, now);
         self.remember(hash_before, now);
-        Some(Change {
-            before: Some(before),
-            after,
-        })
+        Some(Change { before, after })
     }
 
     /// Forgets tombstones that have run out; appends their slots.
@@ -202,10 +198,9 @@ impl View {
             };
             // It may have come back, or died again and be listed a second time.
             let is_listed = self.graves.iter().any(|&(_, other)| other == peer);
-            if let (Ok(index), false) = (self.search(peer), is_listed)
-                && !self.members[index].is_present()
-            {
-                self.members.remove(index);
+            let is_gone = self.find(peer).is_some_and(|member| !member.is_present());
+            if is_gone && !is_listed {
+                self.members.remove(peer);
                 expired.push(peer);
             }
         }
@@ -220,7 +215,7 @@ impl View {
     /// What the table holds on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         let graves = self.graves.capacity() * size_of::<(Time, Peer)>();
-        vec_bytes(&self.members) + graves + self.history.heap_bytes()
+        self.members.heap_bytes() + graves + self.history.heap_bytes()
     }
 
     /// When the next tombstone runs out.
@@ -252,11 +247,6 @@ impl View {
         if before != self.hash() {
             self.history.push(before, now);
         }
-    }
-
-    fn search(&self, peer: Peer) -> Result<usize, usize> {
-        self.members
-            .binary_search_by_key(&peer, |member| member.peer)
     }
 }
 

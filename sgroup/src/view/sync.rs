@@ -125,7 +125,7 @@ pub(crate) fn lacking_there(
     let members = view
         .iter()
         .filter(|member| is_news(peers.id(member.peer), &member.standing))
-        .map(|member| entry_of(member, peers, true));
+        .map(|member| entry_of(&member, peers, true));
     own.into_iter().chain(members).collect()
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn lacking_there(
 pub(crate) fn digest(view: &View, peers: &Peers) -> Arc<List<Entry, 1_024>> {
     let ended = view.iter().filter(|member| !member.is_present());
     let members = view.present().chain(ended);
-    let entries = members.map(|member| entry_of(member, peers, false));
+    let entries = members.map(|member| entry_of(&member, peers, false));
     Arc::new(List::truncated(
         std::iter::once(own_entry(view, None)).chain(entries),
     ))
