@@ -67,7 +67,7 @@ impl Host {
     pub(super) fn attach(&mut self, peer: u32, boot: Boot, path: Path, net: &mut Net) {
         let mut unread = std::collections::VecDeque::new();
         if let Some(end) = direct(path).and_then(|session| self.sessions.get_mut(session)) {
-            end.attached = Some(boot);
+            end.attach(Some(boot));
             if let Some(extra) = end.extra.as_mut() {
                 unread = std::mem::take(&mut extra.unread);
             }
@@ -88,7 +88,7 @@ impl Host {
     /// The control machine detaches a path.
     pub(super) fn detach(&mut self, peer: u32, path: Path, net: &mut Net) {
         if let Some(end) = direct(path).and_then(|session| self.sessions.get_mut(session)) {
-            end.attached = None;
+            end.attach(None);
         }
         if let Some(data) = self.peers.get_mut(&peer) {
             data.paths.retain(|&other| other != path);
@@ -103,7 +103,7 @@ impl Host {
             return;
         };
         let peer = end.peer;
-        let Some(boot) = end.attached else {
+        let Some(boot) = end.attached() else {
             end.extra_mut().unread.push_back(frames);
             return;
         };

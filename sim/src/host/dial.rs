@@ -11,7 +11,6 @@ use archipelago_core::{Address, NodeId};
 use archipelago_router::{DialId, SessionEvent};
 
 use super::Host;
-use super::sessions::Stage;
 use crate::event::{Body, Event};
 use crate::link::LinkState;
 use crate::names;
@@ -48,7 +47,7 @@ impl Host {
 
     /// Somebody dials this node: answer, and expect the confirmation.
     pub(super) fn on_syn(&mut self, source: u32, theirs: SessionId, net: &mut Net) {
-        let session = self.sessions.open(source, Some(theirs), Stage::Accepting);
+        let session = self.sessions.open(source, Some(theirs));
         self.transmit(session, Body::Accepted, 0, net);
     }
 
@@ -77,7 +76,7 @@ impl Host {
             self.reset(session, net);
             return self.dial_next(pending, "another key than expected", net);
         }
-        end.stage = Stage::Open;
+        end.open();
         self.transmit(session, Body::Established, 0, net);
         let dial = Some(pending.dial);
         self.session_event(
@@ -95,7 +94,7 @@ impl Host {
         let Some(end) = self.sessions.get_mut(session) else {
             return;
         };
-        end.stage = Stage::Open;
+        end.open();
         let peer = names::node_id(net.shared.seed, end.peer);
         let dial = None;
         self.session_event(
@@ -159,9 +158,7 @@ impl Host {
     }
 
     fn send_syn(&mut self, pending: Pending, target: u32, net: &mut Net) -> SessionId {
-        let session = self
-            .sessions
-            .open(target, None, Stage::Dialling(pending.dial));
+        let session = self.sessions.open(target, None);
         self.dials.insert(session, pending);
         let timeout = net.now.after(net.shared.dial_timeout);
         self.push(timeout, self.ix, Event::DialTimeout { session }, net);

@@ -64,7 +64,7 @@ impl Host {
         };
         match body {
             Body::Accepted => {
-                end.remote = Some(from);
+                end.set_remote(from);
                 self.on_accepted(to, net);
             }
             Body::Established => self.on_established(to, net),
@@ -104,7 +104,7 @@ impl Host {
         if self
             .sessions
             .get(session)
-            .is_some_and(|end| end.remote.is_some())
+            .is_some_and(|end| end.remote().is_some())
         {
             let is_up = |end: &End| net.shared.links.state(self.ix, end.peer) == LinkState::Up;
             if self.sessions.get(session).is_some_and(is_up) {
@@ -174,8 +174,8 @@ impl Host {
         let Some(end) = self.sessions.close(session) else {
             return;
         };
-        match end.stage {
-            Stage::Dialling(_) => self.on_dial_broken(session, net),
+        match end.stage() {
+            Stage::Dialling => self.on_dial_broken(session, net),
             Stage::Accepting => {}
             Stage::Open => self.session_event(SessionEvent::Closed { session }, net),
         }
@@ -208,7 +208,7 @@ impl Host {
         let Some(end) = self.sessions.get_mut(session) else {
             return;
         };
-        let Some(to) = end.remote else { return };
+        let Some(to) = end.remote() else { return };
         let mut departure = net.now.after(wait);
         let copies = net.shared.links.copies(self.ix, end.peer, &mut self.random);
         let bytes = (bytes + PACKET_OVERHEAD) * copies as usize;

@@ -1,30 +1,28 @@
 //! The session ends of one node: slots with generations, so that a late packet finds nobody.
 //!
-//! Cost: 64 bytes for each end; whatever a busy or a broken session needs beyond that is boxed.
+//! Cost: 40 bytes for each end, an eighth of them spare at most; whatever a busy or a broken session
+//! needs beyond that is boxed.
 
 use std::collections::VecDeque;
 
 use archipelago_core::channel::Frame;
-use archipelago_core::footprint::vec_bytes;
+use archipelago_core::footprint::{push_tight, vec_bytes};
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Boot, Time};
-use archipelago_router::DialId;
 
 use crate::event::Body;
 
-/// One end of a session.
+/// One end of a session, or a slot for one.
 #[derive(Debug)]
 pub(crate) struct End {
     /// The node at the other end.
     pub(crate) peer: u32,
-    /// The other end's number for it; unknown while dialling.
-    pub(crate) remote: Option<SessionId>,
-    /// How far the handshake got.
-    pub(crate) stage: Stage,
+    generation: u32,
+    /// The other end's number for it; [`UNKNOWN`] while dialling.
+    remote: SessionId,
     /// When the last packet sent arrives: none may arrive before it.
     pub(crate) last_arrival: Time,
-    /// Set once the machine attached it: the peer's start, and data are read.
-    pub(crate) attached: Option<Boot>,
+    state: State,
     /// What only some sessions have.
     pub(crate) extra: Option<Box<Extra>>,
 }
@@ -32,13 +30,31 @@ pub(crate) struct End {
 /// How far a session's handshake got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// We dialled, for this request of the machine.
-    Dialling(DialId),
+    /// We dialled; the dial's own table says what for.
+    Dialling,
     /// We were dialled and answered.
     Accepting,
     /// The machine was told that it is open.
     Open,
 }
+
+/// The stage, and for an open session that the machine attached, the peer's start: boots end below
+/// [`Boot::MAX`], so both fit one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State(u64);
+
+impl State {
+    const FREE: Self = Self(u64::MAX);
+    const DIALLING: Self = Self(u64::MAX - 1);
+    const ACCEPTING: Self = Self(u64::MAX - 2);
+    const OPEN: Self = Self(u64::MAX - 3);
+}
+
+/// No session has this number.
+const UNKNOWN: SessionId = SessionId {
+    slot: u32::MAX,
+    generation: u32::MAX,
+};
 
 /// What a busy or broken session end needs.
 #[derive(Debug, Default)]
@@ -58,14 +74,8 @@ pub(crate) struct Extra {
 /// The table of one node.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    slots: Vec<Slot>,
+    slots: Vec<End>,
     free: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    generation: u32,
-    end: Option<End>,
 }
 
 impl End {
@@ -73,61 +83,104 @@ impl End {
     pub(crate) fn extra_mut(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
     }
+
+    /// The other end's number, once it is known.
+    pub(crate) fn remote(&self) -> Option<SessionId> {
+        (self.remote != UNKNOWN).then_some(self.remote)
+    }
+
+    /// The other end said its number.
+    pub(crate) const fn set_remote(&mut self, remote: SessionId) {
+        self.remote = remote;
+    }
+
+    /// How far the handshake got.
+    pub(crate) const fn stage(&self) -> Stage {
+        match self.state {
+            State::DIALLING => Stage::Dialling,
+            State::ACCEPTING => Stage::Accepting,
+            _ => Stage::Open,
+        }
+    }
+
+    /// The machine is told that it is open.
+    pub(crate) const fn open(&mut self) {
+        self.state = State::OPEN;
+    }
+
+    /// The peer's start, once the machine attached it: data are read.
+    pub(crate) fn attached(&self) -> Option<Boot> {
+        (self.state.0 < State::OPEN.0).then_some(Boot(self.state.0))
+    }
+
+    /// The machine attaches the session, or detaches it. One that is not open stays as it is.
+    pub(crate) fn attach(&mut self, boot: Option<Boot>) {
+        if self.stage() == Stage::Open {
+            let boot = boot.filter(|&boot| boot <= Boot::MAX);
+            self.state = boot.map_or(State::OPEN, |boot| State(boot.0));
+        }
+    }
+
+    const fn is_free(&self) -> bool {
+        self.state.0 == State::FREE.0
+    }
+
+    const fn free(generation: u32) -> Self {
+        Self {
+            peer: u32::MAX,
+            generation,
+            remote: UNKNOWN,
+            last_arrival: Time::START,
+            state: State::FREE,
+            extra: None,
+        }
+    }
 }
 
 impl Sessions {
-    /// A new end towards `peer`.
-    pub(crate) fn open(&mut self, peer: u32, remote: Option<SessionId>, stage: Stage) -> SessionId {
-        let end = End {
-            peer,
-            remote,
-            stage,
-            last_arrival: Time::START,
-            attached: None,
-            extra: None,
-        };
+    /// A new end towards `peer`: dialled by us, or by the end `remote`.
+    pub(crate) fn open(&mut self, peer: u32, remote: Option<SessionId>) -> SessionId {
         let slot = self.free.pop().unwrap_or_else(|| self.grow());
-        let entry = &mut self.slots[slot as usize];
-        entry.end = Some(end);
+        let end = &mut self.slots[slot as usize];
+        end.peer = peer;
+        end.remote = remote.unwrap_or(UNKNOWN);
+        end.state = match remote {
+            None => State::DIALLING,
+            Some(_) => State::ACCEPTING,
+        };
         SessionId {
             slot,
-            generation: entry.generation,
+            generation: end.generation,
         }
     }
 
     /// The end of this number, if it is still there.
     pub(crate) fn get(&self, session: SessionId) -> Option<&End> {
-        let slot = self.slots.get(session.slot as usize)?;
-        (slot.generation == session.generation)
-            .then_some(slot.end.as_ref())
-            .flatten()
+        let end = self.slots.get(session.slot as usize)?;
+        (end.generation == session.generation && !end.is_free()).then_some(end)
     }
 
     /// As [`Sessions::get`], to change it.
     pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut End> {
-        let slot = self.slots.get_mut(session.slot as usize)?;
-        (slot.generation == session.generation)
-            .then_some(slot.end.as_mut())
-            .flatten()
+        let end = self.slots.get_mut(session.slot as usize)?;
+        (end.generation == session.generation && !end.is_free()).then_some(end)
     }
 
     /// Takes an end away; its number is never valid again.
     pub(crate) fn close(&mut self, session: SessionId) -> Option<End> {
-        let slot = self.slots.get_mut(session.slot as usize)?;
-        if slot.generation != session.generation {
-            return None;
-        }
-        let end = slot.end.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
+        let end = self.get_mut(session)?;
+        let free = End::free(end.generation.wrapping_add(1));
+        let end = std::mem::replace(end, free);
         self.free.push(session.slot);
         Some(end)
     }
 
     /// All ends, by slot.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &End)> {
-        (0u32..).zip(&self.slots).filter_map(|(slot, entry)| {
-            let generation = entry.generation;
-            Some((SessionId { slot, generation }, entry.end.as_ref()?))
+        let slots = (0u32..).zip(&self.slots);
+        slots.filter(|(_, end)| !end.is_free()).map(|(slot, end)| {
+            let generation = end.generation;
+            (SessionId { slot, generation }, end)
         })
     }
 
@@ -140,7 +193,7 @@ impl Sessions {
     pub(crate) fn attached_to(&self, peer: u32) -> Option<(SessionId, Boot)> {
         self.iter()
             .filter(|(_, end)| end.peer == peer)
-            .find_map(|(session, end)| Some((session, end.attached?)))
+            .find_map(|(session, end)| Some((session, end.attached()?)))
     }
 
     /// What the table holds on the heap.
@@ -150,10 +203,7 @@ impl Sessions {
     }
 
     fn grow(&mut self) -> u32 {
-        self.slots.push(Slot {
-            generation: 0,
-            end: None,
-        });
+        push_tight(&mut self.slots, End::free(0));
         u32::try_from(self.slots.len() - 1).expect("a node has fewer than 2^32 sessions")
     }
 }
@@ -165,9 +215,9 @@ mod tests {
     #[test]
     fn a_closed_number_finds_nobody_when_its_slot_is_used_again() {
         let mut sessions = Sessions::default();
-        let first = sessions.open(1, None, Stage::Accepting);
+        let first = sessions.open(1, None);
         assert_eq!(sessions.close(first).unwrap().peer, 1);
-        let second = sessions.open(2, None, Stage::Accepting);
+        let second = sessions.open(2, None);
         assert_eq!(second.slot, first.slot);
         assert!(sessions.get(first).is_none() && sessions.close(first).is_none());
         assert_eq!(sessions.get(second).unwrap().peer, 2);
@@ -176,6 +226,6 @@ mod tests {
 
     #[test]
     fn an_idle_end_is_small() {
-        assert!(std::mem::size_of::<Slot>() <= 72);
+        assert_eq!(size_of::<End>(), 40);
     }
 }

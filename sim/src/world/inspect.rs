@@ -34,7 +34,7 @@ impl World {
     /// The transport's own list of a node's open sessions: who is at the other end.
     pub fn connections(&self, node: NodeIx) -> Vec<(SessionId, NodeIx)> {
         let ends = self.host(node).sessions.iter();
-        ends.filter(|(_, end)| end.stage == Stage::Open)
+        ends.filter(|(_, end)| end.stage() == Stage::Open)
             .map(|(session, end)| (session, NodeIx(end.peer)))
             .collect()
     }
