@@ -57,7 +57,7 @@ impl Node {
             return Err(Refused::AlreadyIn);
         }
         config.check().map_err(|_| Refused::InvalidGroup)?;
-        self.config.groups.push(config.clone());
+        Arc::make_mut(&mut self.config).groups.push(config.clone());
         self.renew_record(now);
         if !matches!(self.life, Life::Configured) {
             self.enter_group(config, now);
@@ -67,7 +67,9 @@ impl Node {
 
     fn leave(&mut self, group: GroupId, now: Time, out: &mut Outputs) -> Result<(), Refused> {
         let before = self.config.groups.len();
-        self.config.groups.retain(|config| config.id() != group);
+        Arc::make_mut(&mut self.config)
+            .groups
+            .retain(|config| config.id() != group);
         if self.config.groups.len() == before {
             return Err(Refused::UnknownGroup);
         }
@@ -77,7 +79,7 @@ impl Node {
     }
 
     fn set_cookies(&mut self, id: GroupId, cookies: Cookies, now: Time) -> Result<(), Refused> {
-        let mut configured = self.config.groups.iter_mut();
+        let mut configured = Arc::make_mut(&mut self.config).groups.iter_mut();
         let Some(config) = configured.find(|config| config.id() == id) else {
             return Err(Refused::UnknownGroup);
         };
@@ -88,7 +90,7 @@ impl Node {
 
     fn set_addresses(&mut self, addresses: Vec<Address>, now: Time) {
         if self.config.addresses != addresses {
-            self.config.addresses = addresses;
+            Arc::make_mut(&mut self.config).addresses = addresses;
             self.renew_record(now);
         }
     }

@@ -31,28 +31,3 @@ impl Node {
         footprint
     }
 }
-#[cfg(test)]
-mod sizes {
-    #[test]
-    fn print() {
-        use super::*;
-        eprintln!(
-            "Node {} config {} base {} sessions {} dials {} pulse {} on_demand {} reflect {} lookups {} forward {} detours {} counters {} work {} peers {} group {}",
-            size_of::<Node>(),
-            size_of::<super::super::NodeConfig>(),
-            size_of::<super::super::lend::Base>(),
-            size_of::<crate::sessions::Sessions>(),
-            size_of::<crate::sessions::DialBook>(),
-            size_of::<crate::pulse::Pulse>(),
-            size_of::<crate::on_demand::OnDemand>(),
-            size_of::<crate::reflect::Reflect>(),
-            size_of::<crate::lookup::Lookups>(),
-            size_of::<crate::forward::Forward>(),
-            size_of::<crate::sessions::Detours>(),
-            size_of::<super::super::NodeCounters>(),
-            size_of::<Work>(),
-            size_of::<archipelago_core::Peers>(),
-            size_of::<archipelago_sgroup::Group>()
-        );
-    }
-}

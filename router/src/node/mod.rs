@@ -58,7 +58,8 @@ use work::{Via, Work};
 /// The control machine of one node.
 #[derive(Debug)]
 pub struct Node {
-    config: NodeConfig,
+    /// Shared with the driver until a command changes it.
+    config: Arc<NodeConfig>,
     boot: Boot,
     record_seq: u64,
     record: Arc<SignedRecord>,
@@ -97,7 +98,6 @@ impl Node {
         now: Time,
     ) -> Result<Self, ConfigError> {
         config::check(&config)?;
-        let config = Arc::unwrap_or_clone(config);
         let (boot, record_seq) = (config.boot, 1);
         let groups = config.groups.iter().map(|group| group.id());
         let record = record::own(&config, boot, record_seq, groups, &*crypto);

@@ -4,6 +4,8 @@
 //! them in order and the stack flat. Every chain ends: machines wait (back-off, timers) before
 //! they ask again for what failed.
 
+use std::collections::VecDeque;
+
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::GroupOutput;
@@ -44,9 +46,6 @@ pub(super) enum Via {
     Detour,
 }
 
-/// Capacity kept between two inputs; more is given back, since most nodes are idle.
-const CAPACITY_KEPT: usize = 8;
-
 impl Node {
     pub(super) fn do_work(&mut self, now: Time, out: &mut Outputs) {
         while let Some(work) = self.work.pop_front() {
@@ -61,9 +60,8 @@ impl Node {
             }
         }
         self.answering = None;
-        if self.work.capacity() > CAPACITY_KEPT {
-            self.work.shrink_to(CAPACITY_KEPT);
-        }
+        // Most nodes are idle, and room for a few outputs would be a kilobyte of each.
+        self.work = VecDeque::new();
         self.life_after_work(now, out);
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use archipelago_core::footprint::{map_bytes, vec_bytes};
+use archipelago_core::footprint::{map_bytes, reserve_tight, vec_bytes};
 use archipelago_core::{GroupId, NodeId, Peer, Peers};
 
 use crate::routes::Membership;
@@ -13,7 +13,8 @@ use crate::routes::Membership;
 /// Living members of each group that this node is up in.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    groups: BTreeMap<GroupId, Local>,
+    /// Boxed: a node of the map has room for eleven.
+    groups: BTreeMap<GroupId, Box<Local>>,
 }
 
 /// One of them.
@@ -34,7 +35,7 @@ impl Groups {
     pub(super) fn heap_bytes(&self) -> usize {
         let tables = self.groups.values().map(|local| {
             let gone = local.gone.capacity() * size_of::<NodeId>();
-            vec_bytes(&local.members) + vec_bytes(&local.reflectors) + gone
+            size_of::<Local>() + vec_bytes(&local.members) + vec_bytes(&local.reflectors) + gone
         });
         map_bytes(&self.groups) + tables.sum::<usize>()
     }
@@ -82,7 +83,7 @@ impl Groups {
     }
 
     pub(super) fn local(&self, group: GroupId) -> Option<&Local> {
-        self.groups.get(&group)
+        self.groups.get(&group).map(|local| &**local)
     }
 
     /// The groups that this node is up in.
@@ -90,7 +91,7 @@ impl Groups {
         self.groups
             .iter()
             .filter(|(_, local)| local.is_up)
-            .map(|(&group, local)| (group, local))
+            .map(|(&group, local)| (group, &**local))
     }
 
     /// Whether `peer` is a living reflector of any of these groups.
@@ -138,7 +139,10 @@ impl Local {
 /// Makes `peer` be in the sorted list, or not.
 pub(super) fn set(sorted: &mut Vec<Peer>, peer: Peer, present: bool) {
     match (sorted.binary_search(&peer), present) {
-        (Err(position), true) => sorted.insert(position, peer),
+        (Err(position), true) => {
+            reserve_tight(sorted);
+            sorted.insert(position, peer);
+        }
         (Ok(position), false) => {
             sorted.remove(position);
         }

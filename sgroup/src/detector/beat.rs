@@ -98,6 +98,8 @@ impl Beats {
                 sent: sent(observer),
             })
             .collect();
+        // Collecting may keep the room in which all members were ranked.
+        self.observers.shrink_to_fit();
     }
 
     /// Beats that fall due within an eighth of a period leave together.

@@ -39,6 +39,10 @@ impl Watches {
         if let Ok(index) = self.search(peer) {
             self.0.remove(index);
         }
+        // While a group forms everybody watches everybody, and a few in the end.
+        if self.0.capacity() > 16 && self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to(self.0.len() * 2);
+        }
     }
 
     /// Looks at `peer` again at `check`.

@@ -87,6 +87,11 @@ impl Group {
 
     /// Takes a charter that outranks the present one; whether it does.
     pub(super) fn adopt(&mut self, charter: &Arc<Charter>, out: &mut GroupOutputs) -> bool {
+        if *charter == self.charter {
+            // Nodes of one process then share it.
+            self.charter = Arc::clone(charter);
+            return false;
+        }
         if charter.name != self.charter.name || id_of(charter) <= id_of(&self.charter) {
             return false;
         }

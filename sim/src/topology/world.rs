@@ -182,10 +182,20 @@ impl Topology {
     ) -> World {
         let mut world = World::new(config);
         let timing = Arc::new(Timing::default());
+        // All members beyond the two seeds are configured alike, and share it.
+        let mut shared: Vec<Option<Arc<GroupConfig>>> = vec![None; self.groups.len()];
         for (places, node) in self.places().into_iter().zip((0..).map(NodeIx)) {
-            let groups = places
-                .iter()
-                .map(|&place| self.config(&world, place, node, &timing));
+            let groups = places.iter().map(|&place| {
+                let is_seed = self.members(place).iter().take(2).any(|&seed| seed == node);
+                let known = shared.get_mut(place).filter(|_| !is_seed);
+                known.map_or_else(
+                    || self.config(&world, place, node, &timing),
+                    |known| {
+                        let made = || self.config(&world, place, node, &timing);
+                        Arc::clone(known.get_or_insert_with(made))
+                    },
+                )
+            });
             let groups: Vec<_> = groups.collect();
             let added = world.add(REALM, |config| {
                 if groups.len() > 1 {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use archipelago_core::footprint::{map_bytes, vec_bytes};
+use archipelago_core::footprint::{map_bytes, reserve_tight, vec_bytes};
 use archipelago_core::wire::{LogMark, LogPull, LogUpdate};
 use archipelago_core::{Boot, Context, Era, Peer, Time};
 
@@ -123,7 +123,10 @@ impl Logs {
             Ok(index) => self.change(index, cx, out, |log, changes| {
                 log.on_epoch(boot, era, changes);
             }),
-            Err(index) => self.peers.insert(index, PeerLog::new(peer, boot, era)),
+            Err(index) => {
+                reserve_tight(&mut self.peers);
+                self.peers.insert(index, PeerLog::new(peer, boot, era));
+            }
         }
         self.on_receiver(peer, cx.now);
     }
