@@ -10,6 +10,7 @@ mod pulse;
 pub mod reflect;
 mod routes;
 mod sessions;
+pub mod up;
 
 pub use node::{
     CloseReason, Command, ConfigError, DialId, Event, Node, NodeConfig, NodeCounters, Output,

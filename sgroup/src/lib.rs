@@ -13,5 +13,5 @@ mod view;
 pub use config::{Cookies, GroupConfig, GroupConfigError, Place, Seed, Timing};
 pub use group::{
     DialTarget, DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin,
-    Quorum,
+    Quorum, charter_of,
 };

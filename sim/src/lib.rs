@@ -28,6 +28,7 @@ mod random;
 pub mod run;
 pub mod scenario;
 pub mod tally;
+pub mod tiers;
 pub mod topology;
 pub mod trace;
 pub mod underlay;

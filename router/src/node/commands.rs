@@ -19,8 +19,11 @@ impl Node {
         }
         match command {
             Command::Start => self.start(now),
+            // Elected into it before: from now on it stays.
+            Command::Join(config) if self.up.handle_kept(config.id()) => {}
             Command::Join(config) => return self.join(config, now),
             Command::Leave(group) => return self.leave(group, now, out),
+            Command::Recharter(config) => return self.recharter(&config, now),
             Command::SetCookies(group, cookies) => return self.set_cookies(group, cookies, now),
             Command::SetAddresses(addresses) => self.set_addresses(addresses, now),
             Command::Contact { peer, home } => self.contact(peer, home, now, out),
@@ -51,7 +54,7 @@ impl Node {
         }
     }
 
-    fn join(&mut self, config: Arc<GroupConfig>, now: Time) -> Result<(), Refused> {
+    pub(super) fn join(&mut self, config: Arc<GroupConfig>, now: Time) -> Result<(), Refused> {
         let mut configured = self.config.groups.iter();
         if configured.any(|known| known.id() == config.id()) {
             return Err(Refused::AlreadyIn);

@@ -124,6 +124,9 @@ pub enum Command {
     Join(Arc<GroupConfig>),
     /// Leave a group.
     Leave(GroupId),
+    /// A group's tier, parents, reflectors or size are others than before: every member that is
+    /// told hands the charter on to all. Raise the epoch.
+    Recharter(Arc<GroupConfig>),
     /// New cookies of a group, the previous ones still accepted.
     SetCookies(GroupId, archipelago_sgroup::Cookies),
     /// Where this node listens has changed.
@@ -320,6 +323,11 @@ pub enum Event {
         kind: SessionKind,
         /// Why it ended; `None` if the connection was lost.
         reason: Option<CloseReason>,
+    },
+    /// This node left a parent that it had joined because it was elected: it is not any more.
+    ParentLeft {
+        /// Which.
+        group: GroupId,
     },
     /// A group can be reached.
     RouteUp {

@@ -27,6 +27,12 @@ impl Node {
             GroupOutput::PathsBroken { member, broken } => {
                 self.forward.handle_paths(group, member, &broken);
             }
+            GroupOutput::Charter(_) => self.place_group(group, now),
+            GroupOutput::Told { owner, key, value } => {
+                let mut cx = self.base.context(now);
+                let value = value.as_ref();
+                self.up.handle_told(group, owner, &key, value, &mut cx);
+            }
             GroupOutput::Misbehaved { peer } => self.break_off(peer, ByeReason::Protocol, now),
             GroupOutput::RaiseBoot { boot } => self.raise_boot(boot, now),
             GroupOutput::Event(event) => self.on_group_event(group, event, now, out),
@@ -74,6 +80,9 @@ impl Node {
             self.life.settle_boot();
         }
         self.map_group_event(group, &event, now);
+        if matches!(event, GroupEvent::Joined { .. }) {
+            self.up.handle_joined(group, now);
+        }
         self.tell(Event::Group { group, event }, out);
     }
 
@@ -83,6 +92,7 @@ impl Node {
         let mut cx = self.base.context(now);
         let group = Group::new(config, record, &mut cx);
         self.groups.insert(id, Box::new(group));
+        self.place_group(id, now);
         self.with_group(id, now, |group, cx, said| group.handle_start(cx, said));
     }
 
@@ -98,6 +108,7 @@ impl Node {
             reflect.handle_group(id, GroupChange::Left, cx, said);
         });
         self.forward.handle_group_left(id);
+        self.up.handle_left(id, now);
         self.release_unused(now, out);
     }
 
@@ -131,6 +142,7 @@ impl Node {
         let (boot, record) = (self.boot, self.record.clone());
         self.lookups.handle_record(record.clone());
         self.forward.handle_record(record.clone());
+        self.up.handle_record(record.clone());
         self.with_sessions(now, |sessions, _, said| {
             sessions.announce((boot, &record), said)
         });

@@ -14,6 +14,7 @@ use crate::on_demand::{OnDemand, OnDemandOutputs};
 use crate::reflect::{Reflect, ReflectOutputs};
 use crate::routes::Routes;
 use crate::sessions::{DetourOutput, Detours, SessionOutputs, Sessions};
+use crate::up::{Atlas, Up, UpOutputs};
 
 /// What every machine inside is lent.
 #[derive(Debug)]
@@ -106,7 +107,18 @@ impl Node {
         self.work.extend(said.into_iter().map(Work::Reflect));
     }
 
-    /// Look-ups read the map that reflection keeps.
+    pub(super) fn with_up(
+        &mut self,
+        now: Time,
+        call: impl FnOnce(&mut Up, &dyn Routes, &mut Context<'_>, &mut UpOutputs),
+    ) {
+        let mut said = UpOutputs::new();
+        let mut cx = self.base.context(now);
+        call(&mut self.up, &self.reflect, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Up));
+    }
+
+    /// Look-ups read the map that reflection and the hierarchy keep.
     pub(super) fn with_lookups(
         &mut self,
         now: Time,
@@ -114,11 +126,17 @@ impl Node {
     ) {
         let mut said = LookupOutputs::new();
         let mut cx = self.base.context(now);
-        call(&mut self.lookups, &self.reflect, &mut cx, &mut said);
+        let (reflect, up) = (&self.reflect, &self.up);
+        call(
+            &mut self.lookups,
+            &Atlas { reflect, up },
+            &mut cx,
+            &mut said,
+        );
         self.work.extend(said.into_iter().map(Work::Lookup));
     }
 
-    /// Envelopes go where the map of reflection leads.
+    /// Envelopes go where that map leads.
     pub(super) fn with_forward(
         &mut self,
         now: Time,
@@ -126,7 +144,13 @@ impl Node {
     ) {
         let mut said = ForwardOutputs::new();
         let mut cx = self.base.context(now);
-        call(&mut self.forward, &self.reflect, &mut cx, &mut said);
+        let (reflect, up) = (&self.reflect, &self.up);
+        call(
+            &mut self.forward,
+            &Atlas { reflect, up },
+            &mut cx,
+            &mut said,
+        );
         self.work.extend(said.into_iter().map(Work::Forward));
     }
 

@@ -27,6 +27,7 @@ mod routing;
 mod shutdown;
 mod sweep;
 mod talk;
+mod tiers;
 mod work;
 
 pub use contract::{
@@ -51,6 +52,7 @@ use crate::on_demand::{OnDemand, OnDemandConfig};
 use crate::pulse::Pulse;
 use crate::reflect::{Reflect, ReflectConfig};
 use crate::sessions::{Detours, DialBook, Sessions};
+use crate::up::{TierInfo, Up, UpConfig, UpCounters};
 use lend::Base;
 use shutdown::Life;
 use work::{Via, Work};
@@ -72,6 +74,7 @@ pub struct Node {
     pulse: Pulse,
     on_demand: OnDemand,
     reflect: Reflect,
+    up: Up,
     lookups: Lookups,
     forward: Forward,
     detours: Detours,
@@ -131,6 +134,7 @@ impl Node {
                 config.roles,
                 boot,
             ),
+            up: Up::new(Arc::new(UpConfig::default()), record.clone()),
             lookups: Lookups::new(Arc::new(LookupConfig::default()), record.clone()),
             record,
             work: VecDeque::new(),
@@ -201,6 +205,9 @@ impl Node {
         self.on_groups_due(now);
         self.do_work(now, out);
         self.with_reflect(now, |reflect, cx, said| reflect.handle_timeout(cx, said));
+        self.with_up(now, |up, routes, cx, said| {
+            up.handle_timeout(routes, cx, said)
+        });
         self.with_lookups(now, |lookups, routes, cx, said| {
             lookups.handle_timeout(routes, cx, said);
         });
@@ -226,6 +233,7 @@ impl Node {
             .chain(self.sessions.poll_timeout())
             .chain(self.on_demand.poll_timeout())
             .chain(self.reflect.poll_timeout())
+            .chain(self.up.poll_timeout())
             .chain(self.lookups.poll_timeout())
             .chain(self.life.poll_timeout())
             .chain(self.sweep_at.map(|at| (at, "sweep")))
@@ -266,9 +274,30 @@ impl Node {
         self.counters
     }
 
-    /// Groups that can be reached, and over whom.
+    /// Groups that can be reached beside this node's own, and over whom. Groups above and below
+    /// are in [`Node::tiers`].
     pub fn routes(&self) -> Vec<RouteInfo> {
         self.reflect.routes(&self.base.peers)
+    }
+
+    /// This node's groups that have parents or children: who leads up, what is above and below.
+    pub fn tiers(&self) -> Vec<TierInfo> {
+        self.up.tiers(self.config.id)
+    }
+
+    /// Rises when [`Node::tiers`] may read differently.
+    pub const fn tiers_version(&self) -> u64 {
+        self.up.changes()
+    }
+
+    /// What the hierarchy counted.
+    pub const fn up_counters(&self) -> UpCounters {
+        self.up.counters()
+    }
+
+    /// The groups that this node is in or joins, home first; parents that it was elected for last.
+    pub fn groups(&self) -> Vec<GroupId> {
+        self.config.groups.iter().map(|group| group.id()).collect()
     }
 
     /// Rises when [`Node::routes`] may read differently, so that a driver's copy can follow it:

@@ -16,6 +16,7 @@ use crate::lookup::LookupOutput;
 use crate::on_demand::OnDemandOutput;
 use crate::reflect::ReflectOutput;
 use crate::sessions::{DetourOutput, SessionOutput};
+use crate::up::UpOutput;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(super) enum Work {
     Forward(ForwardOutput),
     /// Detours said so.
     Detour(DetourOutput),
+    /// The hierarchy said so.
+    Up(UpOutput),
 }
 
 /// Where the message that is being answered came from. An answer that proves something about a
@@ -57,6 +60,7 @@ impl Node {
                 Work::Lookup(output) => self.on_lookup_output(output, now, out),
                 Work::Forward(output) => self.on_forward_output(output, now, out),
                 Work::Detour(output) => self.on_detour_output(output, now),
+                Work::Up(output) => self.on_up_output(output, now, out),
             }
         }
         self.answering = None;

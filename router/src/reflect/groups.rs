@@ -17,12 +17,25 @@ pub(super) struct Groups {
     groups: BTreeMap<GroupId, Box<Local>>,
 }
 
+/// How a group takes part in the `full` export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// It has no parents: each of its reflectors has a row.
+    #[default]
+    Flat,
+    /// It has parents: only reflectors of two such groups or more have a row.
+    Child,
+    /// It is a parent, and takes no part: what is beside it is reached by its own parents.
+    Parent,
+}
+
 /// One of them.
 #[derive(Debug, Default)]
 pub(super) struct Local {
     /// This node is up in it; members may be told before that.
     pub(super) is_up: bool,
     pub(super) is_closed: bool,
+    pub(super) place: Place,
     /// Sorted; without this node.
     members: Vec<Peer>,
     /// Sorted; those of `members` that reflect.
@@ -45,6 +58,13 @@ impl Groups {
         let local = self.groups.entry(group).or_default();
         local.is_up = true;
         local.is_closed = is_closed;
+    }
+
+    /// Notes how a group takes part; says whose adjacency that may change.
+    pub(super) fn set_place(&mut self, group: GroupId, place: Place) -> Vec<Peer> {
+        let local = self.groups.entry(group).or_default();
+        local.place = place;
+        local.reflectors.clone()
     }
 
     /// Forgets a group; says who reflected there.
@@ -99,11 +119,21 @@ impl Groups {
         self.groups.values().any(|local| local.reflects(peer))
     }
 
+    /// Whether rows may go to `peer`.
+    pub(super) fn is_neighbour(&self, peer: Peer) -> bool {
+        self.exporting().any(|(_, local)| local.reflects(peer))
+    }
+
     /// Whether both are reflectors of one of these groups, and so hear each other directly.
     pub(super) fn are_adjacent(&self, one: Peer, other: Peer) -> bool {
-        self.groups
-            .values()
-            .any(|local| local.reflects(one) && local.reflects(other))
+        self.exporting()
+            .any(|(_, local)| local.reflects(one) && local.reflects(other))
+    }
+
+    /// The groups that take part in the `full` export.
+    pub(super) fn exporting(&self) -> impl Iterator<Item = (GroupId, &Local)> {
+        let groups = self.groups.iter().map(|(&group, local)| (group, &**local));
+        groups.filter(|(_, local)| local.place != Place::Parent)
     }
 
     pub(super) fn membership(&self, group: GroupId, node: &NodeId, peers: &Peers) -> Membership {

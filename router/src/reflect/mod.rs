@@ -27,6 +27,7 @@ mod read;
 mod table;
 
 pub use config::{ReflectConfig, ReflectCounters};
+pub use groups::Place;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,6 +151,28 @@ impl Reflect {
         if !self.origin.published().is_empty() {
             self.publish(cx, out);
         }
+    }
+
+    /// How a group takes part in the `full` export; told before anything else of it, or when its
+    /// charter changed. Without this it is [`Place::Flat`].
+    pub fn handle_place(
+        &mut self,
+        group: GroupId,
+        place: Place,
+        cx: &mut Context<'_>,
+        out: &mut ReflectOutputs,
+    ) {
+        if self.groups.local(group).map(|local| local.place) == Some(place) {
+            return;
+        }
+        let mut is_changed = false;
+        for peer in self.groups.set_place(group, place) {
+            is_changed |= self.on_adjacency(peer, cx, out);
+        }
+        if is_changed {
+            self.on_map_change(cx.now);
+        }
+        self.on_local_change(cx, out);
     }
 
     /// This node is up in a group, or left it.
@@ -321,10 +344,13 @@ impl Reflect {
     }
 
     /// What this reflector's row should say now. One that is in a single group says so too: it
-    /// vouches for the others there.
+    /// vouches for the others there; but for a group with parents, that seldom has anything beside.
     fn own_groups(&self) -> Vec<RowGroup> {
-        self.groups
-            .iter()
+        let exporting = || self.groups.exporting().filter(|(_, local)| local.is_up);
+        if exporting().count() < 2 && exporting().all(|(_, local)| local.place == Place::Child) {
+            return Vec::new();
+        }
+        exporting()
             .map(|(group, local)| RowGroup {
                 group,
                 size: u32::try_from(local.members().len() + 1).unwrap_or(u32::MAX),
@@ -388,7 +414,7 @@ impl Reflect {
     /// Brings the adjacency with `peer` up to date; `true` if it changed.
     fn on_adjacency(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut ReflectOutputs) -> bool {
         let is_adjacent =
-            self.is_active && self.groups.is_reflector(peer) && has_session(peer, cx.peers);
+            self.is_active && self.groups.is_neighbour(peer) && has_session(peer, cx.peers);
         match (self.adjacent.contains_key(&peer), is_adjacent) {
             (false, true) => self.add_adjacent(peer, cx, out),
             (true, false) => self.drop_adjacent(peer),

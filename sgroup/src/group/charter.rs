@@ -14,7 +14,7 @@ use crate::log::keys;
 const HOPS_MAX: u8 = 32;
 
 /// The charter that a configuration stands for.
-pub(super) fn of(config: &GroupConfig) -> Charter {
+pub fn of(config: &GroupConfig) -> Charter {
     Charter {
         name: config.name.clone(),
         epoch: config.place.epoch,

@@ -29,6 +29,8 @@ use archipelago_core::wire::{Charter, GroupBody};
 use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, SignedRecord, Time};
 use bytes::Bytes;
 
+pub use charter::of as charter_of;
+
 pub use api::{
     DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin, Quorum,
 };

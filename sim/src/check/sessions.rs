@@ -60,8 +60,6 @@ fn peers(world: &World, node: NodeIx) -> Vec<NodeIx> {
 }
 
 fn share_a_group(world: &World, a: NodeIx, b: NodeIx) -> bool {
-    let groups = &world.node_config(b).groups;
-    let of_b: BTreeSet<_> = groups.iter().map(|group| group.id()).collect();
-    let mut of_a = world.node_config(a).groups.iter();
-    of_a.any(|group| of_b.contains(&group.id()))
+    let of_b: BTreeSet<_> = world.groups_of(b).into_iter().collect();
+    world.groups_of(a).iter().any(|group| of_b.contains(group))
 }

@@ -1,4 +1,5 @@
-//! I2: each watcher hears of each (boot, era) once up and at most once down, in order.
+//! I2: each watcher hears of each (boot, era) once up and at most once down, in order;
+//! who left a parent and is elected anew begins afresh.
 
 use std::collections::BTreeMap;
 
@@ -28,9 +29,13 @@ enum Last {
 
 /// Checks the whole log.
 pub fn check(world: &World) -> Vec<Violation> {
-    let mut last = BTreeMap::new();
+    let mut last: BTreeMap<Watch, Last> = BTreeMap::new();
     let mut found = Vec::new();
     for observed in world.log() {
+        if let Observation::Event(Event::ParentLeft { group }) = &observed.what {
+            let is_its = |watch: &Watch| (watch.watcher, watch.group) == (observed.node, *group);
+            last.retain(|watch, _| !is_its(watch));
+        }
         let Observation::Event(Event::Group { group, event }) = &observed.what else {
             continue;
         };

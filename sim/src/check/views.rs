@@ -13,18 +13,10 @@ use crate::world::{NodeIx, World};
 /// A living member as one node sees it.
 type Seen = (NodeId, Boot, Era);
 
-/// All groups that running nodes are configured for.
+/// All groups that running nodes are in, or are configured for.
 pub fn groups(world: &World) -> BTreeSet<GroupId> {
     let running = world.running().into_iter();
-    running
-        .flat_map(|node| {
-            world
-                .node_config(node)
-                .groups
-                .iter()
-                .map(|group| group.id())
-        })
-        .collect()
+    running.flat_map(|node| world.groups_of(node)).collect()
 }
 
 /// Whether every view of every group is the set of its running members.

@@ -39,12 +39,22 @@ impl World {
             .collect()
     }
 
-    /// Running nodes whose configuration names the group.
+    /// The groups that a node is in: configured, or joined since.
+    pub fn groups_of(&self, node: NodeIx) -> Vec<GroupId> {
+        match self.node(node) {
+            Some(node) => node.groups(),
+            None => self
+                .node_config(node)
+                .groups
+                .iter()
+                .map(|group| group.id())
+                .collect(),
+        }
+    }
+
+    /// Running nodes that are in the group.
     pub fn members_of(&self, group: GroupId) -> Vec<NodeIx> {
-        let is_member = |node: &NodeIx| {
-            let config = &self.host(*node).config;
-            config.groups.iter().any(|other| other.id() == group)
-        };
+        let is_member = |node: &NodeIx| self.groups_of(*node).contains(&group);
         self.running().into_iter().filter(is_member).collect()
     }
 

@@ -1,0 +1,115 @@
+//! One group of a hierarchy that this node is in: its charter, what members say of the parents,
+//! and what they tell of groups below.
+//!
+//! Cost: one statement per member that can be elected, one record per group below and teller.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use archipelago_core::wire::{Ancestor, Charter, SignedGroupRecord, Uplink};
+use archipelago_core::{GroupId, NodeId, Time};
+use archipelago_sgroup::GroupConfig;
+
+/// What this node knows of a group that has parents or children.
+#[derive(Debug)]
+pub(super) struct Level {
+    pub(super) config: Arc<GroupConfig>,
+    pub(super) charter: Arc<Charter>,
+    /// This node is up in it.
+    pub(super) is_up: bool,
+    /// Joined because this node was elected, so left when it is no longer.
+    pub(super) is_elected: bool,
+    /// Since when nothing wants this node here.
+    pub(super) idle_since: Option<Time>,
+    /// What the other members say of the parents.
+    pub(super) uplinks: BTreeMap<NodeId, Uplink>,
+    /// What this node says of them, and since when.
+    pub(super) said: (Uplink, Time),
+    /// Since when this node is elected to join each parent.
+    pub(super) elected: BTreeMap<GroupId, Time>,
+    /// Parents that are mis-wired, and until when they are left alone.
+    pub(super) cut: BTreeMap<GroupId, Time>,
+    /// Groups below, as each teller tells of them.
+    pub(super) below: Below,
+    /// What this node tells in this group's log, and since when.
+    pub(super) told: BTreeMap<GroupId, (Arc<SignedGroupRecord>, Time)>,
+}
+
+/// Records by group, then by who tells of it here.
+pub(super) type Below = BTreeMap<GroupId, BTreeMap<NodeId, Arc<SignedGroupRecord>>>;
+
+impl Level {
+    pub(super) fn new(config: Arc<GroupConfig>, charter: Arc<Charter>) -> Self {
+        Self {
+            config,
+            charter,
+            is_up: false,
+            is_elected: false,
+            idle_since: None,
+            uplinks: BTreeMap::new(),
+            said: (Uplink::default(), Time::START),
+            elected: BTreeMap::new(),
+            cut: BTreeMap::new(),
+            below: Below::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn tier(&self) -> u8 {
+        self.charter.tier
+    }
+
+    /// How this node is configured for a parent; `None` if it is not.
+    pub(super) fn parent_config(&self, parent: GroupId) -> Option<&Arc<GroupConfig>> {
+        let mut parents = self.config.place.parents.iter();
+        parents.find(|config| config.id() == parent)
+    }
+
+    /// The other members that are up in `parent`.
+    pub(super) fn joined(&self, parent: GroupId) -> impl Iterator<Item = NodeId> {
+        let leads = move |uplink: &Uplink| {
+            let mut parents = uplink.parents.iter();
+            parents.any(|said| said.group == parent && !said.ancestors.is_empty())
+        };
+        let uplinks = self.uplinks.iter();
+        uplinks
+            .filter(move |(_, uplink)| leads(uplink))
+            .map(|(&id, _)| id)
+    }
+
+    /// Everything above that a statement leads to; nothing that is not higher counts.
+    pub(super) fn ancestors<'a>(&self, uplink: &'a Uplink) -> impl Iterator<Item = Ancestor> + 'a {
+        let tier = self.tier();
+        let parents = uplink.parents.iter();
+        let ancestors = parents.flat_map(|parent| parent.ancestors.iter().copied());
+        ancestors.filter(move |ancestor| ancestor.tier > tier)
+    }
+
+    /// Everything above that any member leads to, nearest first.
+    pub(super) fn lead(&self) -> Vec<Ancestor> {
+        let own = self.ancestors(&self.said.0);
+        let others = self
+            .uplinks
+            .values()
+            .flat_map(|uplink| self.ancestors(uplink));
+        let mut lead: Vec<Ancestor> = own.chain(others).collect();
+        lead.sort_unstable_by_key(|ancestor| (ancestor.tier, ancestor.group));
+        lead.dedup_by_key(|ancestor| ancestor.group);
+        lead
+    }
+
+    /// Groups below, over all tellers.
+    pub(super) fn records_len(&self) -> usize {
+        self.below.len()
+    }
+
+    /// The best record of a group below: of the latest epoch, then of the same reflector at every
+    /// reader.
+    pub(super) fn best(&self, group: GroupId) -> Option<&Arc<SignedGroupRecord>> {
+        let records = self.below.get(&group)?.values();
+        records.max_by_key(|signed| {
+            let record = &signed.record;
+            (record.epoch, record.reflector, record.boot, record.seq)
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! The `up` export: groups whose reflectors join a parent group, tier over tier.
+//!
+//! ```text
+//!  charters, what members say in their logs ──► Level ──► election ──► Join, Leave (a parent)
+//!                                                 │
+//!     up: a GroupRecord of each group below ◄─────┼─────► down: an Uplink with all ancestors,
+//!     in the log of the parent                    │       the default route, in the group's log
+//!  Atlas (look-ups, forwarding) ◄─────────────────┘
+//! ```
+//! A reflector tells in the parent's log of its group and of all groups below it; in its group's
+//! log it says that it leads to the parent and to what lies above. So a node knows the groups
+//! below its own ones and who leads up, and nothing of anything beside them. Nothing from above,
+//! and nothing learned by the `full` export, goes up. What is said vanishes with who said it.
+//!
+//! All is derived anew from what is known (`settle`), at the next timeout after a change, due at
+//! once: whatever was missed or came twice, the end is the same. It never knows sessions, never
+//! keeps state per node below or per name, and joins a parent only where it is configured to.
+//! Source: RFC 4456 section 7 (hierarchies of reflectors); a default route and summaries as
+//! between areas of OSPF (RFC 2328 section 3).
+//! Cost: O(candidates + groups below) a change; one statement per candidate and one record per
+//! group below and teller (two) in memory.
+
+mod config;
+mod election;
+mod export;
+mod level;
+mod parents;
+mod read;
+mod statement;
+
+pub use config::{UpConfig, UpCounters};
+pub(crate) use read::Atlas;
+pub use read::TierInfo;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use archipelago_core::wire::{Charter, SignedGroupRecord, Uplink};
+use archipelago_core::{Context, GroupId, NodeId, Roles, SignedRecord, Time};
+use archipelago_sgroup::GroupConfig;
+use archipelago_sgroup::log::keys;
+use bytes::Bytes;
+
+use crate::Routes;
+use level::Level;
+
+/// What the hierarchy asks of its caller.
+#[derive(Clone, Debug)]
+pub enum UpOutput {
+    /// Join a parent; beside its seeds, these members of a common group are in it.
+    Join {
+        /// As configured.
+        config: Arc<GroupConfig>,
+        /// Who is in already.
+        helpers: Vec<NodeId>,
+    },
+    /// Leave it again.
+    Leave(GroupId),
+    /// Write into this node's log in a group; without a value, delete.
+    Write {
+        /// Which group.
+        group: GroupId,
+        /// The key.
+        key: Bytes,
+        /// The value.
+        value: Option<Bytes>,
+    },
+}
+
+/// The caller's buffer; the machine only appends to it.
+pub type UpOutputs = Vec<UpOutput>;
+
+/// The machine of one node.
+#[derive(Debug)]
+pub struct Up {
+    config: Arc<UpConfig>,
+    record: Arc<SignedRecord>,
+    levels: BTreeMap<GroupId, Level>,
+    due_at: Option<Time>,
+    /// Of the last record that this node signed.
+    seq: u64,
+    changes: u64,
+    counters: UpCounters,
+}
+
+impl Up {
+    /// In no group yet; `record` is this node's own.
+    pub fn new(config: Arc<UpConfig>, record: Arc<SignedRecord>) -> Self {
+        Self {
+            config,
+            record,
+            levels: BTreeMap::new(),
+            due_at: None,
+            seq: 0,
+            changes: 0,
+            counters: UpCounters::default(),
+        }
+    }
+
+    /// This node's own record changed.
+    pub fn handle_record(&mut self, record: Arc<SignedRecord>) {
+        self.record = record;
+    }
+
+    /// This node enters a group, by its own wish, or by an election that this machine reported.
+    pub fn handle_group(
+        &mut self,
+        group: GroupId,
+        config: &Arc<GroupConfig>,
+        charter: &Arc<Charter>,
+        now: Time,
+    ) {
+        if charter.parents.is_empty() && charter.tier == 0 && !self.levels.contains_key(&group) {
+            return;
+        }
+        let make = || Level::new(Arc::clone(config), Arc::clone(charter));
+        let level = self.levels.entry(group).or_insert_with(make);
+        level.config = Arc::clone(config);
+        level.charter = Arc::clone(charter);
+        self.wake(now);
+    }
+
+    /// This node is up in a group.
+    pub fn handle_joined(&mut self, group: GroupId, now: Time) {
+        if let Some(level) = self.levels.get_mut(&group) {
+            level.is_up = true;
+            self.wake(now);
+        }
+    }
+
+    /// This node left a group.
+    pub fn handle_left(&mut self, group: GroupId, now: Time) {
+        if self.levels.remove(&group).is_some() {
+            self.wake(now);
+        }
+    }
+
+    /// The user wants this node in a group, elected or not. Whether it was in by election only.
+    pub fn handle_kept(&mut self, group: GroupId) -> bool {
+        let level = self.levels.get_mut(&group);
+        level.is_some_and(|level| std::mem::take(&mut level.is_elected))
+    }
+
+    /// A member's log says something else under one of the keys of a hierarchy.
+    pub fn handle_told(
+        &mut self,
+        group: GroupId,
+        owner: NodeId,
+        key: &[u8],
+        value: Option<&Bytes>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(level) = self.levels.get_mut(&group) else {
+            return;
+        };
+        if key == [keys::UPLINK] {
+            let said = value.map(|bytes| Uplink::from_bytes(bytes));
+            let said = said.transpose().unwrap_or_else(|_| {
+                self.counters.malformed += 1;
+                None
+            });
+            match said {
+                Some(uplink) => level.uplinks.insert(owner, uplink),
+                None => level.uplinks.remove(&owner),
+            };
+        } else if let Some(below) = keys::below_group(key) {
+            self.on_below(group, (owner, below), value, cx);
+        }
+        self.wake(cx.now);
+    }
+
+    fn on_below(
+        &mut self,
+        group: GroupId,
+        (owner, below): (NodeId, GroupId),
+        value: Option<&Bytes>,
+        cx: &Context<'_>,
+    ) {
+        let Some(level) = self.levels.get_mut(&group) else {
+            return;
+        };
+        if let Some(tellers) = level.below.get_mut(&below) {
+            tellers.remove(&owner);
+            if tellers.is_empty() {
+                level.below.remove(&below);
+            }
+        }
+        let Some(bytes) = value else { return };
+        let is_full = level.records_len() >= self.config.records_max;
+        match SignedGroupRecord::from_bytes(bytes) {
+            Ok(signed)
+                if signed.record.group == below
+                    && signed.record.tier < level.tier()
+                    && signed.verify(cx.crypto) =>
+            {
+                if is_full && !level.below.contains_key(&below) {
+                    self.counters.full += 1;
+                } else {
+                    let tellers = level.below.entry(below).or_default();
+                    tellers.insert(owner, Arc::new(signed));
+                }
+            }
+            _ => self.counters.malformed += 1,
+        }
+    }
+
+    /// What has come due by `now`; harmless when early, late or repeated.
+    pub fn handle_timeout(
+        &mut self,
+        routes: &dyn Routes,
+        cx: &mut Context<'_>,
+        out: &mut UpOutputs,
+    ) {
+        if self.due_at.is_some_and(|due_at| due_at <= cx.now) {
+            self.due_at = None;
+            self.settle(routes, cx, out);
+        }
+    }
+
+    /// When to call `handle_timeout`, and why; may be early, never late.
+    pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        self.due_at.map(|due_at| (due_at, "hierarchy"))
+    }
+
+    /// What was counted.
+    pub const fn counters(&self) -> UpCounters {
+        self.counters
+    }
+
+    /// Brings everything that follows from what is known up to date, from the top down.
+    fn settle(&mut self, routes: &dyn Routes, cx: &mut Context<'_>, out: &mut UpOutputs) {
+        self.changes += 1;
+        let mut groups: Vec<_> = self.levels.iter().map(|(&id, l)| (l.tier(), id)).collect();
+        groups.sort_unstable_by(|a, b| b.cmp(a));
+        for &(_, group) in &groups {
+            self.state(group, cx, out);
+        }
+        self.join_and_leave(cx, out);
+        for &(_, group) in &groups {
+            self.tell_above(group, routes, cx, out);
+        }
+    }
+
+    /// Something is due at `at`, or before.
+    fn wake(&mut self, at: Time) {
+        self.due_at = Some(self.due_at.map_or(at, |due_at| due_at.min(at)));
+    }
+
+    /// Whether this node does anything for others.
+    fn is_capable(&self) -> bool {
+        self.record.record.roles.contains(Roles::REFLECTOR)
+    }
+}
