@@ -20,6 +20,7 @@ pub mod formats;
 mod frames;
 mod host;
 mod link;
+pub mod metrics;
 mod names;
 mod net;
 mod observe;
