@@ -45,6 +45,15 @@ pub trait Shard: Send {
         shared: &Self::Shared,
         post: &mut Post<'_, Self::Body>,
     );
+
+    /// Reads what an event for the node at `place` will read first, and says anything of it.
+    ///
+    /// Called for several coming events at once, so that the processor fetches the memory of all of
+    /// them while it waits for that of one. Default: reads nothing.
+    #[inline]
+    fn foresee(&self, _place: usize) -> u64 {
+        0
+    }
 }
 
 /// All shards, and the time that has passed in them.
@@ -216,6 +225,13 @@ impl<S: Shard> Part<S> {
     /// Lets everything due by `last` happen in this shard.
     fn run(&mut self, last: Time, shared: &S::Shared, layout: Layout, here: usize) {
         while let Some(due) = self.queue.pop(last) {
+            if self.queue.is_batch_begun() {
+                let next = self.queue.coming().map(|node| layout.place(node));
+                std::hint::black_box(
+                    next.map(|place| self.shard.foresee(place))
+                        .fold(0, u64::max),
+                );
+            }
             let mut post = Post::new(&mut self.queue, &mut self.mail, layout, here);
             self.shard.handle(due, shared, &mut post);
         }

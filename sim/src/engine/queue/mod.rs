@@ -59,6 +59,30 @@ struct Entry<T> {
     body: Option<T>,
 }
 
+impl<T> Entry<T> {
+    const fn vacant() -> Self {
+        Self {
+            key: Key {
+                time: Time::START,
+                source: 0,
+                counter: 0,
+            },
+            target: 0,
+            body: None,
+        }
+    }
+
+    /// The event; its place is vacant.
+    #[inline]
+    const fn take(&mut self) -> Self {
+        Self {
+            key: self.key,
+            target: self.target,
+            body: self.body.take(),
+        }
+    }
+}
+
 /// Events that wait for their time.
 #[derive(Debug)]
 pub struct Queue<T> {
@@ -124,6 +148,18 @@ impl<T> Queue<T> {
         let due = self.open.pop(until)?;
         self.len -= 1;
         Some(due)
+    }
+
+    /// Whether [`Queue::coming`] has something that it had not said before.
+    #[inline]
+    pub(super) const fn is_batch_begun(&self) -> bool {
+        self.open.is_batch_begun()
+    }
+
+    /// Whom the next few events of the open bucket happen to, as far as they are in order.
+    #[inline]
+    pub(super) fn coming(&self) -> impl Iterator<Item = u32> {
+        self.open.coming()
     }
 
     /// A time before which nothing is due, or `None` when nothing waits. Exact within the open

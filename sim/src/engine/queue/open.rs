@@ -11,6 +11,9 @@ use super::{Due, Entry, Key};
 /// Buckets with fewer events are sorted as they are.
 const DEAL_LEN_MIN: usize = 96;
 
+/// Events whose memory is fetched at once: about as many loads as a processor has under way.
+const BATCH_LEN: usize = 16;
+
 /// The events of one bucket, which leave in order.
 #[derive(Debug)]
 pub(super) struct Open<T> {
@@ -109,6 +112,20 @@ impl<T> Open<T> {
             self.taken += 1;
         }
         Some(due)
+    }
+
+    /// Whether the event taken last was the first of a batch.
+    #[inline]
+    pub(super) const fn is_batch_begun(&self) -> bool {
+        self.taken % BATCH_LEN == 1
+    }
+
+    /// Whom the batch's other events happen to.
+    #[inline]
+    pub(super) fn coming(&self) -> impl Iterator<Item = u32> {
+        let rest = self.ranks.get(self.taken..).unwrap_or_default().iter();
+        rest.take(BATCH_LEN)
+            .map(|&rank| self.entries[place(rank)].target)
     }
 
     /// What the bucket holds on the heap.

@@ -89,7 +89,8 @@ fn nothing_leaves_before_its_time_and_chunks_are_used_again() {
             1
         );
     }
-    assert_eq!(queue.chunks.made(), 1);
+    assert_eq!(queue.chunks.made() - queue.chunks.free(), 0);
+    assert!(queue.chunks.made() <= 64, "one block is enough");
     assert!(queue.is_empty());
 }
 
