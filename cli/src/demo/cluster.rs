@@ -228,6 +228,12 @@ impl Cluster {
         nodes.map(|node| node.metrics().control_sent).sum()
     }
 
+    /// Connections that the nodes of this process have begun so far.
+    pub(crate) fn dials(&self) -> u64 {
+        let nodes = self.nodes.iter().flatten();
+        nodes.map(|node| node.metrics().dials).sum()
+    }
+
     /// Who the node with this index is.
     pub(crate) fn id(&self, index: usize) -> NodeId {
         self.ids[index]

@@ -101,6 +101,8 @@ impl<'a> Demo<'a> {
         bar.finish();
         report.formed_s = is_formed.then(|| start.elapsed().as_secs_f64());
         report.forming_cpu_s = spent_since(cpu).map(|spent| spent.as_secs_f64());
+        report.forming_dials = cluster.dials();
+        report.forming_control_messages = cluster.control_messages();
         report.require(is_formed, || {
             format!("the cluster did not form in {FORMING:?}")
         });

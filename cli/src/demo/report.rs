@@ -12,6 +12,8 @@ pub(crate) struct Report {
     pub(crate) idle_timeout_s: f64,
     pub(crate) formed_s: Option<f64>,
     pub(crate) forming_cpu_s: Option<f64>,
+    pub(crate) forming_dials: u64,
+    pub(crate) forming_control_messages: u64,
     pub(crate) sessions_min: usize,
     pub(crate) sessions_mean: f64,
     pub(crate) sessions_max: usize,

@@ -96,7 +96,7 @@ impl Node {
         if self.session_of(peer).is_some() {
             return;
         }
-        if let Ok(version) = check(hello, name, &self.config.realm, &*self.base.crypto) {
+        if let Ok(version) = check(hello, (name, None), &self.config.realm, &*self.base.crypto) {
             let said = (hello.nonce, hello.boot, version);
             self.with_detours(now, |detours, cx, out| {
                 detours.handle_hello(peer, said, cx, out)

@@ -4,15 +4,16 @@
 //! key signed, and that key must be the one that the session's handshake proved. Both Hellos
 //! together make the session's transcript, which admission proofs bind.
 //!
-//! Cost: one signature check and one hash.
+//! Cost: one signature check, if the record is new, and one hash.
 
 use archipelago_core::wire::{ByeReason, Hello, Nonce, WIRE_MAX, WIRE_MIN};
-use archipelago_core::{Crypto, NodeId};
+use archipelago_core::{Crypto, NodeId, SignedRecord};
 
-/// Whether `hello` may come from `peer`, and the version to speak.
+/// Whether `hello` may come from a peer of this name, and the version to speak. A record of it that
+/// was verified before, as members' are when they are first heard of, is not verified again.
 pub(crate) fn check(
     hello: &Hello,
-    peer: NodeId,
+    peer: (NodeId, Option<&SignedRecord>),
     realm: &str,
     crypto: &dyn Crypto,
 ) -> Result<u16, ByeReason> {
@@ -25,8 +26,10 @@ pub(crate) fn check(
         return Err(ByeReason::NotAdmitted);
     }
     let record = &hello.record.record;
-    let is_own = record.node == peer && record.boot == hello.boot;
-    if !is_own || !hello.record.verify(crypto) {
+    let (name, known) = peer;
+    let is_own = record.node == name && record.boot == hello.boot;
+    let is_known = known == Some(&*hello.record);
+    if !is_own || !(is_known || hello.record.verify(crypto)) {
         return Err(ByeReason::Protocol);
     }
     Ok(version)

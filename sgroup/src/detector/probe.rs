@@ -108,7 +108,11 @@ impl Detector {
         {
             facts.push(Fact::Redial(peer));
         }
-        if has_session && case.cause == Cause::Swept && case.rounds == 1 {
+        // Others are troubled by one of its observers, not by who was one before others came.
+        let is_doubtful = case.cause == Cause::Swept
+            || (case.cause == Cause::Silent
+                && !super::watch::is_observer(peer, around.view, cx.peers, around.timing));
+        if has_session && is_doubtful && case.rounds == 1 {
             case.due = cx
                 .now
                 .after(self.health.patience(state, around.timing, cx.now));
