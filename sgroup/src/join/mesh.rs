@@ -41,8 +41,8 @@ pub(crate) enum MeshAct {
 pub(crate) struct Mesh {
     missing: Vec<Missing>,
     dialling: usize,
-    /// How long the slowest session took to open since somebody was missing.
-    setup_max: Duration,
+    /// How long the slowest sessions of late took to open: falls slowly.
+    setup_peak: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,7 @@ impl Mesh {
 
     /// A session that this node dialled took so long to open.
     pub(crate) fn on_setup(&mut self, setup: Duration) {
-        self.setup_max = self.setup_max.max(setup);
+        self.setup_peak = setup.max((self.setup_peak * 7 + setup) / 8);
     }
 
     fn insert(&mut self, index: usize, peer: Peer, due: Time, awaited_since: Option<Time>) {
@@ -109,7 +109,6 @@ impl Mesh {
             if self.missing.is_empty() {
                 // A formation's table is not kept for the years of rest after it.
                 self.missing = Vec::new();
-                self.setup_max = Duration::ZERO;
             }
         }
     }
@@ -178,7 +177,8 @@ impl Mesh {
             return self.poll(timing, cx);
         }
         if let Some(since) = self.missing[index].awaited_since.take() {
-            let patient = since.after(self.setup_max * SETUPS);
+            let patience = (self.setup_peak * SETUPS).min(timing.join_timeout);
+            let patient = since.after(patience);
             if patient > cx.now {
                 self.missing[index].due = patient;
                 self.missing[index].awaited_since = Some(since);
