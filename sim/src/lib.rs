@@ -25,6 +25,7 @@ mod names;
 mod net;
 mod observe;
 mod parcel;
+pub mod picture;
 mod random;
 pub mod run;
 pub mod scenario;
