@@ -205,7 +205,10 @@ impl Sessions {
             return;
         };
         let name = cx.peers.id(peer);
-        let known = cx.peers.get(peer).and_then(|state| state.record.as_deref());
+        let known = cx
+            .peers
+            .get(peer)
+            .and_then(|state| state.record().map(AsRef::as_ref));
         let version = match check(hello, (name, known), &self.realm, cx.crypto) {
             Ok(version) => version,
             Err(reason) => return self.abort(id, reason, cx, out),
