@@ -58,6 +58,7 @@ mod swarm;
 
 pub use archipelago_core::wire::{ByeReason, Life, RefuseReason};
 pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
+pub use archipelago_router::up::TierInfo;
 pub use archipelago_router::{
     CloseReason, ConfigError, Refused, RouteInfo, SessionInfo, SessionKind, Unreachable,
 };

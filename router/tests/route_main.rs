@@ -15,3 +15,5 @@ mod mesh;
 mod reflect;
 #[path = "route/topology.rs"]
 mod topology;
+#[path = "route/up.rs"]
+mod up;

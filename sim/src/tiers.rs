@@ -122,7 +122,7 @@ impl Hierarchy {
         let mut world = World::new(config);
         let timing = Arc::new(Timing::default());
         let configs: Vec<Arc<GroupConfig>> = (0..self.plans.len())
-            .map(|place| self.config(&world, place, &timing, 0))
+            .map(|place| self.config(&world, place, &timing, (0, 0)))
             .collect();
         for place in self.leaves() {
             for (index, &node) in self.plans[place].members.iter().enumerate() {
@@ -147,18 +147,23 @@ impl Hierarchy {
         world
     }
 
-    /// A group as everybody who may be in it is configured for it; parents of more than 8 tiers
-    /// above the first are left out.
+    /// A group as everybody who may be in it is configured for it, its parents within.
+    ///
+    /// However groups are wired here, each configuration alone is sound: a parent that is planned
+    /// too low, even the group itself, is said to stand at `tier_min` at least, and beyond five
+    /// steps nothing is said. So nodes contradict each other where the plan does.
     pub fn config(
         &self,
         world: &World,
         place: usize,
         timing: &Arc<Timing>,
-        depth: usize,
+        (depth, tier_min): (usize, u8),
     ) -> Arc<GroupConfig> {
         let plan = &self.plans[place];
-        let parents = plan.parents.iter().filter(|_| depth < 8);
-        let parents = parents.map(|&above| self.config(world, above, timing, depth + 1));
+        let tier = plan.tier.max(tier_min);
+        let step = (depth + 1, tier.saturating_add(1));
+        let parents = plan.parents.iter().filter(|_| depth < 5);
+        let parents = parents.map(|&above| self.config(world, above, timing, step));
         Arc::new(GroupConfig {
             realm: REALM.into(),
             name: plan.name.as_str().into(),
@@ -169,7 +174,7 @@ impl Hierarchy {
             is_closed: false,
             timing: Arc::clone(timing),
             place: Place {
-                tier: plan.tier,
+                tier,
                 parents: parents.collect(),
                 reflectors: self.reflectors,
                 ..Place::default()
@@ -185,7 +190,7 @@ impl Hierarchy {
     /// The first two members of a leaf, or the first seeds of the first two children.
     pub fn seed_nodes(&self, place: usize, depth: usize) -> Vec<NodeIx> {
         let members = &self.plans[place].members;
-        if !members.is_empty() || depth > 8 {
+        if !members.is_empty() || depth > 5 {
             return members.iter().take(2).copied().collect();
         }
         let children = self.children(place).into_iter().take(2);

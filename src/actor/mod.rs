@@ -67,6 +67,7 @@ struct Stale {
     sessions: bool,
     /// Which version of the routes readers have.
     routes_version: u64,
+    tiers_version: u64,
 }
 
 impl Actor {
@@ -185,6 +186,11 @@ impl Actor {
         if self.stale.routes_version != version {
             self.stale.routes_version = version;
             replica.set_routes(self.node.routes());
+        }
+        let version = self.node.tiers_version();
+        if self.stale.tiers_version != version {
+            self.stale.tiers_version = version;
+            replica.set_tiers(self.node.tiers());
         }
     }
 

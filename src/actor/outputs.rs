@@ -137,6 +137,9 @@ impl Actor {
                     self.shared.replica.set_joined(*group, *missing);
                 }
             }
+            Event::ParentLeft { group } => {
+                self.stale.groups.insert(*group);
+            }
             Event::SessionUp { .. } | Event::SessionDown { .. } => self.stale.sessions = true,
             _ => {}
         }

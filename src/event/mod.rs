@@ -114,6 +114,11 @@ pub enum NodeEvent {
         /// Why it ended; `None` if the connection was lost.
         reason: Option<CloseReason>,
     },
+    /// This node left a parent that it had been elected to join: another member stands there now.
+    ParentLeft {
+        /// Which.
+        group: GroupId,
+    },
     /// A group can be reached through reflectors.
     RouteUp {
         /// Which.
@@ -149,6 +154,7 @@ impl NodeEvent {
             Event::Group { group, event } => return Self::from_group(group, event),
             Event::SessionUp { peer, kind } => Self::SessionUp { peer, kind },
             Event::SessionDown { peer, kind, reason } => Self::SessionDown { peer, kind, reason },
+            Event::ParentLeft { group } => Self::ParentLeft { group },
             Event::RouteUp { group } => Self::RouteUp { group },
             Event::RouteDown { group } => Self::RouteDown { group },
             _ => return None,

@@ -17,6 +17,11 @@ pub struct GroupSpec {
     size: u32,
     members_max: u32,
     is_closed: bool,
+    epoch: u64,
+    tier: u8,
+    parents: Vec<GroupSpec>,
+    reflectors: u8,
+    pinned: Vec<NodeId>,
 }
 
 impl GroupSpec {
@@ -29,6 +34,11 @@ impl GroupSpec {
             size: 0,
             members_max: 1_024,
             is_closed: false,
+            epoch: 0,
+            tier: 0,
+            parents: Vec::new(),
+            reflectors: 3,
+            pinned: Vec::new(),
         }
     }
 
@@ -95,6 +105,48 @@ impl GroupSpec {
         self
     }
 
+    /// How high the group stands in a hierarchy. Default 0; a parent's tier is higher than each
+    /// of its children's.
+    #[must_use]
+    pub const fn tier(mut self, tier: u8) -> Self {
+        self.tier = tier;
+        self
+    }
+
+    /// A parent of the group; may be given several times, for redundancy. A few reflectors of the
+    /// group join it, by election, with the seeds and the cookie that are given here; it may have
+    /// parents itself. Only nodes that are told so and are [reflectors](crate::Builder::reflector)
+    /// can be elected. Tell all members of the same parents, or those that stand in more of them
+    /// win.
+    #[must_use]
+    pub fn parent(mut self, parent: GroupSpec) -> Self {
+        self.parents.push(parent);
+        self
+    }
+
+    /// How many members join each parent, 1 to 8. Default 3.
+    #[must_use]
+    pub const fn reflectors(mut self, members: u8) -> Self {
+        self.reflectors = members;
+        self
+    }
+
+    /// Lets `node` be one of those that join the parents, and nobody who is not named so. May be
+    /// given up to 8 times; without it members are elected.
+    #[must_use]
+    pub fn pinned(mut self, node: NodeId) -> Self {
+        self.pinned.push(node);
+        self
+    }
+
+    /// The number of this description among those of the same group: raise it with each change at
+    /// run time, the highest one wins. Default 0.
+    #[must_use]
+    pub const fn epoch(mut self, epoch: u64) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
     /// The group's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -106,6 +158,8 @@ impl GroupSpec {
     }
 
     pub(crate) fn into_config(self, realm: &Arc<str>, timing: &Arc<Timing>) -> GroupConfig {
+        let parents = self.parents.into_iter();
+        let parents = parents.map(|parent| Arc::new(parent.into_config(realm, timing)));
         GroupConfig {
             realm: realm.clone(),
             name: self.name.into(),
@@ -115,7 +169,13 @@ impl GroupSpec {
             members_max: self.members_max,
             is_closed: self.is_closed,
             timing: timing.clone(),
-            place: Place::default(),
+            place: Place {
+                epoch: self.epoch,
+                tier: self.tier,
+                parents: parents.collect(),
+                reflectors: self.reflectors,
+                pinned: self.pinned,
+            },
         }
     }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Pid};
+use archipelago_router::up::TierInfo;
 use archipelago_router::{Command, RouteInfo, SessionInfo};
 use archipelago_sgroup::{Cookies, MemberInfo};
 use bytes::Bytes;
@@ -216,6 +217,12 @@ impl Node {
         self.shared().replica.routes()
     }
 
+    /// This node's groups that have parents or children: who leads up, what is above and below.
+    /// Parents that this node was elected to join are among them.
+    pub fn tiers(&self) -> Vec<TierInfo> {
+        self.shared().replica.tiers()
+    }
+
     /// Counters since the start.
     pub fn metrics(&self) -> Metrics {
         self.shared().metrics.read()
@@ -248,6 +255,21 @@ impl Node {
         self.shared().command(Command::Leave(id)).await?;
         self.shared().replica.remove_group(id);
         Ok(())
+    }
+
+    /// Tells the group that `group` describes of another tier, other parents, reflectors or size.
+    /// All members hear of it from any one that was told; but who is to join a parent must be told
+    /// of the parent's seeds and cookie here. Raise [`GroupSpec::epoch`]. Seeds and cookie of the
+    /// group itself stay as they are.
+    ///
+    /// Not cancel safe: dropped before it returns, it may have been done.
+    ///
+    /// # Errors
+    /// [`NodeError::Refused`], [`NodeError::Stopped`].
+    pub async fn recharter(&self, group: GroupSpec) -> Result<(), NodeError> {
+        let shared = self.shared();
+        let config = Arc::new(group.into_config(&shared.realm, &shared.timing));
+        shared.command(Command::Recharter(config)).await
     }
 
     /// Changes the cookie of a group; `previous` is accepted as well while a rotation lasts.

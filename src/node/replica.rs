@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use archipelago_core::GroupId;
+use archipelago_router::up::TierInfo;
 use archipelago_router::{RouteInfo, SessionInfo};
 use archipelago_sgroup::MemberInfo;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ struct State {
     groups: BTreeMap<GroupId, GroupState>,
     sessions: Vec<SessionInfo>,
     routes: Vec<RouteInfo>,
+    tiers: Vec<TierInfo>,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +72,15 @@ impl Replica {
 
     pub(crate) fn routes(&self) -> Vec<RouteInfo> {
         self.read().routes.clone()
+    }
+
+    pub(crate) fn tiers(&self) -> Vec<TierInfo> {
+        self.read().tiers.clone()
+    }
+
+    pub(crate) fn set_tiers(&self, tiers: Vec<TierInfo>) {
+        self.write().tiers = tiers;
+        self.changed();
     }
 
     pub(crate) fn add_group(&self, group: GroupId) {

@@ -13,6 +13,9 @@ use crate::world::World;
 /// Longest list of reflectors passed.
 const CLUSTERS_MAX: usize = 32;
 
+/// What look-ups and relays set out with.
+const HOPS_MAX: u8 = 32;
+
 /// One direction of a session: sender, receiver, the sender's end.
 type Direction = (u32, u32, SessionId);
 
@@ -22,6 +25,9 @@ pub struct RowTap {
     directions: BTreeMap<Direction, Seen>,
     found: Vec<Violation>,
     rows: u64,
+    /// Most nodes that a question or a relay had passed.
+    passed_max: u8,
+    lookups: u64,
 }
 
 /// What went in one direction.
@@ -33,7 +39,7 @@ struct Seen {
     rows: BTreeMap<NodeId, (Boot, u64, u32)>,
 }
 
-/// A row, or the request for rows, as it arrived.
+/// A row, the request for rows, a question or a relay, as it arrived.
 #[derive(Debug)]
 pub(crate) struct RowSeen {
     pub(crate) time: Time,
@@ -49,6 +55,10 @@ enum Seeing {
     Row(NodeId, (Boot, u64), usize),
     /// Of the other direction, from which this one is answered.
     Digest,
+    /// How many nodes it may still pass.
+    Lookup(u8),
+    /// Likewise.
+    Relay(u8),
 }
 
 impl RowSeen {
@@ -59,8 +69,20 @@ impl RowSeen {
         message: &Control,
         time: Time,
     ) -> Option<Self> {
-        let Control::Route(route) = message else {
-            return None;
+        let route = match message {
+            Control::Route(route) => route,
+            // On a detour the source names the way.
+            Control::Envelope(envelope) if envelope.route.is_empty() => {
+                let what = Seeing::Relay(envelope.hops);
+                let direction = (from, to, ours);
+                return Some(Self {
+                    time,
+                    to,
+                    direction,
+                    what,
+                });
+            }
+            _ => return None,
         };
         let (direction, what) = match route {
             RouteBody::Row { row, clusters, .. } => {
@@ -70,7 +92,8 @@ impl RowSeen {
                 ((from, to, ours), what)
             }
             RouteBody::RowDigest(_) => ((to, from, theirs), Seeing::Digest),
-            _ => return None,
+            RouteBody::Lookup(lookup) => ((from, to, ours), Seeing::Lookup(lookup.hops)),
+            RouteBody::LookupReply(_) => return None,
         };
         Some(Self {
             time,
@@ -98,7 +121,27 @@ impl RowTap {
                 let asked = self.directions.entry(seen.direction).or_default();
                 asked.digests += 1;
             }
+            Seeing::Lookup(hops_left) => {
+                self.lookups += 1;
+                self.on_passed(hops_left);
+            }
+            Seeing::Relay(hops_left) => self.on_passed(hops_left),
         }
+    }
+
+    /// Most nodes that a look-up or a relay had passed when it arrived anywhere.
+    pub const fn passed_max(&self) -> u8 {
+        self.passed_max
+    }
+
+    /// How many look-ups arrived anywhere, each at each node that it passed.
+    pub const fn lookups(&self) -> u64 {
+        self.lookups
+    }
+
+    fn on_passed(&mut self, hops_left: u8) {
+        let passed = HOPS_MAX.saturating_sub(hops_left);
+        self.passed_max = self.passed_max.max(passed);
     }
 
     /// How many rows arrived anywhere.
