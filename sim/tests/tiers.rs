@@ -303,7 +303,7 @@ fn a_leaf_gets_another_parent_under_traffic() {
         let mut config = (*hierarchy.config(&world, moving, &timing, (0, 0))).clone();
         config.place.epoch = 1;
         // Those who know the new parent are told; all others hear of the charter.
-        for node in hierarchy.plans[moving].members[..5].to_vec() {
+        for node in hierarchy.plans[moving].members[..5].iter().copied() {
             let command = Command::Recharter(Arc::new(config.clone()));
             world.command(node, command).expect("it is in");
         }
