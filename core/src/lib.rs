@@ -19,7 +19,7 @@ pub mod wire;
 pub use context::Context;
 pub use crypto::{Crypto, OpenError, ToyCrypto};
 pub use id::{Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid};
-pub use peers::{Peer, PeerState, Peers, PeersFull};
+pub use peers::{FormedPeer, Peer, PeerState, Peers, PeersFull};
 pub use record::{Address, NodeRecord, RecordError, Roles, SealingKey, Signature, SignedRecord};
 pub use rng::Rng;
 pub use time::Time;

@@ -1,9 +1,11 @@
 //! What an idle node and an idle session cost in memory, and how fast the world turns.
 //!
-//! Forms N nodes in groups of a size, lets them idle, and prints one line of figures for each N:
+//! Forms N nodes in groups of a size (or generates them formed, with the word `generated`), lets them
+//! idle, and prints one line of figures for each N:
 //! `cargo run --release -p archipelago-sim --example idle_memory -- 20 1000 10000 100000`.
 //! Below them: the bytes of an idle node by part, as the machines count their own tables; "shared and
-//! allocator" is the rest up to the resident set. Resident memory is the kernel's own count; the world keeps no log and hashes no contents here.
+//! allocator" is the rest up to the resident set. Resident memory is the kernel's own count; the
+//! world keeps no log and hashes no contents here.
 
 use std::time::Duration;
 
@@ -15,7 +17,22 @@ const STAGGER: Duration = Duration::from_millis(2);
 /// How long a world idles once it has formed.
 const IDLE: Duration = Duration::from_secs(20);
 
+/// How the nodes of a world begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// They join, message by message.
+    Joined,
+    /// They begin as if they had joined a while ago.
+    Generated,
+}
+
 fn main() {
+    let is_generated = std::env::args().any(|text| text == "generated");
+    let start = if is_generated {
+        Start::Generated
+    } else {
+        Start::Joined
+    };
     let mut numbers = std::env::args()
         .skip(1)
         .filter_map(|text| text.parse::<u32>().ok());
@@ -26,16 +43,16 @@ fn main() {
     } else {
         counts
     };
-    println!("groups of {size}");
+    println!("groups of {size}, start: {start:?}");
     println!(
         "   nodes  sessions  B/node  B/session  sessions/node  form s  idle events/s  idle x real time"
     );
     for count in counts {
-        measure(count, size);
+        measure(count, size, start);
     }
 }
 
-fn measure(count: u32, size: u32) {
+fn measure(count: u32, size: u32, how: Start) {
     let before = resident_bytes();
     let mut topology = Topology::new();
     for group in 0..count / size {
@@ -48,16 +65,13 @@ fn measure(count: u32, size: u32) {
     )]
     let start = std::time::Instant::now();
     let mut world = topology.build(WorldConfig::large(1), |_, _| {});
-    for place in 0..topology.groups.len() {
-        for &node in topology.members(place) {
-            world
-                .start(node)
-                .expect("topologies make working configurations");
-        }
-        // One group after the other, so that what is measured is rest and not the rush of a start.
-        world.run_for(STAGGER);
+    if how == Start::Generated {
+        world
+            .generate()
+            .expect("topologies make working configurations");
+    } else {
+        join(&topology, &mut world);
     }
-    world.run_for(Duration::from_secs(10));
     let formed = start.elapsed();
     check_formed(&world, size);
     let events = world.trace().events();
@@ -86,6 +100,19 @@ fn measure(count: u32, size: u32) {
         IDLE.as_secs_f64() / idled.as_secs_f64(),
     );
     print_parts(&world, bytes, count, ends);
+}
+
+/// Starts one group after the other, so that what is measured is rest and not the rush of a start.
+fn join(topology: &Topology, world: &mut World) {
+    for place in 0..topology.groups.len() {
+        for &node in topology.members(place) {
+            world
+                .start(node)
+                .expect("topologies make working configurations");
+        }
+        world.run_for(STAGGER);
+    }
+    world.run_for(Duration::from_secs(10));
 }
 
 /// What a node takes, part by part.

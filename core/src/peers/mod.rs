@@ -7,8 +7,10 @@
 //! Cost: 68 bytes per peer, an eighth of them spare at most; look-up by name O(log n), by slot O(1).
 //! Records, which hold the names, are shared by all tables of a process.
 
+mod formed;
 mod state;
 
+pub use formed::FormedPeer;
 pub use state::PeerState;
 
 use crate::NodeId;

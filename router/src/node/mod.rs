@@ -17,6 +17,7 @@ mod counters;
 mod detours;
 mod dials;
 mod footprint;
+mod formed;
 mod forwarding;
 mod groups;
 mod lend;
@@ -245,6 +246,11 @@ impl Node {
         self.config.id
     }
 
+    /// What this node signed about itself last.
+    pub const fn record(&self) -> &Arc<SignedRecord> {
+        &self.record
+    }
+
     /// The start that this node goes by; final once [`Event::Started`] was told.
     pub fn boot(&self) -> Boot {
         self.boot
@@ -254,6 +260,20 @@ impl Node {
     pub fn members(&self, group: GroupId) -> Option<Vec<MemberInfo>> {
         let group = self.groups.get(&group)?;
         Some(group.members(&self.base.peers))
+    }
+
+    /// A short hash of a group's membership, who observes this node there, and whom it observes; by
+    /// name, for inspection.
+    pub fn watch(&self, group: GroupId) -> Option<(u32, Vec<NodeId>, Vec<NodeId>)> {
+        let group = self.groups.get(&group)?;
+        let (observers, observed) = group.watch();
+        let names = |peers: Vec<Peer>| {
+            let names = peers.into_iter().map(|peer| self.base.peers.id(peer));
+            let mut names: Vec<NodeId> = names.collect();
+            names.sort_unstable();
+            names
+        };
+        Some((group.view_hash(), names(observers), names(observed)))
     }
 
     /// All sessions in use, by the peer's name.

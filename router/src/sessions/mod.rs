@@ -16,6 +16,7 @@
 mod detours;
 mod dial;
 mod end;
+mod formed;
 mod hello;
 mod session;
 mod settle;

@@ -45,9 +45,23 @@ impl Beats {
         }
     }
 
+    /// These observe this node, and hear of it at `first`.
+    pub(super) fn form(&mut self, observers: Vec<Peer>, first: Time) {
+        let unheard = |observer| Beat {
+            observer,
+            sent: Time::START,
+        };
+        self.observers = observers.into_iter().map(unheard).collect();
+        self.beat_at = first;
+    }
+
     /// Members came, went, or fell under suspicion.
     pub(super) fn on_view_changed(&mut self, now: Time) {
         self.choose_at = self.choose_at.min(now.after(SETTLE));
+    }
+
+    pub(super) fn observers(&self) -> impl Iterator<Item = Peer> {
+        self.observers.iter().map(|beat| beat.observer)
     }
 
     pub(super) const fn heap_bytes(&self) -> usize {

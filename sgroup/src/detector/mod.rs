@@ -13,6 +13,7 @@
 
 mod beat;
 mod case;
+mod formed;
 mod health;
 mod helping;
 mod probe;
@@ -26,6 +27,7 @@ use archipelago_core::wire::ProbeOutcome;
 use archipelago_core::{Context, Peer, Time};
 
 pub(crate) use case::Cause;
+pub(crate) use formed::Formation;
 
 use crate::view::View;
 use crate::{GroupOutputs, Timing};
@@ -283,6 +285,14 @@ impl Detector {
                 self.check(index, around, cx, out, facts);
             }
         }
+    }
+
+    /// Who observes this node, and whom it observes.
+    pub(crate) fn watch(&self) -> (Vec<Peer>, Vec<Peer>) {
+        (
+            self.beats.observers().collect(),
+            self.watches.peers().collect(),
+        )
     }
 
     /// What it holds on the heap, votes not counted.

@@ -24,6 +24,12 @@ struct Watch {
 }
 
 impl Watches {
+    /// Watches these, which are ordered by slot, first looking at them at `check`.
+    pub(super) fn form(&mut self, peers: Vec<Peer>, check: Time) {
+        let watch = |peer| Watch { peer, check };
+        self.0 = peers.into_iter().map(watch).collect();
+    }
+
     pub(super) fn contains(&self, peer: Peer) -> bool {
         self.search(peer).is_ok()
     }
@@ -56,6 +62,10 @@ impl Watches {
         for watch in &mut self.0 {
             watch.check = check;
         }
+    }
+
+    pub(super) fn peers(&self) -> impl Iterator<Item = Peer> {
+        self.0.iter().map(|watch| watch.peer)
     }
 
     pub(super) const fn heap_bytes(&self) -> usize {

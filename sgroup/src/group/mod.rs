@@ -17,6 +17,7 @@
 
 mod api;
 mod charter;
+mod formed;
 mod handshake;
 mod membership;
 mod messages;
@@ -34,6 +35,7 @@ pub use charter::of as charter_of;
 pub use api::{
     DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin, Quorum,
 };
+pub use formed::Formed;
 
 use crate::admission::Admission;
 use crate::detector::{Detector, Fact, Surroundings};
@@ -329,6 +331,11 @@ impl Group {
     /// A short hash of the membership: equal at members that agree.
     pub fn view_hash(&self) -> u32 {
         self.view.hash()
+    }
+
+    /// Who observes this node, and whom it observes; for inspection.
+    pub fn watch(&self) -> (Vec<Peer>, Vec<Peer>) {
+        self.detector.watch()
     }
 
     /// What the group takes, by part: itself and its tables. What is shared (configuration,

@@ -151,7 +151,7 @@ impl Group {
         }
     }
 
-    fn next_due(&self) -> (Time, &'static str) {
+    pub(super) fn next_due(&self) -> (Time, &'static str) {
         if matches!(self.phase, Phase::Idle | Phase::Left) {
             return (Time::NEVER, "nothing");
         }

@@ -98,6 +98,23 @@ impl View {
         }
     }
 
+    /// A view of living members, which are ordered by slot; `hash` is of all of them and this node
+    /// together, as [`membership`] makes it.
+    pub(crate) fn formed(
+        me: NodeId,
+        own: Standing,
+        grave_life: Duration,
+        members: &[Member],
+        hash: u64,
+    ) -> Self {
+        Self {
+            members: Table::formed(members),
+            present: members.len(),
+            hash,
+            ..Self::new(me, own, grave_life)
+        }
+    }
+
     pub(crate) const fn me(&self) -> NodeId {
         self.me
     }
@@ -251,6 +268,15 @@ impl View {
 }
 
 impl Member {
+    /// A member that proved itself and was told of.
+    pub(crate) const fn formed(peer: Peer, standing: Standing) -> Self {
+        Self {
+            is_admitted: true,
+            is_told: true,
+            ..Self::new(peer, standing)
+        }
+    }
+
     const fn new(peer: Peer, standing: Standing) -> Self {
         Self {
             peer,
@@ -262,6 +288,13 @@ impl Member {
             is_unreachable: false,
         }
     }
+}
+
+/// The hash of a membership: members by their ids' prefixes and how they stand.
+pub(crate) fn membership(members: impl Iterator<Item = (u64, Standing)>) -> u64 {
+    members.fold(0, |sum, (prefix, standing)| {
+        sum.wrapping_add(contribution(prefix, &standing))
+    })
 }
 
 fn contribution(prefix: u64, standing: &Standing) -> u64 {

@@ -38,6 +38,17 @@ struct Row {
 }
 
 impl Table {
+    /// Of members that are ordered by slot; no room to spare.
+    pub(super) fn formed(members: &[Member]) -> Self {
+        let mut table = Self::default();
+        table.rows.reserve_exact(members.len());
+        for member in members {
+            let row = table.row(member);
+            table.rows.push(row);
+        }
+        table
+    }
+
     pub(super) fn find(&self, peer: Peer) -> Option<Member> {
         let index = self.search(peer).ok()?;
         self.rows.get(index).map(|row| self.member(row))

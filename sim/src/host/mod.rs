@@ -10,6 +10,7 @@
 mod app;
 mod data;
 mod dial;
+mod form;
 mod heard;
 mod latencies;
 mod mischief;

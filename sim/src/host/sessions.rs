@@ -196,6 +196,11 @@ impl Sessions {
             .find_map(|(session, end)| Some((session, end.attached()?)))
     }
 
+    /// Keeps no room to spare.
+    pub(crate) fn shrink(&mut self) {
+        self.slots.shrink_to_fit();
+    }
+
     /// What the table holds on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         let extras = self.iter().filter(|(_, end)| end.extra.is_some()).count();

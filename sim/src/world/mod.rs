@@ -10,6 +10,7 @@
 
 mod config;
 mod faults;
+pub(crate) mod generate;
 mod inspect;
 mod mischief;
 pub(crate) mod nodes;

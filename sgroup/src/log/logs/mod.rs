@@ -72,6 +72,20 @@ impl Logs {
         }
     }
 
+    /// No entries, and members in the order of their slots, each in its start and era.
+    pub(crate) fn formed(
+        boot: Boot,
+        era: Era,
+        timing: &Arc<Timing>,
+        members: impl Iterator<Item = (Peer, Boot, Era)>,
+    ) -> Self {
+        let mut logs = Self::new(boot, era, Arc::clone(timing));
+        logs.peers
+            .extend(members.map(|(peer, boot, era)| PeerLog::new(peer, boot, era)));
+        logs.peers.shrink_to_fit();
+        logs
+    }
+
     /// Writes `value` under `key` in the own log; returns the number of the write. It leaves with
     /// the next `handle_timeout`, which is due at once.
     ///

@@ -1,0 +1,203 @@
+//! A start that is generated instead of joined message by message: every configured group formed,
+//! every session open, at the world's present instant.
+//!
+//! The machines are the real ones, put by their own constructors ([`Formed`], `Node::form`) into
+//! the state that joining leads to; `tests/generated.rs` holds it against joined nodes, what they
+//! do afterwards included. Results that begin so say "generated". Rows of reflectors are told by
+//! messages in the first second. Round trips are drawn from the links, once for each end.
+//! Cost: some µs per session; nothing is signed but each node's own record.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use archipelago_core::wire::SessionId;
+use archipelago_core::{FormedPeer, GroupId, SignedRecord, Time};
+use archipelago_router::{ConfigError, Event, SessionKind};
+use archipelago_sgroup::{Formed, GroupConfig, GroupEvent};
+use std::sync::Arc;
+
+use super::{NodeIx, World};
+use crate::host::ProcessState;
+use crate::observe::Observation;
+use crate::random::Random;
+
+/// The world's least age: sessions were used a while ago, some longer than others.
+const AGE: Duration = Duration::from_secs(60);
+/// The longest that a session was silent: all are pinged before they are quiet for 45 s.
+const UNUSED_MAX: Duration = Duration::from_secs(44);
+/// Splits the chance of pairs from all other chance of the run.
+const PAIRS: u64 = 0x70a1;
+
+/// Groups by their ids, with a configuration and the members' numbers.
+type Plan = BTreeMap<GroupId, (Arc<GroupConfig>, Vec<u32>)>;
+
+impl World {
+    /// Starts every node that is down in the state in which all of its groups have formed. A
+    /// world younger than a minute becomes a minute old.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a configuration that cannot work; nodes before it are prepared and not
+    /// formed.
+    pub fn generate(&mut self) -> Result<(), ConfigError> {
+        let age = self.now().since(Time::START);
+        self.run_for(AGE.saturating_sub(age));
+        let down = |node: &NodeIx| self.state(*node) == ProcessState::Down;
+        let nodes: Vec<NodeIx> = self.nodes().into_iter().filter(down).collect();
+        let plan = self.plan(&nodes);
+        let mut records = vec![None; self.nodes().len()];
+        for &node in &nodes {
+            let record = self.with(node, |host, net| host.prepare(net))?;
+            records[node.0 as usize] = Some(record);
+        }
+        for (_, members) in plan.values() {
+            self.connect(members);
+        }
+        let formed = form(&plan, &records);
+        for node in nodes {
+            self.form(node, &records, &formed);
+        }
+        Ok(())
+    }
+
+    /// Who is to be in which group, by the nodes' configurations.
+    fn plan(&self, nodes: &[NodeIx]) -> Plan {
+        let mut plan = Plan::new();
+        for &node in nodes {
+            for config in &self.node_config(node).groups {
+                let entry = plan.entry(config.id());
+                let (_, members) = entry.or_insert_with(|| (Arc::clone(config), Vec::new()));
+                members.push(node.0);
+            }
+        }
+        plan
+    }
+
+    /// Opens a session between every two members that have none yet.
+    fn connect(&mut self, members: &[u32]) {
+        for (place, &a) in members.iter().enumerate() {
+            for &b in &members[place + 1..] {
+                if !self.is_met(a, b) {
+                    self.open(a, b);
+                }
+            }
+        }
+    }
+
+    /// Only nodes in several groups can have met before.
+    fn is_met(&self, a: u32, b: u32) -> bool {
+        let is_in_several = |node| self.node_config(NodeIx(node)).groups.len() > 1;
+        let mut ends = self.host(NodeIx(a)).sessions.iter();
+        is_in_several(a) && is_in_several(b) && ends.any(|(_, end)| end.peer == b)
+    }
+
+    fn open(&mut self, a: u32, b: u32) {
+        let (boot_a, boot_b) = (
+            self.node_config(NodeIx(a)).boot,
+            self.node_config(NodeIx(b)).boot,
+        );
+        let ours = self.host_mut(NodeIx(a)).sessions.open(b, None);
+        let sessions = &mut self.host_mut(NodeIx(b)).sessions;
+        let theirs = sessions.open(a, Some(ours));
+        if let Some(end) = sessions.get_mut(theirs) {
+            end.open();
+            end.attach(Some(boot_a));
+        }
+        if let Some(end) = self.host_mut(NodeIx(a)).sessions.get_mut(ours) {
+            end.set_remote(theirs);
+            end.open();
+            end.attach(Some(boot_b));
+        }
+    }
+
+    /// Puts one node into its state.
+    fn form(
+        &mut self,
+        node: NodeIx,
+        records: &[Option<Arc<SignedRecord>>],
+        formed: &BTreeMap<GroupId, Formed>,
+    ) {
+        let mine = self.node_config(node).groups.iter();
+        let groups: Vec<&Formed> = mine.filter_map(|group| formed.get(&group.id())).collect();
+        let seed = self.config().seed;
+        self.with(node, |host, net| {
+            let peers = host.formed_peers(records, seed, net);
+            host.form(peers, &groups, net);
+        });
+        if self.config().log {
+            self.note(node, Observation::Started);
+            self.note_formed(node);
+        }
+        self.collect();
+    }
+
+    /// What a node that joined would have told its watchers by now.
+    fn note_formed(&mut self, node: NodeIx) {
+        let Some(machine) = self.node(node) else {
+            return;
+        };
+        let boot = machine.boot();
+        let mut told = vec![Event::Started { boot }];
+        let kind = SessionKind::Group;
+        let sessions = machine.sessions().into_iter();
+        told.extend(sessions.map(|session| Event::SessionUp {
+            peer: session.peer,
+            kind,
+        }));
+        for config in &self.node_config(node).groups {
+            let group = config.id();
+            let members = machine.members(group).unwrap_or_default();
+            let others = members
+                .into_iter()
+                .filter(|member| member.node != machine.id());
+            told.extend(others.map(|member| Event::Group {
+                group,
+                event: GroupEvent::MemberUp(member),
+            }));
+            let event = GroupEvent::Joined { missing: 0 };
+            told.push(Event::Group { group, event });
+        }
+        for event in told {
+            self.with(node, |host, net| {
+                host.observe(Observation::Event(event), net)
+            });
+        }
+    }
+}
+
+/// What a pair of nodes drew when it met: the same at both ends.
+pub(crate) fn pair(seed: u64, a: u32, b: u32) -> ([u8; 16], Duration) {
+    let index = (u64::from(a.min(b)) << 32) | u64::from(a.max(b));
+    let mut random = Random::split(seed ^ PAIRS, index);
+    let mut transcript = [0; 16];
+    transcript[..8].copy_from_slice(&random.u64().to_le_bytes());
+    transcript[8..].copy_from_slice(&random.u64().to_le_bytes());
+    (transcript, random.duration(Duration::ZERO, UNUSED_MAX))
+}
+
+/// A peer as its session leaves it.
+pub(crate) fn peer(
+    record: Arc<SignedRecord>,
+    (session, is_ours): (SessionId, bool),
+    (transcript, unused): ([u8; 16], Duration),
+    round_trip: Duration,
+    now: Time,
+) -> FormedPeer {
+    let unused_us = u64::try_from(unused.as_micros()).unwrap_or(u64::MAX);
+    FormedPeer {
+        record,
+        session,
+        is_ours,
+        transcript,
+        round_trip,
+        used_at: Time::from_micros(now.as_micros().saturating_sub(unused_us)),
+    }
+}
+
+fn form(plan: &Plan, records: &[Option<Arc<SignedRecord>>]) -> BTreeMap<GroupId, Formed> {
+    let record = |&node: &u32| records.get(node as usize).cloned().flatten();
+    let groups = plan.iter().map(|(&id, (config, members))| {
+        let records = members.iter().filter_map(record).collect();
+        (id, Formed::new(config, records))
+    });
+    groups.collect()
+}
