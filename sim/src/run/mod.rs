@@ -154,8 +154,9 @@ impl<'a> Experiment<'a> {
     pub fn new(scenario: &'a Scenario, options: RunOptions<'a>) -> Result<Self, ScenarioError> {
         let watch = Stopwatch::start();
         let resident_before = resident_bytes();
-        let topology = scenario.topology.build(scenario.seed);
-        let underlay = scenario.underlay.build(scenario.seed, &scenario.folder)?;
+        let (seed, folder) = (scenario.seed, scenario.folder.as_path());
+        let underlay = scenario.underlay.build(seed, folder)?;
+        let topology = scenario.topology.build(seed, folder, underlay.as_ref())?;
         let nodes = Nodes::new(&topology, underlay.as_ref());
         let mut plan = Plan::new(scenario, &nodes)?;
         plan.without(&options.without);

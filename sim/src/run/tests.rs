@@ -199,3 +199,27 @@ fn a_stopped_run_says_what_it_has() {
     assert!(result.interrupted && result.virtual_s < 15.0);
     assert!(!result.series.is_empty() && result.violations.is_empty());
 }
+
+#[test]
+fn a_planned_topology_on_a_drawn_underlay_runs_and_says_what_is_wrong_with_it() {
+    let planned = SMALL.replace(
+        "[topology]\nshape = \"backbone\"\ngroups = 3\nsize = 5\nreflectors = 2\n",
+        "[topology.shaped]\nshape = { ring = { n = 4 } }\n\
+         mapping = { groups = { size = 5, reflectors = 2 } }\n\
+         [underlay]\nlatency = { lognormal = { median_ms = 2.0, sigma = 0.3 } }\n",
+    );
+    let result = result(&planned);
+    assert_eq!(result.violations, []);
+    assert_eq!((result.nodes, result.groups, result.reflectors), (20, 4, 8));
+    let wrong = planned.replace("n = 4", "n = 2");
+    let scenario = Scenario::parse(&wrong).expect("it can be read");
+    let stop = AtomicBool::new(false);
+    let error = run(&scenario, RunOptions::new(&stop), &mut |_| {}).map(drop);
+    let error = error.expect_err("a ring of two").to_string();
+    assert!(error.contains("n = 2: allowed is 3 to"), "{error}");
+    let wrong = planned.replace("ring = { n", "rings = { n");
+    let error = Scenario::parse(&wrong)
+        .map(drop)
+        .expect_err("no such shape");
+    assert!(error.to_string().contains("watts-strogatz"), "{error}");
+}

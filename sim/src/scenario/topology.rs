@@ -1,9 +1,15 @@
 //! `[topology]`: which nodes there are and which groups they are in.
+//!
+//! By a `shape` and its sizes, or by one of the plans that [`OverlayConfig`] reads:
+//! `[topology.hierarchy]`, `[topology.shaped]`, `[topology.regional]`, `[topology.file]` and others.
+
+use std::path::Path;
 
 use super::error::ScenarioError;
 use super::reader::Table;
 use crate::random::Random;
-use crate::topology::Topology;
+use crate::topology::{Overlay, OverlayConfig, Topology};
+use crate::underlay::Underlay;
 
 /// Most nodes of a scenario.
 const NODES_MAX: u32 = 2_000_000;
@@ -71,6 +77,8 @@ pub enum Shape {
         /// Members of each.
         size: u32,
     },
+    /// Anything that can be planned.
+    Planned(Box<OverlayConfig>),
 }
 
 #[derive(Clone, Copy)]
@@ -93,9 +101,47 @@ const NAMES: &[(&str, Name)] = &[
 ];
 
 impl TopologySpec {
-    /// The groups and their members. Chance, where the shape has any, comes from `seed`.
-    pub fn build(&self, seed: u64) -> Topology {
+    /// The groups and their members. Chance, where the shape has any, comes from `seed`; files are
+    /// sought in `folder`, and `underlay` says which node is where.
+    ///
+    /// # Errors
+    /// Numbers out of their range, and files that are not there or not what they should be.
+    pub fn build(
+        &self,
+        seed: u64,
+        folder: &Path,
+        underlay: Option<&Underlay>,
+    ) -> Result<Topology, ScenarioError> {
+        if let Shape::Planned(_) = self.shape {
+            let overlay = self.overlay(seed, folder, underlay)?;
+            return Ok(Topology::of(&overlay));
+        }
+        Ok(self.simple(seed))
+    }
+
+    /// The plan of the groups, for metrics and pictures.
+    ///
+    /// # Errors
+    /// As [`TopologySpec::build`].
+    pub fn overlay(
+        &self,
+        seed: u64,
+        folder: &Path,
+        underlay: Option<&Underlay>,
+    ) -> Result<Overlay, ScenarioError> {
+        let Shape::Planned(config) = &self.shape else {
+            return Ok(self.simple(seed).overlay());
+        };
+        let overlay = config.build(seed, folder, underlay);
+        overlay.map_err(|error| {
+            let remedy = "see `[topology]` and the files that it names";
+            ScenarioError::new(self.line, error.to_string(), remedy)
+        })
+    }
+
+    fn simple(&self, seed: u64) -> Topology {
         match self.shape {
+            Shape::Planned(_) => Topology::new(),
             Shape::FullMesh { nodes } => Topology::group(nodes),
             Shape::Backbone {
                 groups,
@@ -133,6 +179,11 @@ impl TopologySpec {
 }
 
 pub(super) fn read(table: &Table<'_>) -> Result<TopologySpec, ScenarioError> {
+    if !table.has("shape") && table.keys().next().is_some() {
+        let shape = Shape::Planned(Box::new(table.read_as()?));
+        let line = table.line();
+        return Ok(TopologySpec { shape, line });
+    }
     let name = table.require_one_of("shape", NAMES)?;
     let shape = match name {
         Name::FullMesh => {

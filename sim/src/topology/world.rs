@@ -119,6 +119,25 @@ impl Topology {
         }
     }
 
+    /// The plan of this shape: whoever is in several groups is a reflector of each.
+    pub fn overlay(&self) -> Overlay {
+        let places = self.places();
+        let is_reflector = |node: &u32| places.get(*node as usize).is_some_and(|it| it.len() > 1);
+        let plan = |(name, members): &(String, Vec<NodeIx>)| {
+            let members: Vec<u32> = members.iter().map(|node| node.0).collect();
+            GroupPlan {
+                name: name.clone(),
+                reflectors: members.iter().copied().filter(is_reflector).collect(),
+                members,
+                ..GroupPlan::default()
+            }
+        };
+        Overlay {
+            nodes: self.nodes,
+            groups: self.groups.iter().map(plan).collect(),
+        }
+    }
+
     /// So many new nodes, in no group yet.
     pub fn take(&mut self, count: u32) -> Vec<NodeIx> {
         let first = self.nodes;
