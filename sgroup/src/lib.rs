@@ -12,6 +12,6 @@ mod view;
 
 pub use config::{Cookies, GroupConfig, GroupConfigError, Place, Seed, Timing};
 pub use group::{
-    DialTarget, DownReason, Formed, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo,
+    By, DialTarget, DownReason, Formed, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo,
     Origin, Quorum, charter_of,
 };

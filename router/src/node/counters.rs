@@ -22,6 +22,8 @@ pub struct NodeCounters {
     pub unknown_group: u64,
     /// Group messages to peers with neither session nor detour; groups repair them.
     pub group_lost: u64,
+    /// Sessions that carried nothing while their peers lived: a detour was taken beside them.
+    pub bypassed: u64,
     /// Frames on relay or detour that could not be sent or taken; channels repeat them.
     pub frames_lost: u64,
 }

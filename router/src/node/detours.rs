@@ -2,10 +2,10 @@
 
 use archipelago_core::channel::Path;
 use archipelago_core::wire::{Control, GroupBody, Hello, Nonce, WIRE_MAX, WIRE_MIN};
-use archipelago_core::{GroupId, Peer, Time};
-use archipelago_sgroup::Origin;
+use archipelago_core::{Boot, GroupId, Peer, Time};
+use archipelago_sgroup::{By, Origin};
 
-use super::{Node, Output, Outputs, Via};
+use super::{CloseReason, Node, Output, Outputs, Via};
 use crate::forward::Arrival;
 use crate::sessions::{DetourOutput, check};
 
@@ -38,15 +38,23 @@ impl Node {
         }
     }
 
-    pub(super) fn on_detour_output(&mut self, output: DetourOutput, now: Time) {
+    pub(super) fn on_detour_output(&mut self, output: DetourOutput, now: Time, out: &mut Outputs) {
         match output {
             DetourOutput::Say(peer, nonce) => self.say_hello_detoured(peer, nonce, now),
-            DetourOutput::Ready(peer) => self.with_groups(now, |group, cx, said| {
-                if group.holds(peer) {
-                    group.handle_session_ready(peer, None, cx, said);
-                }
-            }),
+            DetourOutput::Ready(peer) if self.session_of(peer).is_some() => {
+                self.change_over(peer, out);
+            }
+            DetourOutput::Ready(peer) => self.on_detour_ready(peer, now),
         }
+    }
+
+    /// A detour in place of a session: every common group proves itself on it.
+    pub(super) fn on_detour_ready(&mut self, peer: Peer, now: Time) {
+        self.with_groups(now, |group, cx, said| {
+            if group.holds(peer) {
+                group.handle_session_ready(peer, None, cx, said);
+            }
+        });
     }
 
     fn say_hello_detoured(&mut self, peer: Peer, nonce: Nonce, now: Time) {
@@ -64,19 +72,30 @@ impl Node {
     }
 
     /// A message by detour: the seal proves its source. Before the Hellos, only they count.
-    pub(super) fn on_detoured(&mut self, arrival: Arrival, control: Control, now: Time) {
+    pub(super) fn on_detoured(
+        &mut self,
+        arrival: Arrival,
+        control: Control,
+        now: Time,
+        out: &mut Outputs,
+    ) {
         let peer = self.base.peers.find(&arrival.source);
         let Some(peer) = peer.filter(|&peer| self.common_group(peer).is_some()) else {
             return;
         };
         self.learn(peer, arrival, now);
         if let Control::Hello(hello) = &control {
-            return self.on_hello_detoured(peer, hello, now);
+            return self.on_hello_detoured(peer, hello, now, out);
         }
         let Some(transcript) = self.detours.transcript(peer, arrival.boot) else {
-            return;
+            return self.on_forgotten(peer, now, out);
         };
-        let from = Origin { peer, transcript };
+        let by = By::Detour;
+        let from = Origin {
+            peer,
+            transcript,
+            by,
+        };
         self.answering = Some((peer, Via::Detour));
         match control {
             Control::Group(id, body) => self.with_group(id, now, |group, cx, said| {
@@ -85,21 +104,46 @@ impl Node {
             Control::Ping(number) => {
                 self.detour(peer, arrival.group, Control::Pong(number), now);
             }
-            Control::Pong(number) => self.on_pong(peer, number, now),
+            Control::Pong(number) => self.on_detoured_pong(peer, number, now),
             _ => {}
         }
     }
 
-    fn on_hello_detoured(&mut self, peer: Peer, hello: &Hello, now: Time) {
+    fn on_hello_detoured(&mut self, peer: Peer, hello: &Hello, now: Time, out: &mut Outputs) {
         let name = self.base.peers.id(peer);
-        // With a session there is no need of a detour.
-        if self.session_of(peer).is_some() {
+        let Ok(version) = check(hello, (name, None), &self.config.realm, &*self.base.crypto) else {
+            return;
+        };
+        self.drop_earlier_boot(peer, hello.boot, now);
+        // Who has a session and says Hello all the same does not hear by it, or is not heard.
+        self.doubt(peer, now, out);
+        if self.session_of(peer).is_some() && !self.detours.is_questioned(peer) {
             return;
         }
-        if let Ok(version) = check(hello, (name, None), &self.config.realm, &*self.base.crypto) {
-            let said = (hello.nonce, hello.boot, version);
-            self.with_detours(now, |detours, cx, out| {
-                detours.handle_hello(peer, said, cx, out)
+        let said = (hello.nonce, hello.boot, version);
+        self.with_detours(now, |detours, cx, said_by_us| {
+            detours.handle_hello(peer, said, cx, said_by_us);
+        });
+    }
+
+    /// The peer speaks in a virtual session that is over here: it begins anew.
+    pub(super) fn on_forgotten(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
+        self.doubt(peer, now, out);
+        if self.common_group(peer).is_some() {
+            self.with_detours(now, |detours, cx, said| detours.want(peer, cx, said));
+        }
+    }
+
+    /// The peer started anew where it cannot be reached: its old session leads to nobody.
+    fn drop_earlier_boot(&mut self, peer: Peer, boot: Boot, now: Time) {
+        let state = self
+            .base
+            .peers
+            .get(peer)
+            .filter(|state| state.boot() < boot);
+        if let Some(session) = state.and_then(|state| state.session) {
+            self.with_sessions(now, |sessions, cx, said| {
+                sessions.drop_now(session, Some(CloseReason::Silent), cx, said);
             });
         }
     }

@@ -50,7 +50,7 @@ impl Node {
                 self.on_frames(arrival, frames, now, out);
             }
             ForwardOutput::ControlArrived { arrival, control } => {
-                self.on_detoured(arrival, *control, now);
+                self.on_detoured(arrival, *control, now, out);
             }
             ForwardOutput::Silent { target } => self.on_forward_silent(target, now),
             ForwardOutput::Broken(peer) => self.break_off(peer, ByeReason::Protocol, now),
@@ -69,6 +69,9 @@ impl Node {
             Way::Relay => self.relay_from(peer, now),
             Way::Detour => self.detours.is_ready(peer),
         };
+        if !has_path && arrival.way == Way::Detour {
+            self.on_forgotten(peer, now, out);
+        }
         self.do_work(now, out);
         if !has_path {
             self.counters.frames_lost = self.counters.frames_lost.saturating_add(1);

@@ -54,6 +54,7 @@ impl Node {
         let session = match answered {
             Some((_, Via::Session(session))) => Some(session),
             Some((_, Via::Detour)) => None,
+            None if self.detours.is_bypassed(to) => None,
             None => self.session_of(to),
         };
         match session {
@@ -63,7 +64,8 @@ impl Node {
     }
 
     pub(super) fn ping(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
-        let session = self.session_of(peer);
+        let is_bypassed = self.detours.is_bypassed(peer);
+        let session = self.session_of(peer).filter(|_| !is_bypassed);
         if session.is_none() && !self.detours.is_ready(peer) {
             return;
         }
@@ -83,7 +85,29 @@ impl Node {
         if matches!(event, GroupEvent::Joined { .. }) {
             self.up.handle_joined(group, now);
         }
+        self.on_paths_changed(group, &event, now, out);
         self.tell(Event::Group { group, event }, out);
+    }
+
+    fn on_paths_changed(
+        &mut self,
+        group: GroupId,
+        event: &GroupEvent,
+        now: Time,
+        out: &mut Outputs,
+    ) {
+        match event {
+            GroupEvent::PathDown(node) => {
+                self.note_broken_paths(group, None);
+                if let Some(peer) = self.base.peers.find(node) {
+                    self.bypass(peer, now, out);
+                }
+            }
+            GroupEvent::PathUp(_) => self.note_broken_paths(group, None),
+            // What it said of its paths is over with it.
+            GroupEvent::MemberDown(info, _) => self.note_broken_paths(group, Some(info.node)),
+            _ => {}
+        }
     }
 
     pub(super) fn enter_group(&mut self, config: Arc<GroupConfig>, now: Time) {

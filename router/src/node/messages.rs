@@ -2,7 +2,7 @@
 
 use archipelago_core::wire::{ByeReason, Control, GroupBody, RefuseReason, SessionId};
 use archipelago_core::{GroupId, Peer, Time};
-use archipelago_sgroup::Origin;
+use archipelago_sgroup::{By, Origin};
 
 use super::{Node, Outputs, Via};
 
@@ -42,7 +42,9 @@ impl Node {
                 sessions.handle_bye(session, reason, cx, said);
             }),
             Control::Ping(number) => self.send(session, Control::Pong(number), now, out),
-            Control::Pong(number) => self.on_pong(from.peer, number, now),
+            Control::Pong(number) => {
+                self.on_direct_pong(session, from.peer, number, now, out);
+            }
             Control::Group(group, body) => {
                 self.on_group_message(session, group, from, body, now, out)
             }
@@ -62,14 +64,15 @@ impl Node {
         self.sessions.get(session).map(|session| Origin {
             peer: session.peer,
             transcript,
+            by: By::Session,
         })
     }
 
+    /// Measures the round trip; groups hear of the pong from who knows how it came.
     pub(super) fn on_pong(&mut self, peer: Peer, number: u32, now: Time) {
         if let Some(state) = self.base.peers.get_mut(peer) {
             self.pulse.handle_pong(peer, number, state, now);
         }
-        self.with_groups(now, |group, cx, said| group.handle_pong(peer, cx, said));
     }
 
     fn on_group_message(

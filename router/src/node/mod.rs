@@ -10,6 +10,7 @@
 //! - Payloads between pids never come here but on relay and detour: [`Output::AttachPath`] tells
 //!   the driver which path a peer's [`Channel`](archipelago_core::channel::Channel) has.
 
+mod bypass;
 mod commands;
 mod config;
 mod contract;
@@ -216,6 +217,7 @@ impl Node {
             on_demand.handle_timeout(cx, said)
         });
         self.do_work(now, out);
+        self.on_bypass_due(now, out);
         self.on_life_due(now, out);
         self.on_sweep_due(now);
         self.do_work(now, out);
@@ -236,6 +238,7 @@ impl Node {
             .chain(self.reflect.poll_timeout())
             .chain(self.up.poll_timeout())
             .chain(self.lookups.poll_timeout())
+            .chain(self.detours.poll_timeout())
             .chain(self.life.poll_timeout())
             .chain(self.sweep_at.map(|at| (at, "sweep")))
             .min()

@@ -66,11 +66,19 @@ impl Node {
 
     /// Another session of the same peer took over: its groups go on, whoever dialled is answered.
     fn on_moved(&mut self, peer: Peer, from: Last, to: SessionId, now: Time, out: &mut Outputs) {
-        if from.was_attached {
+        // The other one has just shown that it carries both ways.
+        let was_bypassed = self.detours.end_bypass(peer);
+        if from.was_attached || was_bypassed {
             self.attach(peer, now, out);
+        }
+        if from.was_attached {
             let path = Path::Direct(from.id);
             let peer = self.base.peers.id(peer);
             out.push(Output::DetachPath { peer, path });
+        }
+        self.end_detour(peer, out);
+        if was_bypassed {
+            self.ping(peer, now, out);
         }
         let _ = to;
         let purposes = self.dials.take_purposes(peer);
@@ -121,6 +129,11 @@ impl Node {
         self.with_groups(now, |group, cx, said| {
             group.handle_session_closed(peer, cx, said)
         });
+        if self.detours.end_bypass(peer) {
+            self.go_on_detoured(peer, now);
+        } else {
+            self.end_detour(peer, out);
+        }
     }
 
     /// The peer's boot was raised before it was final: its channel speaks to the new one.
@@ -153,6 +166,9 @@ impl Node {
 
     /// The peer's session is justified: its data may flow, and watchers hear of it, once.
     pub(super) fn attach(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
+        if self.detours.is_bypassed(peer) {
+            return self.attach_detour(peer, out);
+        }
         let kind = self.kind(peer);
         let Some(state) = self.base.peers.get(peer) else {
             return;

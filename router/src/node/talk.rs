@@ -82,6 +82,7 @@ impl Node {
         let peer = self.sessions.get(session).map(|session| session.peer);
         if let Some(peer) = peer {
             self.on_demand.handle_activity(peer, now);
+            self.with_groups(now, |group, cx, said| group.handle_activity(peer, cx, said));
         }
     }
 

@@ -59,7 +59,7 @@ impl Node {
                 Work::Reflect(output) => self.on_reflect_output(output, now, out),
                 Work::Lookup(output) => self.on_lookup_output(output, now, out),
                 Work::Forward(output) => self.on_forward_output(output, now, out),
-                Work::Detour(output) => self.on_detour_output(output, now),
+                Work::Detour(output) => self.on_detour_output(output, now, out),
                 Work::Up(output) => self.on_up_output(output, now, out),
             }
         }

@@ -36,14 +36,19 @@ impl Pulse {
         if self.waiting.get(&peer).is_some_and(is_fresh) {
             return None;
         }
-        self.next = self.next.wrapping_add(1);
-        let number = self.next;
+        let number = self.number();
         let ping = Ping {
             number,
             sent_at: now,
         };
         self.waiting.insert(peer, ping);
         Some(number)
+    }
+
+    /// The number of a ping that measures nothing: nobody knows how long it waits on its way.
+    pub(crate) fn number(&mut self) -> u32 {
+        self.next = self.next.wrapping_add(1);
+        self.next
     }
 
     /// A `Pong` came: measures, if it answers the newest ping. Others are life and nothing else.

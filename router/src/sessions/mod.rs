@@ -22,7 +22,7 @@ mod session;
 mod settle;
 mod table;
 
-pub(crate) use detours::{DetourOutput, Detours};
+pub(crate) use detours::{DetourOutput, Detours, Due, Question};
 pub(crate) use dial::{Booked, DialBook, Purpose, Whom};
 pub(crate) use hello::{End, check, transcript};
 pub(crate) use session::{Hold, Phase, Session};

@@ -36,6 +36,9 @@ pub(crate) enum Cause {
     Voted,
     /// Many are suspected at once: a look at everybody.
     Swept,
+    /// There is traffic with it, and nothing was heard since: its path may be broken. Whether it
+    /// lives is for its observers to say, so this alone leads to no vote.
+    Used,
 }
 
 /// One member under examination.

@@ -129,9 +129,15 @@ impl Detector {
 
     /// A member's heartbeat arrived: it chose this node as an observer.
     pub(crate) fn on_heartbeat(&mut self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) {
-        if !self.watches.contains(peer) {
+        if !self.watches.observes(peer) {
             self.watches.add(peer, self.silence(peer, around, cx));
         }
+    }
+
+    /// There is traffic with a member: if nothing else is heard of it, its path is looked into.
+    pub(crate) fn on_used(&mut self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) {
+        self.watches
+            .add_once(peer, self.silence(peer, around, cx).max(cx.now));
     }
 
     /// Anything of a member arrived (`peers` knows when).
@@ -318,7 +324,7 @@ impl Detector {
         let patience = around.timing.heartbeat_period + around.timing.probe_timeout.1;
         for member in around.view.present().filter(|member| member.is_admitted) {
             let peer = member.peer;
-            if !self.watches.contains(peer)
+            if !self.watches.observes(peer)
                 && watch::is_observer(peer, around.view, cx.peers, around.timing)
             {
                 self.watches.add(peer, cx.now.after(patience));
@@ -341,14 +347,22 @@ impl Detector {
             .view
             .find(peer)
             .is_some_and(|member| member.is_path_down);
+        let cause = self.watches.cause(peer).unwrap_or(Cause::Silent);
+        let is_once = cause == Cause::Used;
+        if is_once {
+            self.watches.remove(peer);
+        }
         if deadline > cx.now {
             self.health.improve(around.timing, cx.now);
             self.watches.postpone(peer, deadline);
             return;
         }
+        if is_once && is_path_down {
+            return;
+        }
         let pause = if is_path_down { period * 2 } else { period };
         self.watches.postpone(peer, cx.now.after(pause));
-        self.examine(peer, Cause::Silent, Duration::ZERO, cx);
+        self.examine(peer, cause, Duration::ZERO, cx);
         if let Some(index) = self.position(peer) {
             self.check(index, around, cx, out, facts);
         }

@@ -24,7 +24,7 @@ impl Detector {
         out: &mut GroupOutputs,
         facts: &mut Vec<Fact>,
     ) {
-        let is_mine = self.watches.contains(peer) || !around.is_voter;
+        let is_mine = self.watches.observes(peer) || !around.is_voter;
         let delay = if is_mine && !self.health.is_mute(cx.now) {
             Duration::ZERO
         } else {
@@ -42,6 +42,9 @@ impl Detector {
         match self.position(peer) {
             Some(index) => {
                 let case = &mut self.cases[index];
+                if case.cause == Cause::Used {
+                    case.cause = cause;
+                }
                 // A case after its vote has its own rhythm.
                 if case.stage == Stage::Held && case.mine.is_none() {
                     case.due = case.due.min(due);
@@ -109,7 +112,7 @@ impl Detector {
             facts.push(Fact::Redial(peer));
         }
         // Others are troubled by one of its observers, not by who was one before others came.
-        let is_doubtful = case.cause == Cause::Swept
+        let is_doubtful = matches!(case.cause, Cause::Swept | Cause::Used)
             || (case.cause == Cause::Silent
                 && !super::watch::is_observer(peer, around.view, cx.peers, around.timing));
         if has_session && is_doubtful && case.rounds == 1 {
@@ -177,6 +180,8 @@ impl Detector {
         if case.was_heard_elsewhere {
             facts.push(Fact::PathDown(peer));
             self.close(index, around, cx, facts);
+        } else if case.cause == Cause::Used {
+            self.cases.remove(index);
         } else if has_session && vote_at > cx.now {
             self.cases[index].due = vote_at;
         } else {

@@ -3,6 +3,7 @@
 //! A member is watched from its first heartbeat, or from its admission or its observer's death when
 //! this node is among its observers by the view, until it falls silent, turns out to live and no longer needs it. So
 //! views that differ for a moment cause no alarm, and no table of all members' observers is kept.
+//! A member with which there is traffic is looked at once more for each report of it.
 //!
 //! Deadlines are rechecked lazily against the last sign of life, never moved per message.
 //! Cost: O(1) per heartbeat; O(n) when somebody is admitted or fell silent, O(n²) after deaths.
@@ -10,6 +11,7 @@
 use archipelago_core::footprint::vec_bytes;
 use archipelago_core::{Peer, Peers, Time};
 
+use super::Cause;
 use crate::Timing;
 use crate::view::{View, rendezvous};
 
@@ -21,23 +23,40 @@ pub(super) struct Watches(Vec<Watch>);
 struct Watch {
     peer: Peer,
     check: Time,
+    cause: Cause,
 }
 
 impl Watches {
     /// Watches these, which are ordered by slot, first looking at them at `check`.
     pub(super) fn form(&mut self, peers: Vec<Peer>, check: Time) {
-        let watch = |peer| Watch { peer, check };
+        let cause = Cause::Silent;
+        let watch = |peer| Watch { peer, check, cause };
         self.0 = peers.into_iter().map(watch).collect();
     }
 
-    pub(super) fn contains(&self, peer: Peer) -> bool {
-        self.search(peer).is_ok()
+    /// Whether this node is an observer of `peer`.
+    pub(super) fn observes(&self, peer: Peer) -> bool {
+        self.cause(peer) == Some(Cause::Silent)
     }
 
-    /// Watches `peer`, first looking at it at `check`.
+    /// Why `peer` is watched, if it is.
+    pub(super) fn cause(&self, peer: Peer) -> Option<Cause> {
+        let watch = self.0.get(self.search(peer).ok()?)?;
+        Some(watch.cause)
+    }
+
+    /// Watches `peer` as its observer, first looking at it at `check`.
     pub(super) fn add(&mut self, peer: Peer, check: Time) {
+        match self.search(peer) {
+            Ok(index) => self.0[index].cause = Cause::Silent,
+            Err(index) => self.insert(index, peer, check, Cause::Silent),
+        }
+    }
+
+    /// Looks at `peer` once, at `check`, unless it is watched anyway.
+    pub(super) fn add_once(&mut self, peer: Peer, check: Time) {
         if let Err(index) = self.search(peer) {
-            self.0.insert(index, Watch { peer, check });
+            self.insert(index, peer, check, Cause::Used);
         }
     }
 
@@ -81,6 +100,10 @@ impl Watches {
     pub(super) fn due(&self, now: Time) -> Option<Peer> {
         let mut due = self.0.iter().filter(|watch| watch.check <= now);
         due.next().map(|watch| watch.peer)
+    }
+
+    fn insert(&mut self, index: usize, peer: Peer, check: Time, cause: Cause) {
+        self.0.insert(index, Watch { peer, check, cause });
     }
 
     fn search(&self, peer: Peer) -> Result<usize, usize> {

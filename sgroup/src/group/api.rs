@@ -160,4 +160,15 @@ pub struct Origin {
     pub peer: Peer,
     /// The transcript of the session or detour that brought it; proofs are checked against it.
     pub transcript: [u8; 16],
+    /// How it came.
+    pub by: By,
+}
+
+/// What brought a message of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// A session with its sender.
+    Session,
+    /// Other members, under seal: it says nothing of the direct path.
+    Detour,
 }

@@ -7,7 +7,9 @@
 use archipelago_core::wire::{Entry, GroupBody, Join, JoinRole, Life, List, RefuseReason, Welcome};
 use archipelago_core::{Boot, Context, Peer, PeerState};
 
-use super::{DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, Origin, around, charter};
+use super::{
+    By, DownReason, Group, GroupEvent, GroupOutput, GroupOutputs, Origin, around, charter,
+};
 use crate::admission::{Encounter, ProofRole};
 use crate::detector::{Fact, Surroundings};
 use crate::join::Phase;
@@ -122,7 +124,7 @@ impl Group {
             .filter(|_| is_stale)
             .map(|member| entry_of(&member, cx.peers, true));
         self.welcome(from, join.role, remembered, cx, out);
-        self.admit(peer, cx, out);
+        self.admit(peer, is_direct(&from, cx), cx, out);
         self.with_logs(cx, out, |logs, cx, said| {
             logs.handle_head(peer, join.log_seq, cx, said);
         });
@@ -233,19 +235,20 @@ impl Group {
             };
         }
         self.adopt(&welcome.charter, out);
-        self.on_welcomed(peer, &welcome, was_asking, cx, out, facts);
+        self.on_welcomed(from, &welcome, was_asking, cx, out, facts);
     }
 
     /// Proved: takes over what the peer says of itself, of others, and of this node.
     fn on_welcomed(
         &mut self,
-        peer: Peer,
+        from: Origin,
         welcome: &Welcome,
         was_asking: bool,
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
         facts: &mut Vec<Fact>,
     ) {
+        let peer = from.peer;
         let known = self.view.find(peer).map(|member| member.standing);
         let id = cx.peers.id(peer);
         let own_line = welcome.view.iter().find(|entry| entry.node == id);
@@ -257,7 +260,7 @@ impl Group {
         };
         let said = Standing::new(welcome.boot, welcome.era, welcome.incarnation, life);
         self.merge(peer, said, DownReason::Replaced, cx, out);
-        self.admit(peer, cx, out);
+        self.admit(peer, is_direct(&from, cx), cx, out);
         self.with_logs(cx, out, |logs, cx, said| {
             logs.handle_head(peer, welcome.log_seq, cx, said);
         });
@@ -339,8 +342,14 @@ impl Group {
         }
     }
 
-    /// The peer proved itself on the present session.
-    pub(super) fn admit(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+    /// The peer proved itself, on its session or on a detour.
+    pub(super) fn admit(
+        &mut self,
+        peer: Peer,
+        is_direct: bool,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
         let admitted = self.view.change(peer, |member| {
             member.is_unreachable = false;
             let was_admitted = std::mem::replace(&mut member.is_admitted, true);
@@ -349,9 +358,9 @@ impl Group {
         let Some((was_admitted, is_present)) = admitted else {
             return;
         };
-        self.on_direct(peer, cx, out);
-        let has_session = |state: &PeerState| state.session.is_some();
-        let is_direct = cx.peers.get(peer).is_some_and(has_session);
+        if is_direct {
+            self.on_direct(peer, cx, out);
+        }
         if is_present && is_direct {
             self.mesh.forget(peer);
         } else if is_present {
@@ -368,6 +377,12 @@ impl Group {
             out.push(GroupOutput::Ping { peer });
         }
     }
+}
+
+/// Whether something came by a session of which there still is one.
+fn is_direct(from: &Origin, cx: &Context<'_>) -> bool {
+    let has_session = |state: &PeerState| state.session.is_some();
+    from.by == By::Session && cx.peers.get(from.peer).is_some_and(has_session)
 }
 
 /// What a node says of itself when it joins; that it is up already is remembered from before.

@@ -136,7 +136,11 @@ impl Group {
         if !member.is_admitted {
             self.seek(peer, cx);
         } else if !was_present {
-            self.admit(peer, cx, out);
+            let is_direct = cx
+                .peers
+                .get(peer)
+                .is_some_and(|state| state.session.is_some());
+            self.admit(peer, is_direct, cx, out);
         }
     }
 
@@ -302,15 +306,11 @@ impl Group {
 
     /// The direct path to a member works.
     pub(super) fn on_direct(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        let is_direct = cx
-            .peers
-            .get(peer)
-            .is_some_and(|state| state.session.is_some());
         let was_path_down = self
             .view
             .find(peer)
             .is_some_and(|member| member.is_path_down);
-        if is_direct && was_path_down {
+        if was_path_down {
             self.view.change(peer, |member| member.is_path_down = false);
             out.push(GroupOutput::Event(GroupEvent::PathUp(cx.peers.id(peer))));
             self.forget_path_down(peer, cx);

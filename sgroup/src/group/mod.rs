@@ -33,7 +33,7 @@ use bytes::Bytes;
 pub use charter::of as charter_of;
 
 pub use api::{
-    DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin, Quorum,
+    By, DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin, Quorum,
 };
 pub use formed::Formed;
 
@@ -241,7 +241,8 @@ impl Group {
         self.settle(facts, cx, out);
     }
 
-    /// A `Pong` came: `peers` has the new round-trip time and `last_heard`.
+    /// A `Pong` came by the session: `peers` has the new round-trip time and `last_heard`, and the
+    /// direct path works both ways.
     pub fn handle_pong(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         self.detector
             .on_input(&self.config.timing, self.due.0, cx.now);
@@ -250,6 +251,25 @@ impl Group {
             .on_life(peer, &around!(self), cx, out, &mut facts);
         self.on_direct(peer, cx, out);
         self.settle(facts, cx, out);
+    }
+
+    /// The peer showed by a detour that it lives, which says nothing of the direct path.
+    pub fn handle_life(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        self.detector
+            .on_input(&self.config.timing, self.due.0, cx.now);
+        let mut facts = Vec::new();
+        self.detector
+            .on_life(peer, &around!(self), cx, out, &mut facts);
+        self.settle(facts, cx, out);
+    }
+
+    /// Data go to or come from the peer by the session; told about once a second. What the data
+    /// are nobody here knows, so only the path is looked into.
+    pub fn handle_activity(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        if self.phase == Phase::Up && self.is_admitted(peer) && !self.is_path_down(peer) {
+            self.detector.on_used(peer, &around!(self), cx);
+            self.settle(Vec::new(), cx, out);
+        }
     }
 
     /// Leaves: says so to every member, and is then empty.
@@ -314,6 +334,12 @@ impl Group {
     pub fn is_path_down(&self, peer: Peer) -> bool {
         let member = self.view.find(peer);
         member.is_some_and(|member| member.is_path_down && member.is_present())
+    }
+
+    /// Living members to whom the direct path is broken, by slot.
+    pub fn broken_paths(&self) -> impl Iterator<Item = Peer> {
+        let broken = self.view.present().filter(|member| member.is_path_down);
+        broken.map(|member| member.peer)
     }
 
     /// Members with an admitted direct path, by slot: who can carry a detour.

@@ -164,6 +164,7 @@ impl Fixture {
         let from = Origin {
             peer,
             transcript: [number; 16],
+            by: super::By::Session,
         };
         self.call(|group, cx, out| group.handle_message(from, body, cx, out))
     }

@@ -181,7 +181,12 @@ impl World {
                     return;
                 };
                 let transcript = self.nodes[number].peers.get(peer).unwrap().transcript;
-                let origin = archipelago_sgroup::Origin { peer, transcript };
+                let by = archipelago_sgroup::By::Session;
+                let origin = archipelago_sgroup::Origin {
+                    peer,
+                    transcript,
+                    by,
+                };
                 self.with(number, |group, cx, out| {
                     group.handle_message(origin, body, cx, out);
                 });

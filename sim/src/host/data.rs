@@ -77,7 +77,9 @@ impl Host {
         }
         if let Some(data) = self.peers.get_mut(&peer) {
             data.is_contacting = false;
-            data.paths.push(path);
+            if !data.paths.contains(&path) {
+                data.paths.push(path);
+            }
             self.change_path(peer, PathEvent::Attached(path), boot, net);
         }
         for frames in unread {
