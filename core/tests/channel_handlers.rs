@@ -19,7 +19,7 @@ fn a_message_waits_for_a_path_and_for_the_peers_resume() {
     rig.attach(A);
     assert_eq!(rig.transmit(A), [resume(0, 0)]);
     assert_eq!(rig.arrive(A, vec![resume(0, 0)]), Ok(vec![]));
-    assert_eq!(rig.transmit(A), [whole(0, "a")]);
+    assert_eq!(rig.transmit(A), [ack(0, 0), whole(0, "a")]);
     assert_eq!(rig.arrive(A, vec![ack(1, 1)]), Ok(vec![]));
     assert!(rig.channel.is_at_rest());
 }
@@ -99,7 +99,7 @@ fn a_higher_boot_of_the_peer_resets_both_directions() {
     assert_eq!(rig.channel.poll_path(), Some(B));
     assert_eq!(rig.transmit(B), [resume(0, 0)]);
     assert_eq!(rig.arrive_from(2, B, vec![resume(0, 0)]), Ok(vec![]));
-    assert_eq!(rig.transmit(B), [in_epoch(2, whole(0, "n"))]);
+    assert_eq!(rig.transmit(B), [ack(0, 0), in_epoch(2, whole(0, "n"))]);
     let out = Ok(vec![delivered("new")]);
     assert_eq!(rig.arrive_from(2, B, vec![whole(0, "new")]), out);
 }
@@ -125,7 +125,7 @@ fn relay_goes_on_until_resume_and_then_the_direct_path_replays() {
     // The peer has "a" by relay; "b" is sent again, and the relay no longer.
     assert_eq!(rig.arrive(A, vec![resume(1, 1)]), Ok(vec![]));
     rig.send(1, "c").unwrap();
-    let frames = [acked(whole(1, "b")), acked(whole(2, "c"))];
+    let frames = [ack(0, 0), acked(whole(1, "b")), acked(whole(2, "c"))];
     assert_eq!(rig.transmit(A), frames);
     assert_eq!(rig.channel.stats().retransmitted, 1);
     assert_eq!(rig.channel.poll_timeout(), None, "direct needs no timer");
@@ -146,7 +146,27 @@ fn a_gap_on_a_direct_path_is_asked_for_once() {
     sender.send(1, "b").unwrap();
     sender.transmit(A);
     assert_eq!(sender.arrive(A, vec![resume(1, 1)]), Ok(vec![]));
-    assert_eq!(sender.transmit(A), [acked(whole(1, "b"))]);
+    assert_eq!(sender.transmit(A), [ack(0, 0), acked(whole(1, "b"))]);
+}
+
+/// F5: one end left a direct path and comes back to it; the other one never did.
+#[test]
+fn f5_whoever_comes_back_to_a_direct_path_hears_that_the_other_end_is_there() {
+    let mut stayed = Rig::connected();
+    let mut left = Rig::connected();
+    left.detach(A);
+    left.send(1, "a").unwrap();
+    left.attach(A);
+    assert_eq!(left.transmit(A), [resume(0, 0)], "no data before a word");
+    assert_eq!(stayed.arrive(A, vec![resume(0, 0)]), Ok(vec![]));
+    assert_eq!(stayed.transmit(A), [ack(0, 0)]);
+    assert_eq!(left.arrive(A, vec![ack(0, 0)]), Ok(vec![]));
+    assert_eq!(left.transmit(A), [whole(0, "a")]);
+    assert_eq!(
+        stayed.transmit(A),
+        [],
+        "and an acknowledgement is not answered"
+    );
 }
 
 #[test]
@@ -157,7 +177,7 @@ fn of_two_direct_paths_the_newest_usable_carries_and_the_other_takes_over() {
     rig.send(1, "a").unwrap();
     assert_eq!(rig.transmit(A), [whole(0, "a")]);
     assert_eq!(rig.arrive(B, vec![resume(0, 0)]), Ok(vec![]));
-    assert_eq!(rig.transmit(B), [whole(0, "a")]);
+    assert_eq!(rig.transmit(B), [ack(0, 0), whole(0, "a")]);
     rig.detach(B);
     assert_eq!(rig.transmit(A), [whole(0, "a")]);
     // Without any path it waits, and is replayed on the next.

@@ -11,9 +11,10 @@
 //!
 //! *One rule keeps the order*: the receiver takes only the number that it expects. All else is for
 //! progress: on a change of path the sender sends its whole window again, on a direct path only
-//! after the peer's `Resume`, by which it knows that the peer listens there. A direct path is in
-//! order and loses only its end; should one lose something in between all the same, a second
-//! `Resume` asks for it.
+//! after something came by it, by which it knows that the peer listens there. Whoever attaches a
+//! direct path says `Resume` on it, and whoever gets one acknowledges: so the path is usable again
+//! at both ends when only one of them had left it. A direct path is in order and loses only its
+//! end; should one lose something in between all the same, a second `Resume` asks for it.
 //!
 //! *Epochs*: a sender begins one at its first message and after a reset. A receiver takes up an
 //! epoch with number 0, or with a frame whose sender saw no acknowledgement yet (relays reorder);
@@ -140,6 +141,10 @@ impl Channel {
         if !self.on_boot(peer_boot, now, out) {
             batch.clear();
             return Ok(());
+        }
+        let active = self.paths.active();
+        if self.paths.on_heard(path) {
+            self.on_paths(active);
         }
         let mut result = Ok(());
         for frame in batch.drain(..) {
@@ -453,16 +458,15 @@ impl Channel {
             .on_ack(ack, &self.marks, is_direct, config, now)
     }
 
-    /// The peer listens on a direct path: send all again from what it has, and there from now on
-    /// if no newer path is in use.
+    /// The peer listens on a direct path anew: send all again from what it has, if that is the
+    /// path in use, and let it hear that this end listens there as well.
     fn on_resume(&mut self, path: Path) {
-        let is_attached = self.paths.on_resume(path);
-        if is_attached
-            && self.paths.active() == Some(path)
-            && let Some(busy) = &mut self.busy
-        {
-            busy.outbound.rewind();
+        if self.paths.active() != Some(path) {
+            return;
         }
+        let busy = self.busy();
+        busy.outbound.rewind();
+        busy.inbound.ask_ack();
     }
 
     fn on_reset(&mut self, epoch: u32, now: Time, out: &mut Vec<ChannelOutput>) {

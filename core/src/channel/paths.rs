@@ -1,7 +1,7 @@
 //! Which paths are attached, and which of them carries what we send.
 //!
-//! Relay and detour may be used as soon as they are attached; a direct path only when the peer's
-//! `Resume` came by it. The best usable one is active; of two direct ones, the newest.
+//! Relay and detour may be used as soon as they are attached; a direct path only when something of
+//! the peer came by it. The best usable one is active; of two direct ones, the newest.
 //! Cost: 24 bytes and 16 for each path, of which there are one to four.
 
 use super::Path;
@@ -9,7 +9,7 @@ use super::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Attached {
     path: Path,
-    /// The peer's `Resume` came by it, or none is needed.
+    /// Something of the peer came by it, or that is not needed.
     is_usable: bool,
     /// Our `Resume` has not left by it yet.
     is_resume_due: bool,
@@ -47,13 +47,10 @@ impl Paths {
         }
     }
 
-    /// The peer's `Resume` came by `path`; whether that path is attached.
-    pub(super) fn on_resume(&mut self, path: Path) -> bool {
+    /// Something of the peer came by `path`; whether that makes the path usable.
+    pub(super) fn on_heard(&mut self, path: Path) -> bool {
         let known = self.attached.iter_mut().find(|known| known.path == path);
-        known.is_some_and(|known| {
-            known.is_usable = true;
-            true
-        })
+        known.is_some_and(|known| !std::mem::replace(&mut known.is_usable, true))
     }
 
     /// What carries data, acknowledgements and all else but `Resume`.

@@ -28,12 +28,13 @@ impl Rig {
         }
     }
 
-    /// Attached to a direct path by which the peer's `Resume` came.
+    /// Attached to a direct path by which the peer's `Resume` came and was acknowledged.
     pub fn connected() -> Self {
         let mut rig = Self::new();
         rig.attach(A);
         assert_eq!(rig.transmit(A), [resume(0, 0)]);
         assert_eq!(rig.arrive(A, vec![resume(0, 0)]), Ok(vec![]));
+        assert_eq!(rig.transmit(A), [ack(0, 0)]);
         rig
     }
 
