@@ -81,7 +81,7 @@ impl Node {
         (!doubts).then_some(peer)
     }
 
-    /// Dials, or lets a dial that is under way serve the purpose too.
+    /// Dials, or lets a dial or connection that is under way serve the purpose too.
     pub(super) fn dial(
         &mut self,
         whom: Whom,
@@ -94,6 +94,10 @@ impl Node {
             return self.fail_purposes(vec![purpose], now);
         }
         let peer = match whom {
+            // It dialled us, and its Hello is on the way.
+            Whom::Peer(peer) if self.sessions.is_opening(peer) => {
+                return self.dials.wait(peer, vec![purpose]);
+            }
             Whom::Peer(peer) => Some(self.base.peers.id(peer)),
             Whom::Address(_) => None,
         };

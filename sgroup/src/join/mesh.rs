@@ -43,6 +43,8 @@ pub(crate) struct Mesh {
     dialling: usize,
     /// How long the slowest sessions of late took to open: falls slowly.
     setup_peak: Duration,
+    /// When the last one did.
+    opened_at: Time,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +124,8 @@ impl Mesh {
     /// other does if nothing comes.
     pub(crate) fn on_ready(&mut self, peer: Peer, is_first: bool, now: Time) -> Option<MeshAct> {
         let index = self.search(peer).ok()?;
-        if let Some(setup) = self.missing[index].dialled_for(now) {
+        self.opened_at = now;
+        if let Some(setup) = self.missing[index].pending_for(now) {
             self.on_setup(setup);
         }
         self.set_stage(index, Stage::Proving);
@@ -177,8 +180,7 @@ impl Mesh {
             return self.poll(timing, cx);
         }
         if let Some(since) = self.missing[index].awaited_since.take() {
-            let patience = (self.setup_peak * SETUPS).min(timing.join_timeout);
-            let patient = since.after(patience);
+            let patient = self.patient(since, timing);
             if patient > cx.now {
                 self.missing[index].due = patient;
                 self.missing[index].awaited_since = Some(since);
@@ -193,6 +195,14 @@ impl Mesh {
     /// What it holds on the heap.
     pub(crate) const fn heap_bytes(&self) -> usize {
         vec_bytes(&self.missing)
+    }
+
+    /// Until when the dial of a member that was expected `since` is waited for: as long as others
+    /// come, and no longer than a join may take.
+    fn patient(&self, since: Time, timing: &Timing) -> Time {
+        let patience = self.setup_peak * SETUPS;
+        let quiet = since.max(self.opened_at).after(patience);
+        quiet.min(since.after(timing.join_timeout))
     }
 
     /// When `poll` has something to do.
@@ -221,9 +231,12 @@ impl Mesh {
 }
 
 impl Missing {
-    /// How long ago it was dialled, where it was and nothing came of it yet.
-    fn dialled_for(&self, now: Time) -> Option<Duration> {
-        let remaining = self.due.since(now);
-        (self.stage == Stage::Dialling).then(|| ANSWER_TIMEOUT.saturating_sub(remaining))
+    /// For how long a session is under way, dialled here or there.
+    fn pending_for(&self, now: Time) -> Option<Duration> {
+        match self.stage {
+            Stage::Dialling => Some(ANSWER_TIMEOUT.saturating_sub(self.due.since(now))),
+            Stage::Waiting => self.awaited_since.map(|since| now.since(since)),
+            Stage::Proving => None,
+        }
     }
 }
