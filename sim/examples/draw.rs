@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let overlay = config.build(1, Path::new("."), None)?;
         let file = Path::new(&folder).join(format!("{name}.svg"));
         std::fs::write(&file, picture::draw(&overlay))?;
-        let graph = Adjacency::of(&overlay.group_graph());
+        let graph = Adjacency::of(&overlay.group_graph()?);
         let summary = Summary::of(&graph, 500, 1);
         println!(
             "{}: {} nodes, {} groups, {} edges between them, diameter {}, mean path {:.2}",

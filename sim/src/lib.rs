@@ -5,6 +5,7 @@
 //!                │
 //!                ├─ engine   one order of events, from one seed; the trace's hash
 //!                ├─ link     latency, jitter, loss as delay, bandwidth, cuts
+//!                │    └─ underlay  what they are drawn from: laws, measurements, maps
 //!                └─ host     a node's driver: sessions, dials, channels, an application
 //!  check ◀── what nodes reported, their own views, the transport's truth
 //! ```

@@ -176,6 +176,58 @@ fn a_sample_of_sources_estimates_what_all_sources_give() {
     assert_eq!(exact.robustness_random.len(), 101);
 }
 
+/// Figure 2 of Watts and Strogatz: with a tenth of the edges moved, neighbours still know each other,
+/// and everybody is near.
+#[test]
+fn small_worlds_are_clustered_and_short() {
+    let figures = |rewire: f64| {
+        let n = 1_000;
+        let graph = shape(Shape::WattsStrogatz {
+            n,
+            degree: 10,
+            rewire,
+        });
+        let paths = distances(&graph, all(&graph));
+        (clustering(&graph).average, paths.mean)
+    };
+    let (clustered, long) = figures(0.0);
+    // A ring lattice of degree k: 3 (k − 2) / 4 (k − 1).
+    near(clustered, 3.0 * 8.0 / (4.0 * 9.0));
+    for rewire in [0.01, 0.1, 1.0] {
+        let (clustering, mean) = figures(rewire);
+        let (share, part) = (clustering / clustered, mean / long);
+        println!("p = {rewire}: C(p)/C(0) = {share:.2}, L(p)/L(0) = {part:.3}");
+        match rewire {
+            0.01 => assert!(share > 0.95 && part < 0.35, "{share} {part}"),
+            0.1 => assert!((0.7..0.8).contains(&share) && part < 0.12, "{share} {part}"),
+            _ => assert!(share < 0.03 && part < 0.08, "{share} {part}"),
+        }
+    }
+}
+
+/// The law of degrees: 2 m (m + 1) / (k (k + 1) (k + 2)).
+#[test]
+fn preferential_attachment_has_its_law_of_degrees() {
+    let (n, m) = (20_000u32, 3u32);
+    let degrees = shape(Shape::BarabasiAlbert { n, edges: m }).degrees();
+    for k in m..m + 6 {
+        let law = f64::from(2 * m * (m + 1)) / f64::from(k * (k + 1) * (k + 2));
+        let found = degrees[k as usize] as f64 / f64::from(n);
+        println!("k = {k}: {found:.4}, by the law {law:.4}");
+        assert!((found - law).abs() < 4.0 * (law / f64::from(n)).sqrt() + 0.001);
+    }
+}
+
+/// Error and attack tolerance: a graph with hubs bears failures, and falls to attacks.
+#[test]
+fn hubs_bear_failures_and_fall_to_attacks() {
+    let graph = shape(Shape::BarabasiAlbert { n: 2_000, edges: 2 });
+    let left = |removal| robustness(&graph, removal, &mut Random::new(2)).largest[300];
+    let (failed, attacked) = (left(Removal::Random), left(Removal::Targeted));
+    println!("15 % of vertices lost: {failed:.2} by chance, {attacked:.2} by attack");
+    assert!(failed > 0.75 && attacked < 0.1, "{failed} {attacked}");
+}
+
 /// Graphs of up to 8 vertices.
 fn graphs() -> impl Strategy<Value = Adjacency> {
     (1usize..8).prop_flat_map(|len| {

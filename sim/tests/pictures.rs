@@ -85,6 +85,10 @@ fn pictures_of_all_shapes_are_well_formed() {
             beta: 0.2,
         }),
         shaped(Shape::Ring { n: 3_000 }),
+        plan(&OverlayConfig::Shaped(Shaped {
+            shape: Shape::Star { n: 50_000 },
+            mapping: Mapping::Pairs,
+        })),
     ];
     for overlay in plans {
         let svg = draw(&overlay);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use archipelago_sim::check::{sessions, views};
+use archipelago_sim::tiers::is_formed;
 use archipelago_sim::topology::{
     Flat, FromFile, Hierarchy, Mapping, Overlapping, Overlay, OverlayConfig, OverlayFormat,
     Regional, Shape, Shaped, Topology,
@@ -109,7 +110,7 @@ fn along_a_graph_neighbours_share_their_reflectors_and_nothing_else() {
         },
     }));
     assert_eq!(overlay.nodes, 30);
-    let graph = overlay.group_graph();
+    let graph = overlay.group_graph().expect("few");
     assert_eq!(graph.edge_count(), 6);
     assert!(graph.edge_weights().all(|&shared| shared == 2));
     assert!(overlay.groups.iter().all(|group| group.members.len() == 7));
@@ -119,7 +120,7 @@ fn along_a_graph_neighbours_share_their_reflectors_and_nothing_else() {
     }));
     assert_eq!((pairs.nodes, pairs.groups.len()), (8, 12));
     assert_eq!(pairs.sessions(), [3; 8]);
-    assert_eq!(pairs.session_graph().edge_count(), 12);
+    assert_eq!(pairs.session_graph().expect("few").edge_count(), 12);
 }
 
 /// DESIGN §11: sessions do not grow with the number of nodes, a reflector's only with its tiers.
@@ -309,6 +310,20 @@ fn parameters_out_of_range_are_refused_by_name() {
     }
 }
 
+/// A hub in very many groups, or one very large group, costs an error and not the memory.
+#[test]
+fn graphs_that_would_be_too_large_are_refused() {
+    let star = plan(&OverlayConfig::Shaped(Shaped {
+        shape: Shape::Star { n: 100_000 },
+        mapping: Mapping::Pairs,
+    }));
+    assert!(star.group_graph().is_err());
+    assert!(star.session_graph().is_ok());
+    let mesh = plan(&OverlayConfig::FullMesh { nodes: 7_000 });
+    assert!(mesh.session_graph().is_err());
+    assert_eq!(mesh.sessions(), vec![6_999; 7_000]);
+}
+
 #[test]
 fn any_graph_in_a_file_can_be_an_overlay() {
     let file = |mapping| {
@@ -398,6 +413,33 @@ fn worlds_of_plans_on_underlays_form_and_repeat() {
         world.trace()
     };
     assert_eq!(run(), run());
+}
+
+/// A planned hierarchy forms by elections as one that was put together by hand does.
+#[test]
+fn a_plan_in_tiers_forms_by_election() {
+    let overlay = plan(&OverlayConfig::Hierarchy(Hierarchy {
+        groups: 6,
+        size: 6,
+        reflectors: 2,
+        parent_size: 6,
+        parents: 1,
+        tiers: 2,
+    }));
+    assert_eq!(overlay.tier_max(), 2);
+    let hierarchy = overlay.elected().expect("groups share no node");
+    assert_eq!(hierarchy.plans.len(), overlay.groups.len());
+    let mut world = hierarchy.start(3);
+    let limit = std::time::Duration::from_secs(60);
+    let formed = world.run_until(limit, |world| is_formed(world, &hierarchy));
+    assert!(formed.is_some(), "it forms");
+    let crossing = plan(&OverlayConfig::Overlapping(Overlapping {
+        nodes: 20,
+        groups: 3,
+        overlaps: 5,
+    }));
+    let error = crossing.elected().map(drop).unwrap_err().to_string();
+    assert!(error.contains("elections need"), "{error}");
 }
 
 /// Plans that generators make, of any kind.

@@ -232,19 +232,25 @@ fn under_tiers(overlay: &Overlay) -> Vec<usize> {
 
 /// By group: its disc. Groups that a breadth-first walk meets one after the other share one.
 fn by_neighbourhood(overlay: &Overlay) -> Vec<usize> {
-    let graph = overlay.group_graph();
+    let places = overlay.places();
     let mut order = Vec::with_capacity(overlay.groups.len());
     let mut is_seen = vec![false; overlay.groups.len()];
-    for start in graph.node_indices() {
+    let mut is_met = vec![false; places.len()];
+    for start in 0..overlay.groups.len() {
         let mut open = VecDeque::from([start]);
-        while let Some(vertex) = open.pop_front() {
-            if std::mem::replace(&mut is_seen[vertex.index()], true) {
+        while let Some(place) = open.pop_front() {
+            if std::mem::replace(&mut is_seen[place], true) {
                 continue;
             }
-            order.push(vertex.index());
-            let mut next: Vec<_> = graph.neighbors(vertex).collect();
-            next.sort_unstable();
-            open.extend(next);
+            order.push(place);
+            for &member in &overlay.groups[place].members {
+                // A node leads to its groups once.
+                if let Some(is_met) = is_met.get_mut(member as usize)
+                    && !std::mem::replace(is_met, true)
+                {
+                    open.extend(&places[member as usize]);
+                }
+            }
         }
     }
     let each = order.len().div_ceil(DISCS_MAX * 2 / 3).max(1);

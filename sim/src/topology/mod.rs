@@ -8,6 +8,7 @@
 //! A plan is a plain value: it decides nothing that a node decides, and one seed gives one plan.
 
 mod config;
+mod elected;
 mod error;
 mod exchange;
 mod generate;

@@ -14,6 +14,9 @@ pub(super) const NODES_MAX: u64 = 4_000_000;
 /// The most memberships of a plan.
 pub(super) const MEMBERSHIPS_MAX: u64 = 32_000_000;
 
+/// The most edges that a graph of sessions or groups is made with.
+const PAIRS_MAX: u64 = 20_000_000;
+
 /// Nodes and groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,7 +146,13 @@ impl Overlay {
     }
 
     /// The graph of sessions: nodes that share a group are neighbours.
-    pub fn session_graph(&self) -> UnGraph<u32, ()> {
+    ///
+    /// # Errors
+    /// [`TopologyError::TooMuch`] above 20 million pairs of fellows.
+    pub fn session_graph(&self) -> Result<UnGraph<u32, ()>, TopologyError> {
+        let sizes = self.groups.iter().map(|group| group.members.len() as u64);
+        let pairs = sizes.map(|size| size * size.saturating_sub(1) / 2).sum();
+        TopologyError::limit("pairs of fellows", pairs, PAIRS_MAX)?;
         let mut graph = UnGraph::with_capacity(self.nodes as usize, 0);
         for node in 0..self.nodes {
             graph.add_node(node);
@@ -162,13 +171,20 @@ impl Overlay {
                 graph.add_edge(index(node), index(fellow), ());
             }
         }
-        graph
+        Ok(graph)
     }
 
     /// The graph of groups: groups that share members are neighbours, weighted by how many.
-    pub fn group_graph(&self) -> UnGraph<usize, u32> {
+    ///
+    /// # Errors
+    /// [`TopologyError::TooMuch`] above 20 million pairs of memberships of one node.
+    pub fn group_graph(&self) -> Result<UnGraph<usize, u32>, TopologyError> {
+        let all = self.places();
+        let counts = all.iter().map(|places| places.len() as u64);
+        let count = counts.map(|it| it * it.saturating_sub(1) / 2).sum();
+        TopologyError::limit("pairs of memberships", count, PAIRS_MAX)?;
         let mut pairs: Vec<(usize, usize)> = Vec::new();
-        for places in self.places() {
+        for places in all {
             for (index, &one) in places.iter().enumerate() {
                 pairs.extend(places.iter().skip(index + 1).map(|&other| (one, other)));
             }
@@ -184,7 +200,7 @@ impl Overlay {
                 graph.add_edge(NodeIndex::new(one), NodeIndex::new(other), weight);
             }
         }
-        graph
+        Ok(graph)
     }
 
     /// The highest tier.

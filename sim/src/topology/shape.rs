@@ -19,6 +19,8 @@ use crate::random::Random;
 const DEGREE_MAX: u32 = 1_000;
 /// Times that a stub looks for a partner to switch with.
 const SWITCHES_MAX: u32 = 1_000;
+/// Times that an edge looks for another end.
+const REWIRES_MAX: u32 = 100;
 
 /// Edges by the places of their ends, the lower first.
 type Pairs = BTreeSet<(u32, u32)>;
@@ -150,8 +152,8 @@ fn small_world(n: u32, degree: u32, rewire: f64, random: &mut Random) -> Pairs {
             if unit(random) >= rewire || !pairs.contains(&pair) {
                 continue;
             }
-            // One who is connected to all keeps the edge.
-            for _ in 0..SWITCHES_MAX {
+            // Who is connected to nearly all may keep the edge.
+            for _ in 0..REWIRES_MAX {
                 let other = below(random, n);
                 if other != one && !pairs.contains(&ordered(one, other)) {
                     pairs.remove(&pair);
