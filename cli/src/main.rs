@@ -4,6 +4,7 @@ mod cluster;
 mod demo;
 mod machine;
 mod member;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,9 @@ struct Arguments {
 enum Command {
     /// Bring up a real cluster over loopback and say what was seen (the default).
     Demo(demo::Options),
+    /// Simulate clusters in virtual time with the machines that run live.
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// One node as a process of its own, told over standard input; for the demo itself.
     #[command(hide = true)]
     Member,
@@ -30,6 +34,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Sim(command)) = &arguments.command {
+        return sim::main(command);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -44,6 +51,7 @@ fn main() -> ExitCode {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => failed(&error),
         },
+        Command::Sim(command) => sim::main(&command),
         Command::Member => match runtime.block_on(member::run()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),

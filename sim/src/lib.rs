@@ -28,6 +28,7 @@ mod observe;
 mod parcel;
 pub mod picture;
 mod random;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod tally;

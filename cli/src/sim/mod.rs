@@ -1,0 +1,61 @@
+//! `archipelago sim`: experiments in virtual time, from scenario files.
+//!
+//! Everything that counts is in `archipelago-sim`; here are options, bars, tables and files.
+
+mod compare;
+mod error;
+mod files;
+mod progress;
+mod run;
+mod table;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) use error::SimError;
+
+/// Simulate clusters in virtual time with the machines that run live.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Run a scenario, and fail if something in it does not hold.
+    Run(run::Options),
+    /// Run several scenarios, or take results that were saved, and put them side by side.
+    Compare(compare::Options),
+}
+
+/// Runs one of the commands; it succeeds when everything held.
+pub(crate) fn main(command: &Command) -> ExitCode {
+    let stop = Arc::new(AtomicBool::new(false));
+    watch_interrupts(&stop);
+    let result = match command {
+        Command::Run(options) => run::main(options, &stop),
+        Command::Compare(options) => compare::main(options, &stop),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("archipelago: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The first Ctrl-C asks for what there is so far, the second ends the program.
+fn watch_interrupts(stop: &Arc<AtomicBool>) {
+    let stop = Arc::clone(stop);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                if stop.swap(true, Ordering::Relaxed) {
+                    std::process::exit(130);
+                }
+            }
+        });
+    });
+}

@@ -1,0 +1,352 @@
+//! The report of one run, and several runs side by side.
+
+use super::figures::{figures, rows};
+use super::format::{count, escape, figure, ms};
+use super::page::Page;
+use super::plots::{Lines, bars, named_bars};
+use super::{Figure, map};
+use crate::run::{RunResult, Sample, Times};
+
+/// Violations that are listed.
+const LISTED_MAX: usize = 30;
+/// What runs are compared by in bars; the table has the rest.
+const COMPARED: [&str; 10] = [
+    "sessions_mean",
+    "sessions_max",
+    "control_per_node_per_s",
+    "formed_s",
+    "join_max_ms",
+    "detection_max_ms",
+    "latency_p50_ms",
+    "first_p50_ms",
+    "lookup_hops",
+    "load_gini",
+];
+
+/// One run as a page.
+pub fn run_page(result: &RunResult) -> String {
+    let mut page = Page::new(&result.name, &result.about);
+    page.cards(&cards(result));
+    verdict(&mut page, result);
+    page.heading("Along the way");
+    page.begin_plots();
+    along(&mut page, result);
+    page.end_plots();
+    page.heading("Distributions");
+    page.begin_plots();
+    distributions(&mut page, result);
+    page.end_plots();
+    page.heading("The network");
+    page.begin_plots();
+    page.plot(
+        &map::svg(&result.map),
+        "Map",
+        "Circles are groups, by size; lines are reflectors that two groups share.",
+    );
+    network(&mut page, result);
+    page.end_plots();
+    page.heading("Every figure");
+    page.facts(&rows(result));
+    if !result.control.by_kind.is_empty() {
+        page.heading("Control messages by kind");
+        page.table(&["kind".to_owned(), "messages".to_owned()], &kinds(result));
+    }
+    page.finish(&footer(result))
+}
+
+/// Several runs side by side.
+pub fn compare_page(results: &[RunResult]) -> String {
+    let names: Vec<_> = results.iter().map(label).collect();
+    let mut page = Page::new("Side by side", &names.join(" · "));
+    for result in results {
+        verdict(&mut page, result);
+    }
+    page.begin_plots();
+    let all: Vec<Vec<Figure>> = results.iter().map(figures).collect();
+    for key in COMPARED {
+        let found: Vec<_> = all
+            .iter()
+            .filter_map(|run| run.iter().find(|f| f.key == key))
+            .collect();
+        let Some(first) = found.first() else { continue };
+        if found.iter().all(|figure| !figure.value.is_finite()) {
+            continue;
+        }
+        let values = names.iter().zip(&found);
+        let values = values.map(|(name, f)| (name.clone(), f.value, figure(f.value)));
+        let unit = if first.unit.is_empty() {
+            String::new()
+        } else {
+            format!("In {}.", first.unit)
+        };
+        page.plot(&named_bars(&values.collect::<Vec<_>>()), first.label, &unit);
+    }
+    page.end_plots();
+    page.heading("Every figure");
+    let head: Vec<_> = std::iter::once(String::new()).chain(names).collect();
+    let rows = (0..all.first().map_or(0, Vec::len)).map(|place| compared(&all, place));
+    page.table(&head, &rows.collect::<Vec<_>>());
+    let footers: Vec<_> = results.iter().map(footer).collect();
+    page.finish(&footers.join("<br>"))
+}
+
+/// A run's name, with what was set from outside.
+pub(super) fn label(result: &RunResult) -> String {
+    let parameters = result.parameters.iter();
+    let parameters = parameters.map(|(path, value)| format!(" {path}={value}"));
+    std::iter::once(result.name.clone())
+        .chain(parameters)
+        .collect()
+}
+
+fn compared(all: &[Vec<Figure>], place: usize) -> Vec<String> {
+    let of_all = all.iter().filter_map(|run| run.get(place));
+    let name = all
+        .first()
+        .and_then(|run| run.get(place))
+        .map_or(String::new(), name);
+    std::iter::once(name)
+        .chain(of_all.map(|f| figure(f.value)))
+        .collect()
+}
+
+pub(super) fn name(figure: &Figure) -> String {
+    if figure.unit.is_empty() {
+        figure.label.to_owned()
+    } else {
+        format!("{}, {}", figure.label, figure.unit)
+    }
+}
+
+fn cards(result: &RunResult) -> Vec<(&'static str, String)> {
+    let dash = || "–".to_owned();
+    let of = |times: &Times, value: f64| if times.count == 0 { dash() } else { ms(value) };
+    vec![
+        ("nodes", count(result.nodes)),
+        ("groups", count(result.groups)),
+        (
+            "sessions per node, mean / most",
+            format!("{:.1} / {}", result.sessions_mean, result.sessions_max),
+        ),
+        (
+            "formed in",
+            result.formed_s.map_or_else(dash, |s| format!("{s:.2} s")),
+        ),
+        (
+            "control messages per node and s",
+            format!("{:.1}", result.control.per_node_per_s),
+        ),
+        (
+            "end of a member known, longest",
+            of(&result.detection, result.detection.max_ms),
+        ),
+        (
+            "delivery, median",
+            of(&result.delivery.latency, result.delivery.latency.p50_ms),
+        ),
+        (
+            "virtual time per wall clock",
+            format!("{:.1}×", result.virtual_s / result.wall_s.max(1e-9)),
+        ),
+    ]
+}
+
+fn verdict(page: &mut Page, result: &RunResult) {
+    let name = escape(&label(result));
+    if result.interrupted {
+        page.paragraph(&format!(
+            "<b class=\"bad\">{name}: interrupted</b>; what follows is what there was."
+        ));
+    } else if result.violations_count == 0 {
+        page.paragraph(&format!("<b class=\"good\">{name}: everything held.</b>"));
+    } else {
+        page.paragraph(&format!(
+            "<b class=\"bad\">{name}: {} violations.</b>",
+            count(result.violations_count)
+        ));
+    }
+    let listed = result.violations.iter().take(LISTED_MAX);
+    let rows: Vec<_> = listed
+        .map(|v| (v.invariant.clone(), v.text.clone()))
+        .collect();
+    if !rows.is_empty() {
+        page.facts(&rows);
+    }
+}
+
+fn along(page: &mut Page, result: &RunResult) {
+    let of = |value: fn(&Sample) -> f64| -> Vec<(f64, f64)> {
+        result
+            .series
+            .iter()
+            .map(|sample| (sample.at_s, value(sample)))
+            .collect()
+    };
+    // The first sample has no stretch of time to be a rate over.
+    let rate = |value: fn(&Sample) -> f64| of(value).split_off(result.series.len().min(1));
+    let marks: Vec<f64> = result.marks.iter().map(|mark| mark.at_s).collect();
+    let plot = |y, lines| Lines {
+        x: "seconds",
+        y,
+        lines,
+        marks: marks.clone(),
+        ..Lines::default()
+    };
+    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    let sessions = plot(
+        "sessions",
+        vec![
+            ("mean", of(|s| s.sessions_mean)),
+            ("most", of(|s| s.sessions_max as f64)),
+        ],
+    );
+    let caption = format!("Of a running node. Vertical lines: {}.", described(result));
+    page.plot(&sessions.svg(), "Sessions", &caption);
+    let control = plot(
+        "per node and s",
+        vec![("control messages", rate(|s| s.control_per_s))],
+    );
+    page.plot(
+        &control.svg(),
+        "Control traffic",
+        "Control messages that a node takes in.",
+    );
+    if result.delivery.sent > 0 {
+        let delivered = plot(
+            "per second",
+            vec![("messages", rate(|s| s.delivered_per_s))],
+        );
+        page.plot(
+            &delivered.svg(),
+            "Delivered messages",
+            "All mailboxes together.",
+        );
+    }
+    if result.on_demand.opened > 0 {
+        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let open = plot("sessions", vec![("open", of(|s| s.on_demand as f64))]);
+        let on_demand = &result.on_demand;
+        let caption = format!(
+            "Between nodes that share no group; {} opened, {} closed.",
+            count(on_demand.opened),
+            count(on_demand.closed)
+        );
+        page.plot(&open.svg(), "Sessions on demand", &caption);
+    }
+    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    let is_steady = result
+        .series
+        .windows(2)
+        .all(|pair| pair[0].running == pair[1].running);
+    if !is_steady {
+        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let running = plot("nodes", vec![("running", of(|s| s.running as f64))]);
+        page.plot(
+            &running.svg(),
+            "Running nodes",
+            "Stopped ones are not counted.",
+        );
+    }
+}
+
+fn described(result: &RunResult) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for mark in result.marks.iter().take(6) {
+        texts.push(format!("{:.0} s {}", mark.at_s, mark.text));
+    }
+    match result.marks.len() {
+        0 => "none, since nothing was done".to_owned(),
+        1..=6 => texts.join(", "),
+        more => format!("{}, and {} more", texts.join(", "), more - 6),
+    }
+}
+
+fn distributions(page: &mut Page, result: &RunResult) {
+    let curves = |named: &[(&'static str, &Times)]| -> Lines<'static> {
+        let some = named.iter().filter(|(_, times)| times.curve.len() > 1);
+        let lines = some.map(|(name, times)| (*name, times.curve.clone()));
+        Lines {
+            x: "milliseconds",
+            y: "share",
+            lines: lines.collect(),
+            is_log_x: true,
+            y_top: 0.99,
+            ..Lines::default()
+        }
+    };
+    let delivery = &result.delivery;
+    let plot = curves(&[
+        ("every message", &delivery.latency),
+        ("first of a stream", &delivery.first),
+    ]);
+    let stretch = format!(
+        "From sender to mailbox. Over the link's own latency: median {:.2}, first messages {:.2}.",
+        delivery.stretch.p50, delivery.stretch_first.p50
+    );
+    page.plot(&plot.svg(), "Delivery", &stretch);
+    let plot = curves(&[("join", &result.join), ("rejoin", &result.rejoin)]);
+    page.plot(
+        &plot.svg(),
+        "Join",
+        "From a node's start to being up in a group.",
+    );
+    let plot = curves(&[("detection", &result.detection)]);
+    let caption = "From a member's end to the word of it at each other member.";
+    page.plot(&plot.svg(), "Detection", caption);
+    let caption = "How many nodes had so many sessions at the end.";
+    page.plot(
+        &bars("sessions", "nodes", &result.sessions),
+        "Sessions per node",
+        caption,
+    );
+}
+
+fn network(page: &mut Page, result: &RunResult) {
+    let robustness = &result.robustness;
+    let plot = Lines {
+        x: "share removed",
+        y: "share in the largest part",
+        lines: vec![
+            ("by chance", robustness.random.clone()),
+            ("most sessions first", robustness.targeted.clone()),
+        ],
+        y_top: 0.99,
+        ..Lines::default()
+    };
+    let caption = "Of the nodes that remain, without repair: how many still hang together.";
+    page.plot(&plot.svg(), "Robustness", caption);
+    if result.reflectors > 1 {
+        let equal = vec![(0.0, 0.0), (1.0, 1.0)];
+        let plot = Lines {
+            x: "share of the reflectors",
+            y: "share of their load",
+            lines: vec![("load", result.load.lorenz.clone()), ("all alike", equal)],
+            ..Lines::default()
+        };
+        let caption = format!(
+            "Lorenz curve of the control messages that reflectors take in; Gini {:.3}. The busiest takes {:.1} a second, a member {:.1}.",
+            result.load.gini, result.load.max_per_s, result.load.member_mean_per_s
+        );
+        page.plot(&plot.svg(), "Load of reflectors", &caption);
+    }
+}
+
+fn kinds(result: &RunResult) -> Vec<Vec<String>> {
+    let mut kinds: Vec<_> = result.control.by_kind.iter().collect();
+    kinds.sort_by_key(|&(name, &messages)| (std::cmp::Reverse(messages), name));
+    let rows = kinds.into_iter();
+    rows.map(|(name, &messages)| vec![name.clone(), count(messages)])
+        .collect()
+}
+
+pub(super) fn footer(result: &RunResult) -> String {
+    format!(
+        "<code>{}</code> · seed {} · digest <code>{}</code> · archipelago {} · {} mode, {} start",
+        escape(&result.command),
+        result.seed,
+        escape(&result.digest),
+        escape(&result.version),
+        escape(&result.mode),
+        escape(&result.start)
+    )
+}

@@ -1,0 +1,23 @@
+//! Results for people and machines: figures by name, CSV, and one self-contained page with plots.
+//!
+//! Nothing here measures; every number comes from a [`RunResult`](crate::run::RunResult).
+
+mod csv;
+mod figures;
+mod format;
+mod html;
+mod map;
+mod page;
+mod plots;
+mod statistics;
+mod sweep_page;
+
+#[cfg(test)]
+mod tests;
+
+pub use csv::{csv_header, csv_line};
+pub use figures::{Figure, figures, rows};
+pub use format::{count, figure, ms};
+pub use html::{compare_page, run_page};
+pub use statistics::{Interval, interval};
+pub use sweep_page::{Point, points, sweep_page};
