@@ -32,10 +32,10 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), SimError> {
     std::fs::rename(&draft, path).map_err(SimError::file(path))
 }
 
-/// `PATH=VALUE`, as `--set` has it. A word that is no value of TOML is taken as a text.
+/// `PATH=VALUE`, as `--set` has it.
 pub(super) fn setting(text: &str) -> Result<(String, String), String> {
     let (path, value) = text
         .split_once('=')
-        .ok_or_else(|| "write PATH=VALUE, such as topology.size=50".to_owned())?;
+        .ok_or_else(|| "write PATH=VALUE, such as topology.flat.size=50".to_owned())?;
     Ok((path.trim().to_owned(), value.trim().to_owned()))
 }

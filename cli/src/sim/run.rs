@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// Threads of the world; no result depends on it.
     #[arg(long, default_value_t = 1)]
     pub(super) threads: usize,
-    /// Replace a value of the file, such as `topology.size=50`; may be repeated.
+    /// Replace a value of the file, such as `topology.flat.size=50`; may be repeated.
     #[arg(long, value_name = "PATH=VALUE", value_parser = files::setting)]
     pub(super) set: Vec<(String, String)>,
     /// Print one JSON object instead of a bar and a table.

@@ -49,6 +49,6 @@ pub(super) fn print_compared(results: &[(String, RunResult)]) {
 
 pub(super) fn framed() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table
 }

@@ -1,10 +1,10 @@
 //! The report of one run, and several runs side by side.
 
+use super::Figure;
 use super::figures::{figures, rows};
 use super::format::{count, escape, figure, ms};
 use super::page::Page;
 use super::plots::{Lines, bars, named_bars};
-use super::{Figure, map};
 use crate::run::{RunResult, Sample, Times};
 
 /// Violations that are listed.
@@ -39,9 +39,9 @@ pub fn run_page(result: &RunResult) -> String {
     page.heading("The network");
     page.begin_plots();
     page.plot(
-        &map::svg(&result.map),
+        &result.picture,
         "Map",
-        "Circles are groups, by size; lines are reflectors that two groups share.",
+        "Discs are groups of nodes; lines lead from reflectors to the other groups that they are in.",
     );
     network(&mut page, result);
     page.end_plots();
@@ -313,7 +313,7 @@ fn network(page: &mut Page, result: &RunResult) {
         y_top: 0.99,
         ..Lines::default()
     };
-    let caption = "Of the nodes that remain, without repair: how many still hang together.";
+    let caption = "Of all nodes, without repair: how many still hang together.";
     page.plot(&plot.svg(), "Robustness", caption);
     if result.reflectors > 1 {
         let equal = vec![(0.0, 0.0), (1.0, 1.0)];

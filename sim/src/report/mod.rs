@@ -6,7 +6,6 @@ mod csv;
 mod figures;
 mod format;
 mod html;
-mod map;
 mod page;
 mod plots;
 mod statistics;

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Control, Delivery, Experiment, Load, Lookups, Map, OnDemand, Ratios, Robustness, RunResult,
-    Times, resident_bytes, samples,
+    Control, Delivery, Experiment, Load, Lookups, OnDemand, Ratios, Robustness, RunResult, Times,
+    resident_bytes, samples,
 };
 use crate::host::{Latencies, ProcessState};
+use crate::metrics::gini;
+use crate::picture;
 use crate::random::Random;
 use crate::scenario::StartMode;
 use crate::world::NodeIx;
 
 /// Nodes who have not heard of an end after this never will, where the scenario gives no bound.
 const DETECTION_MAX: Duration = Duration::from_secs(10);
-/// Groups that a map shows.
-const MAP_MAX: usize = 400;
 /// Draws of a link's own latency, whose mean a stretch is a multiple of.
 const LATENCY_DRAWS: u32 = 16;
 /// Points of a Lorenz curve, and of a robustness curve.
@@ -73,7 +73,7 @@ impl Experiment<'_> {
             nodes: nodes as u64,
             groups: self.nodes.groups().len() as u64,
             reflectors: reflectors.count() as u64,
-            tiers: u64::from(self.nodes.groups().len() > 1),
+            tiers: u64::from(self.overlay.tier_max()).max(u64::from(self.nodes.groups().len() > 1)),
             threads: self.options.threads as u64,
             virtual_s: self
                 .world
@@ -113,7 +113,10 @@ impl Experiment<'_> {
             sessions,
             series: std::mem::take(&mut self.samples.taken),
             marks: std::mem::take(&mut self.marks),
-            map: self.map(),
+            picture: match &self.underlay {
+                Some(underlay) => picture::draw_on_map(&self.overlay, underlay),
+                None => picture::draw(&self.overlay),
+            },
             violations: Vec::new(),
             violations_count: 0,
             interrupted: false,
@@ -227,7 +230,12 @@ impl Experiment<'_> {
         reflectors.sort_unstable();
         let sum: u64 = reflectors.iter().sum();
         Load {
-            gini: gini(&reflectors),
+            gini: gini(
+                &reflectors
+                    .iter()
+                    .map(|&heard| float(heard))
+                    .collect::<Vec<_>>(),
+            ),
             mean_per_s: float(sum) / float(reflectors.len().max(1)) / seconds,
             max_per_s: float(reflectors.last().copied().unwrap_or(0)) / seconds,
             member_mean_per_s: float(total) / float(members.max(1)) / seconds,
@@ -239,29 +247,6 @@ impl Experiment<'_> {
         super::removal::curves(&self.world, self.scenario.seed, POINTS)
     }
 
-    fn map(&self) -> Map {
-        let groups = self.topology.groups.iter().take(MAP_MAX);
-        let groups = groups.map(|(name, members)| (name.clone(), members.len() as u64));
-        let mut shared: BTreeMap<(u64, u64), u64> = BTreeMap::new();
-        for node in (0u32..).take(self.nodes.len()) {
-            let of_node = self.nodes.groups_of(node);
-            for (place, &a) in of_node.iter().enumerate() {
-                for &b in of_node.iter().skip(place + 1) {
-                    if a.max(b) < MAP_MAX as u32 {
-                        *shared.entry((u64::from(a), u64::from(b))).or_default() += 1;
-                    }
-                }
-            }
-        }
-        Map {
-            groups: groups.collect(),
-            shared: shared
-                .into_iter()
-                .map(|((a, b), count)| (a, b, count))
-                .collect(),
-        }
-    }
-
     fn seconds(&self) -> f64 {
         self.elapsed().as_secs_f64().max(1e-9)
     }
@@ -271,20 +256,6 @@ fn mean(sessions: &[(u64, u64)]) -> f64 {
     let ends: u64 = sessions.iter().map(|&(count, nodes)| count * nodes).sum();
     let nodes: u64 = sessions.iter().map(|&(_, nodes)| nodes).sum();
     float(ends) / float(nodes.max(1))
-}
-
-/// The Gini coefficient of rising values: half the mean difference of two, over the mean.
-fn gini(rising: &[u64]) -> f64 {
-    let sum: u64 = rising.iter().sum();
-    let count = float(rising.len());
-    if sum == 0 {
-        return 0.0;
-    }
-    let weighted: f64 = (1u64..)
-        .zip(rising)
-        .map(|(rank, &value)| float(rank) * float(value))
-        .sum();
-    2.0 * weighted / (count * float(sum)) - (count + 1.0) / count
 }
 
 fn lorenz(rising: &[u64]) -> Vec<(f64, f64)> {
@@ -306,12 +277,7 @@ mod unit {
     use super::*;
 
     #[test]
-    fn gini_is_nothing_of_equals_and_nearly_one_of_a_single_bearer() {
-        assert!(gini(&[5, 5, 5, 5]).abs() < 1e-9);
-        let mut one = vec![0; 100];
-        one[99] = 7;
-        assert!((gini(&one) - 0.99).abs() < 1e-9);
-        assert!((gini(&[1, 2, 3, 4]) - 0.25).abs() < 1e-9);
+    fn a_lorenz_curve_begins_at_nothing_and_ends_at_all() {
         assert_eq!(lorenz(&[1, 3]), [(0.0, 0.0), (0.5, 0.25), (1.0, 1.0)]);
     }
 }

@@ -33,15 +33,15 @@ pub use choose::Nodes;
 pub use clock::{Stopwatch, resident_bytes};
 pub use plan::{Action, Cause, Plan, Step};
 pub use result::{
-    Control, Delivery, Load, Lookups, Map, Mark, OnDemand, Ratios, Robustness, RunResult, Sample,
-    Times, Violated,
+    Control, Delivery, Load, Lookups, Mark, OnDemand, Ratios, Robustness, RunResult, Sample, Times,
+    Violated,
 };
 
 use archipelago_core::Time;
 
 use crate::scenario::{Scenario, ScenarioError};
 use crate::tally::Tally;
-use crate::topology::Topology;
+use crate::topology::{Overlay, Topology};
 use crate::underlay::Underlay;
 use crate::world::{World, WorldConfig};
 
@@ -128,6 +128,7 @@ pub struct Experiment<'a> {
     mended: Option<Time>,
     healed: Option<Duration>,
     topology: Topology,
+    overlay: Overlay,
     underlay: Option<Underlay>,
 }
 
@@ -154,9 +155,11 @@ impl<'a> Experiment<'a> {
     pub fn new(scenario: &'a Scenario, options: RunOptions<'a>) -> Result<Self, ScenarioError> {
         let watch = Stopwatch::start();
         let resident_before = resident_bytes();
-        let (seed, folder) = (scenario.seed, scenario.folder.as_path());
-        let underlay = scenario.underlay.build(seed, folder)?;
-        let topology = scenario.topology.build(seed, folder, underlay.as_ref())?;
+        let folder = &scenario.folder;
+        let underlay = scenario.underlay.build(scenario.seed, folder)?;
+        let spec = &scenario.topology;
+        let overlay = spec.build(scenario.seed, folder, underlay.as_ref())?;
+        let topology = Topology::of(&overlay);
         let nodes = Nodes::new(&topology, underlay.as_ref());
         let mut plan = Plan::new(scenario, &nodes)?;
         plan.without(&options.without);
@@ -181,6 +184,7 @@ impl<'a> Experiment<'a> {
             mended: None,
             healed: None,
             topology,
+            overlay,
             underlay,
         })
     }

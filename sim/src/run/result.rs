@@ -91,8 +91,9 @@ pub struct RunResult {
     pub series: Vec<Sample>,
     /// What was done, when.
     pub marks: Vec<Mark>,
-    /// The groups, for a map.
-    pub map: Map,
+    /// A drawn map of groups and reflectors, as SVG; not saved.
+    #[serde(skip)]
+    pub picture: String,
     /// What did not hold, at most 100 of them.
     pub violations: Vec<Violated>,
     /// How many there were.
@@ -195,7 +196,7 @@ pub struct Load {
     pub lorenz: Vec<(f64, f64)>,
 }
 
-/// The share of the remaining nodes in the largest part, when a share of all is removed.
+/// The share of all nodes that is in the largest part, when a share of them is removed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Robustness {
     /// Removed in an order of chance.
@@ -230,15 +231,6 @@ pub struct Mark {
     pub at_s: f64,
     /// What, in a few words.
     pub text: String,
-}
-
-/// Groups and how they hang together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Map {
-    /// Name and size, at most 400 of them.
-    pub groups: Vec<(String, u64)>,
-    /// Two groups by their places, and how many nodes they share.
-    pub shared: Vec<(u64, u64, u64)>,
 }
 
 /// Something that did not hold.

@@ -10,8 +10,7 @@ name = "small"
 seed = 3
 duration = "20s"
 
-[topology]
-shape = "backbone"
+[topology.flat]
 groups = 3
 size = 5
 reflectors = 2
@@ -180,7 +179,7 @@ fn a_name_that_is_not_there_is_refused_with_its_line() {
     let error = run(&scenario, RunOptions::new(&stop), &mut |_| {}).expect_err("no group g9");
     assert_eq!(
         error.to_string(),
-        "22: there is no group \"g9\"; allowed: g0, g1, g2, backbone"
+        "21: there is no group \"g9\"; allowed: g0, g1, g2, backbone"
     );
 }
 

@@ -5,8 +5,7 @@
 //! seed = 1
 //! duration = "60s"                 # of the timeline, which begins when the groups have formed
 //!
-//! [topology]
-//! shape = "backbone"
+//! [topology.flat]
 //! groups = 6
 //! size = 10
 //! reflectors = 2
@@ -60,7 +59,7 @@ pub use fault::{Chaos, ChaosKind, Choice, Cut, Fault, FaultKind, Role, Who};
 pub use hold::{Hold, Invariant};
 pub use settings::NodeSettings;
 pub use sweep::{Axis, Sweep};
-pub use topology::{Shape, TopologySpec};
+pub use topology::TopologySpec;
 pub use underlay::{LinkSpec, UnderlaySpec};
 pub use workload::{Between, Targets, Workload};
 
@@ -166,7 +165,7 @@ impl Scenario {
         let duration = root.require_period("duration")?;
         let topology = root
             .table("topology")?
-            .ok_or_else(|| root.missing("topology", "write a table `[topology]` with a `shape`"))?;
+            .ok_or_else(|| root.missing("topology", "write a table such as `[topology.flat]`"))?;
         let scenario = Self {
             name: root.text("name")?.unwrap_or("unnamed").to_owned(),
             about: root.text("about")?.unwrap_or_default().trim().to_owned(),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::topology::{Flat, OverlayConfig};
 
 const FULL: &str = r#"
 name = "everything"
@@ -12,8 +13,8 @@ duration = "60s"
 form_within = "30s"
 start = "joined"
 
-[topology]
-shape = "backbone"
+# What everybody is in.
+[topology.flat]
 groups = 6
 size = 10
 reflectors = 2
@@ -84,7 +85,7 @@ detection = "2.5s"
 sessions_max = 200
 
 [sweep]
-"topology.size" = [10, 20]
+"topology.flat.size" = [10, 20]
 "fault.1.count" = [1, 2, 3]
 seeds = 2
 "#;
@@ -103,11 +104,12 @@ fn everything_that_a_file_can_say_is_read() {
     assert_eq!(scenario.duration, Duration::from_secs(60));
     assert_eq!(
         scenario.topology.shape,
-        Shape::Backbone {
+        OverlayConfig::Flat(Flat {
             groups: 6,
             size: 10,
-            reflectors: 2
-        }
+            reflectors: 2,
+            overlap: 0
+        })
     );
     assert_eq!(scenario.underlay.link().loss_millionths, 5_000);
     assert_eq!(scenario.workloads[0].targets, Targets::Zipf(1.2));
@@ -123,17 +125,12 @@ fn refusals_name_the_line_and_what_is_allowed() {
         (
             "reflectors = 2",
             "reflektors = 2",
-            "13: topology has no key `reflektors`; allowed: shape, groups, size, reflectors",
+            "13: unknown field `reflektors`; allowed: `groups`, `size`, `reflectors`, `overlap`",
         ),
         (
-            "reflectors = 2",
-            "reflectors = 11",
-            "13: `reflectors` is 11; allowed: a whole number from 1 to 10",
-        ),
-        (
-            "shape = \"backbone\"",
-            "shape = \"star\"",
-            "10: `shape` is \"star\"; allowed: \"full-mesh\", \"backbone\", \"chain\", \"ring\", \"overlapping\", \"separate\"",
+            "[topology.flat]",
+            "[topology.star]",
+            "10: unknown variant `star`; allowed: `full-mesh`, `flat`, `hierarchy`, `shaped`, `overlapping`, `regional`, `file`",
         ),
         (
             "latency = \"5ms\"",
@@ -204,27 +201,28 @@ fn text_that_is_no_toml_is_refused_with_its_line() {
 #[test]
 fn values_can_be_replaced_by_their_paths() {
     let replaced = [
-        ("topology.size".to_owned(), "20".to_owned()),
+        ("topology.flat.size".to_owned(), "20".to_owned()),
         ("fault.1.rack_size".to_owned(), "7".to_owned()),
         ("node.relay".to_owned(), "false".to_owned()),
     ];
     let scenario = Scenario::parse_with(FULL, &replaced).unwrap();
     assert_eq!(
         scenario.topology.shape,
-        Shape::Backbone {
+        OverlayConfig::Flat(Flat {
             groups: 6,
             size: 20,
-            reflectors: 2
-        }
+            reflectors: 2,
+            overlap: 0
+        })
     );
     assert_eq!(scenario.node.relay, Some(false));
     let FaultKind::Crash(who) = &scenario.faults[1].kind else {
         panic!("the second fault is a crash");
     };
     assert_eq!(who.choice, Choice::Racks { count: 1, size: 7 });
-    let wrong = [("topology.size".to_owned(), "0".to_owned())];
+    let wrong = [("fault.0.share".to_owned(), "2.0".to_owned())];
     let error = Scenario::parse_with(FULL, &wrong).unwrap_err();
-    assert_eq!(error.line, 12);
+    assert_eq!(error.line, 43);
 }
 
 proptest! {
