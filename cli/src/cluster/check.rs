@@ -8,6 +8,12 @@ use super::error::Complaint;
 use super::file::{ClusterFile, GroupTable, NodeTable};
 use super::{ClusterError, Plan, PlannedGroup, PlannedNode};
 
+/// Most parents of one group.
+const PARENTS_MAX: usize = 4;
+
+/// Most members of a group that join its parents.
+const REFLECTORS_MAX: usize = 8;
+
 /// Most nodes of one cluster in one process: two descriptors per loopback connection.
 const NODES_MAX: usize = 10_000;
 
@@ -44,6 +50,29 @@ pub(super) fn regular(nodes: usize, groups: usize, reflectors: usize) -> Result<
     Ok(())
 }
 
+/// Whether so many groups and reflectors make so many tiers.
+pub(super) fn tiers(groups: usize, reflectors: usize, tiers: usize) -> Result<(), ClusterError> {
+    let refuse = |problem: String, remedy: &str| {
+        Err(ClusterError::Numbers {
+            problem,
+            remedy: remedy.to_owned(),
+        })
+    };
+    if reflectors > REFLECTORS_MAX {
+        return refuse(
+            format!("{reflectors} reflectors of each group"),
+            "at most 8 join a parent: ask for fewer",
+        );
+    }
+    if tiers < 2 || tiers > 8 || groups < 1 << (tiers - 1) {
+        return refuse(
+            format!("{tiers} tiers over {groups} groups"),
+            "ask for 2 to 8 tiers, and twice as many groups for each one more",
+        );
+    }
+    Ok(())
+}
+
 /// The plan that `file` describes.
 pub(super) fn file(file: &ClusterFile) -> Result<Plan, Complaint> {
     realm(&file.realm)?;
@@ -61,11 +90,22 @@ pub(super) fn file(file: &ClusterFile) -> Result<Plan, Complaint> {
         nodes(&mut plan, name, table)?;
         copies.insert(name.get_ref().clone(), first..plan.nodes.len());
     }
-    for (index, (name, table)) in file.groups.iter().enumerate() {
+    for (index, table) in file.groups.values().enumerate() {
+        parents(&mut plan, index, table)?;
+    }
+    // From the bottom up: who reflects below is a member above.
+    let mut order: Vec<usize> = (0..plan.groups.len()).collect();
+    order.sort_by_key(|&index| plan.groups[index].tier);
+    for index in order {
+        let Some((name, table)) = file.groups.get_index(index) else {
+            continue;
+        };
+        plan.fill(index);
         populated(&plan, index, name)?;
         for reflector in &table.reflectors {
             reflect(&mut plan, index, reflector, &copies)?;
         }
+        leads_up(&plan, index, name)?;
     }
     bridged(&plan, file)?;
     Ok(plan)
@@ -110,8 +150,65 @@ fn group(name: &Spanned<String>, table: &GroupTable) -> Result<PlannedGroup, Com
             cookie: cookie.as_ref().map(|cookie| cookie.get_ref().clone()),
             members: Vec::new(),
             reflectors: Vec::new(),
+            tier: table.tier.as_ref().map_or(0, |tier| *tier.get_ref()),
+            parents: Vec::new(),
         }),
     }
+}
+
+/// Parents exist, stand higher, and are few.
+fn parents(plan: &mut Plan, group: usize, table: &GroupTable) -> Result<(), Complaint> {
+    for parent in &table.parents {
+        let text = parent.get_ref();
+        let complain = |problem: String, remedy: String| {
+            Err(Complaint::at(parent.span().start, problem, remedy))
+        };
+        let found = plan.groups.iter().position(|group| group.name == *text);
+        let Some(above) = found else {
+            let remedy = format!("add `[groups.{text}]`, or name one of {}", known(plan));
+            return complain(format!("there is no group {text:?}"), remedy);
+        };
+        let (child, tier) = (&plan.groups[group], plan.groups[above].tier);
+        if tier <= child.tier {
+            return complain(
+                format!(
+                    "group {:?} of tier {} has the parent {text:?} of tier {tier}",
+                    child.name, child.tier
+                ),
+                format!(
+                    "give {text:?} `tier = {}` or more",
+                    child.tier.saturating_add(1)
+                ),
+            );
+        }
+        if child.parents.contains(&above) || child.parents.len() >= PARENTS_MAX {
+            return complain(
+                format!("group {:?} names the parent {text:?} too often", child.name),
+                format!("name each parent once, and at most {PARENTS_MAX}"),
+            );
+        }
+        plan.groups[group].parents.push(above);
+    }
+    Ok(())
+}
+
+/// A group with parents says who joins them.
+fn leads_up(plan: &Plan, group: usize, name: &Spanned<String>) -> Result<(), Complaint> {
+    let planned = &plan.groups[group];
+    let count = planned.reflectors.len();
+    if planned.parents.is_empty() || (1..=REFLECTORS_MAX).contains(&count) {
+        return Ok(());
+    }
+    Err(Complaint::at(
+        name.span().start,
+        format!(
+            "group {:?} has parents and {count} reflectors",
+            name.get_ref()
+        ),
+        format!(
+            "name 1 to {REFLECTORS_MAX} of its nodes under `reflectors`: they join the parents"
+        ),
+    ))
 }
 
 fn nodes(plan: &mut Plan, name: &Spanned<String>, table: &NodeTable) -> Result<(), Complaint> {
@@ -241,7 +338,8 @@ fn reflect(
                 format!("add {name:?} to its `groups`"),
             );
         }
-        if planned.groups.len() < 2 {
+        let leads_up = !plan.groups[group].parents.is_empty();
+        if planned.groups.len() < 2 && !leads_up {
             return complain(
                 format!("reflector {text:?} is in one group only"),
                 "a reflector bridges groups: put it in another one as well".to_owned(),

@@ -18,6 +18,8 @@
 //! count = 3
 //! groups = ["north"]
 //! ```
+//! A group with `parents = ["world"]` is led up by its `reflectors`, who join the parents by
+//! themselves; a parent has a higher `tier` (0 where nothing is said), and no nodes of its own.
 
 use std::path::Path;
 
@@ -45,6 +47,9 @@ pub(super) struct GroupTable {
     pub(super) open: bool,
     #[serde(default)]
     pub(super) reflectors: Vec<Spanned<String>>,
+    pub(super) tier: Option<Spanned<u8>>,
+    #[serde(default)]
+    pub(super) parents: Vec<Spanned<String>>,
 }
 
 /// One `[nodes.NAME]`; with a count it stands for NAME-1, NAME-2 and so on.

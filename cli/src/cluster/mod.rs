@@ -7,6 +7,7 @@
 mod check;
 mod error;
 mod file;
+mod tiers;
 
 pub(crate) use error::ClusterError;
 pub(crate) use file::read;
@@ -33,8 +34,12 @@ pub(crate) struct PlannedGroup {
     pub(crate) cookie: Option<String>,
     /// Indices of its nodes, rising.
     pub(crate) members: Vec<usize>,
-    /// Indices of the nodes that reflect for it, rising.
+    /// Indices of the nodes that reflect for it, rising: those that join its parents, if it has any.
     pub(crate) reflectors: Vec<usize>,
+    /// Its tier; 0 for groups without children.
+    pub(crate) tier: u8,
+    /// Indices of its parents.
+    pub(crate) parents: Vec<usize>,
 }
 
 /// One node of a plan.
@@ -42,7 +47,7 @@ pub(crate) struct PlannedGroup {
 pub(crate) struct PlannedNode {
     /// Its name.
     pub(crate) name: String,
-    /// Indices of its groups, home first.
+    /// Indices of its groups, home first; parents that it joins as a reflector last.
     pub(crate) groups: Vec<usize>,
     /// Whether it reflects between its groups.
     pub(crate) is_reflector: bool,
@@ -137,6 +142,11 @@ impl Plan {
                     }
                 }
             }
+            for next in self.beside_in_tiers(group, without) {
+                if reached.insert(next) {
+                    open.push(next);
+                }
+            }
         }
         reached
     }
@@ -171,6 +181,8 @@ impl PlannedGroup {
             name,
             members: Vec::new(),
             reflectors: Vec::new(),
+            tier: 0,
+            parents: Vec::new(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The running cluster: every node of the plan with a swarm, a key and a listener of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use archipelago::{GroupId, GroupSpec, Mailbox, Node, NodeId, StartError};
+use archipelago::{GroupId, GroupSpec, Identity, Mailbox, Node, NodeId, StartError};
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
@@ -26,6 +27,7 @@ pub(crate) struct Cluster {
     pub(crate) watch: Watch,
     ids: Vec<NodeId>,
     ports: Vec<u16>,
+    pins: Pins,
 }
 
 /// The cluster could not be brought up.
@@ -35,6 +37,10 @@ pub(crate) enum FormError {
     Start { name: String, source: StartError },
     #[error(transparent)]
     Child(#[from] ChildError),
+    #[error("no folder for the keys of the reflectors: {0}")]
+    Keys(std::io::Error),
+    #[error(transparent)]
+    Identity(#[from] archipelago::IdentityError),
     #[error("node {name}: the task that starts it ended: {reason}")]
     Task { name: String, reason: String },
 }
@@ -49,6 +55,7 @@ impl Cluster {
             watch: Watch::default(),
             ids: vec![NodeId([0; 32]); count],
             ports: vec![0; count],
+            pins: Pins::new(&plan)?,
             plan,
         };
         let founders: BTreeSet<_> = (0..cluster.plan.groups.len())
@@ -103,20 +110,42 @@ impl Cluster {
         if planned.is_reflector {
             builder = builder.reflector();
         }
-        for &group in &planned.groups {
-            let planned = &self.plan.groups[group];
-            let spec = match &planned.cookie {
-                Some(cookie) => GroupSpec::with_cookie(&planned.name, cookie),
-                None => GroupSpec::open(&planned.name),
-            };
-            let seeds = self.seeds(group, index);
-            builder = builder.group(
-                seeds
-                    .iter()
-                    .fold(spec, |spec, seed| spec.seed(seed.as_str())),
-            );
+        if let Some(path) = self.pins.key_file(index) {
+            builder = builder.key_file(path);
+        }
+        for &group in planned
+            .groups
+            .iter()
+            .filter(|&&group| !self.plan.is_parent(group))
+        {
+            builder = builder.group(self.spec(group, index));
         }
         builder
+    }
+
+    /// A group as the node is told of it, its parents within.
+    fn spec(&self, group: usize, index: usize) -> GroupSpec {
+        let planned = &self.plan.groups[group];
+        let spec = match &planned.cookie {
+            Some(cookie) => GroupSpec::with_cookie(&planned.name, cookie),
+            None => GroupSpec::open(&planned.name),
+        };
+        let seeds = self.seeds(group, index);
+        let spec = seeds
+            .iter()
+            .fold(spec, |spec, seed| spec.seed(seed.as_str()));
+        let spec = spec.tier(planned.tier);
+        if planned.parents.is_empty() {
+            return spec;
+        }
+        let count = u8::try_from(planned.reflectors.len()).unwrap_or(u8::MAX);
+        let pinned = planned
+            .reflectors
+            .iter()
+            .filter_map(|&node| self.pins.id(node));
+        let spec = pinned.fold(spec.reflectors(count), GroupSpec::pinned);
+        let parents = planned.parents.iter();
+        parents.fold(spec, |spec, &parent| spec.parent(self.spec(parent, index)))
     }
 
     fn seeds(&self, group: usize, index: usize) -> Vec<String> {
@@ -178,9 +207,30 @@ impl Cluster {
             members.is_some_and(|members| members.len() == group.members.len())
         });
         let others = self.plan.groups.len() - planned.groups.len();
+        let has_routes = || !planned.is_reflector || node.routes().len() >= others;
         sees_all
             && node.sessions().len() == self.plan.neighbours(index).len()
-            && (!planned.is_reflector || node.routes().len() >= others)
+            && self.knows_tiers(index, node)
+            && (self.plan.has_tiers() || has_routes())
+    }
+
+    /// Whether the node knows all groups above and below its own, and who leads up.
+    fn knows_tiers(&self, index: usize, node: &Node) -> bool {
+        let tiers = node.tiers();
+        let mut groups = self.plan.nodes[index].groups.iter();
+        groups.all(|&group| {
+            let (above, below) = (self.plan.ancestors(group), self.plan.below_len(group));
+            let id = self.group_id(group);
+            let known = tiers.iter().find(|tier| tier.group == id);
+            let is_flat = above.is_empty() && below == 0;
+            is_flat
+                || known.is_some_and(|tier| {
+                    let leads = tier.reflectors.len() == self.plan.groups[group].reflectors.len();
+                    tier.ancestors.len() == above.len()
+                        && tier.below.len() == below
+                        && (above.is_empty() || leads)
+                })
+        })
     }
 
     /// A mailbox on every node of this process.
@@ -265,6 +315,52 @@ impl Cluster {
         }
         while stopping.join_next().await.is_some() {}
         self.child = None;
+    }
+}
+
+/// The keys of nodes that charters name: they must be known before any node starts.
+#[derive(Debug)]
+struct Pins {
+    folder: PathBuf,
+    ids: BTreeMap<usize, NodeId>,
+}
+
+impl Pins {
+    fn new(plan: &Plan) -> Result<Self, FormError> {
+        let folder = format!("archipelago-demo-{}", std::process::id());
+        let mut pins = Self {
+            folder: std::env::temp_dir().join(folder),
+            ids: BTreeMap::new(),
+        };
+        let led_up = plan.groups.iter().filter(|group| !group.parents.is_empty());
+        let pinned: BTreeSet<usize> = led_up.flat_map(|group| group.reflectors.clone()).collect();
+        if !pinned.is_empty() {
+            std::fs::create_dir_all(&pins.folder).map_err(FormError::Keys)?;
+        }
+        for node in pinned {
+            let identity = Identity::load_or_create(&pins.path(node))?;
+            pins.ids.insert(node, identity.id());
+        }
+        Ok(pins)
+    }
+
+    fn id(&self, node: usize) -> Option<NodeId> {
+        self.ids.get(&node).copied()
+    }
+
+    fn key_file(&self, node: usize) -> Option<PathBuf> {
+        self.ids.contains_key(&node).then(|| self.path(node))
+    }
+
+    fn path(&self, node: usize) -> PathBuf {
+        self.folder.join(format!("{node}.key"))
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        // What is left of a run that was killed is the system's to clear.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

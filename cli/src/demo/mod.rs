@@ -50,7 +50,7 @@ pub(crate) enum DemoError {
 pub(crate) async fn run(options: &Options) -> Result<bool, DemoError> {
     let plan = match &options.cluster {
         Some(path) => crate::cluster::read(path)?,
-        None => Plan::regular(options.nodes, options.groups, options.reflectors)?,
+        None => laid_out(options)?,
     };
     require_descriptors(&plan, options.pairs)?;
     let mut report = Report::default();
@@ -68,6 +68,14 @@ pub(crate) async fn run(options: &Options) -> Result<bool, DemoError> {
         demo.print(&mut report)?;
     }
     Ok(report.ok)
+}
+
+fn laid_out(options: &Options) -> Result<Plan, crate::cluster::ClusterError> {
+    let (nodes, groups, reflectors) = (options.nodes, options.groups, options.reflectors);
+    match options.tiers {
+        1 => Plan::regular(nodes, groups, reflectors),
+        tiers => Plan::tiered(nodes, groups, reflectors, tiers),
+    }
 }
 
 /// Two ends of each session, a listener per node, on-demand sessions at their most, and some.

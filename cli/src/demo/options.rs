@@ -16,8 +16,11 @@ pub(crate) struct Options {
     /// Reflectors of each group.
     #[arg(long, default_value_t = 2)]
     pub(crate) reflectors: usize,
+    /// Tiers of groups: with 2 or more, reflectors join parent groups instead of one backbone.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) tiers: usize,
     /// Bring up the cluster that this TOML file describes instead.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["nodes", "groups", "reflectors"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["nodes", "groups", "reflectors", "tiers"])]
     pub(crate) cluster: Option<PathBuf>,
     /// Pairs of nodes in different groups that talk to each other.
     #[arg(long, default_value_t = 1_000)]

@@ -102,3 +102,68 @@ fn the_clusters_that_ship_can_be_read() {
     assert!(plans.len() >= 3);
     assert!(plans.iter().all(|plan| plan.nodes.len() < 60));
 }
+
+const TIERED: &str = r#"
+realm = "r"
+[groups.site]
+tier = 1
+open = true
+[groups.a]
+open = true
+parents = ["site"]
+reflectors = ["x-1", "x-2"]
+[groups.b]
+open = true
+parents = ["site"]
+reflectors = ["y-1"]
+[nodes.x]
+count = 3
+groups = ["a"]
+[nodes.y]
+count = 2
+groups = ["b"]
+"#;
+
+#[test]
+fn the_reflectors_of_children_are_the_members_of_a_parent() {
+    let plan = parse(Path::new("c.toml"), TIERED).unwrap();
+    let names: Vec<_> = plan
+        .groups
+        .iter()
+        .map(|group| group.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b", "site"]);
+    assert_eq!(plan.groups[2].members, [0, 1, 3]);
+    assert_eq!(plan.groups[0].parents, [2]);
+    assert_eq!(plan.nodes[1].groups, [0, 2]);
+    assert!(plan.nodes[1].is_reflector && !plan.nodes[2].is_reflector);
+}
+
+#[test]
+fn a_parent_that_is_no_higher_is_named_with_its_line_and_remedy() {
+    let message = error(&TIERED.replace("tier = 1\n", ""));
+    assert_eq!(
+        message,
+        "c.toml:7: group \"a\" of tier 0 has the parent \"site\" of tier 0; \
+         give \"site\" `tier = 1` or more"
+    );
+}
+
+#[test]
+fn a_group_with_parents_and_nobody_to_join_them_is_named_with_its_line() {
+    let message = error(&TIERED.replace("reflectors = [\"y-1\"]\n", ""));
+    assert_eq!(
+        message,
+        "c.toml:10: group \"b\" has parents and 0 reflectors; \
+         name 1 to 8 of its nodes under `reflectors`: they join the parents"
+    );
+}
+
+#[test]
+fn an_unknown_parent_is_named_with_its_line_and_remedy() {
+    let message = error(&TIERED.replacen("[\"site\"]", "[\"cite\"]", 1));
+    assert_eq!(
+        message,
+        "c.toml:8: there is no group \"cite\"; add `[groups.cite]`, or name one of a, b, site"
+    );
+}
