@@ -263,6 +263,54 @@ fn reflectors(world: &World, hierarchy: &Hierarchy, leaf: usize) -> Vec<NodeIx> 
     reflectors.iter().map(|id| world.node_of(id)).collect()
 }
 
+/// U25: one reflector of every group, at every level at once: the other one alone carries all.
+#[test]
+fn u25_one_of_two_reflectors_of_every_group_lost_at_once() {
+    support::seeds(
+        "u25_one_of_two_reflectors_of_every_group_lost_at_once",
+        6,
+        |seed| {
+            let mut hierarchy = Hierarchy::tree(&[2, 2, 2], 6);
+            (hierarchy.reflectors, hierarchy.capable) = (2, 2);
+            let mut world = formed(&hierarchy, seed);
+            for place in 0..hierarchy.plans.len() {
+                let leading = leading(&world, &hierarchy, place);
+                // One that does not stand for any other group alone by now.
+                let spare = leading.iter().rev().find(|&&victim| {
+                    (0..hierarchy.plans.len()).all(|other| {
+                        let others = self::leading(&world, &hierarchy, other);
+                        !others.contains(&victim) || others.len() > 1
+                    })
+                });
+                if let Some(&victim) = spare {
+                    world.crash(victim);
+                    world.run_for(ms(50));
+                }
+            }
+            world.run_for(s(3));
+            let pairs = pairs(&hierarchy);
+            let (arrived, wait) = probe(&mut world, &pairs, s(3));
+            assert_eq!(
+                arrived,
+                pairs.len(),
+                "{wait:?}\n{}",
+                show(&world, &hierarchy)
+            );
+        },
+    );
+}
+
+/// Running nodes that lead a group up, as they say themselves.
+fn leading(world: &World, hierarchy: &Hierarchy, place: usize) -> Vec<NodeIx> {
+    let group = hierarchy.id(place);
+    let leads = |node: &NodeIx| {
+        let tiers = world.node(*node).expect("it runs").tiers();
+        let mut tiers = tiers.iter().filter(|tier| tier.group == group);
+        tiers.any(|tier| !tier.parents.is_empty())
+    };
+    world.running().into_iter().filter(leads).collect()
+}
+
 /// Several parents: one of them loses everybody that stands for others there, and look-ups go by
 /// the other one.
 #[test]

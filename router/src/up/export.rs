@@ -61,7 +61,8 @@ impl Up {
             let Some(level) = self.levels.get(&group) else {
                 continue;
             };
-            let below = level.below.keys().filter_map(|&id| level.best(id));
+            let all = level.groups_below().into_iter();
+            let below = all.filter_map(|id| level.best(id));
             let below = below.filter(|signed| signed.record.tier < tier);
             for signed in own.iter().chain(below) {
                 let id = signed.record.group;

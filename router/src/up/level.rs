@@ -3,7 +3,7 @@
 //!
 //! Cost: one statement per member that can be elected, one record per group below and teller.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use archipelago_core::wire::{Ancestor, Charter, SignedGroupRecord, Uplink};
@@ -98,16 +98,23 @@ impl Level {
         lead
     }
 
-    /// Groups below, over all tellers.
+    /// Groups below, over all tellers but this node.
     pub(super) fn records_len(&self) -> usize {
         self.below.len()
+    }
+
+    /// All groups below, those that only this node tells of included.
+    pub(super) fn groups_below(&self) -> BTreeSet<GroupId> {
+        self.below.keys().chain(self.told.keys()).copied().collect()
     }
 
     /// The best record of a group below: of the latest epoch, then of the same reflector at every
     /// reader.
     pub(super) fn best(&self, group: GroupId) -> Option<&Arc<SignedGroupRecord>> {
-        let records = self.below.get(&group)?.values();
-        records.max_by_key(|signed| {
+        let others = self.below.get(&group).into_iter();
+        let others = others.flat_map(|tellers| tellers.values());
+        let own = self.told.get(&group).map(|(told, _)| told);
+        others.chain(own).max_by_key(|signed| {
             let record = &signed.record;
             (record.epoch, record.reflector, record.boot, record.seq)
         })

@@ -227,7 +227,8 @@ impl Up {
         self.counters
     }
 
-    /// Brings everything that follows from what is known up to date, from the top down.
+    /// Brings everything that follows from what is known up to date: statements from the top down,
+    /// records from the bottom up.
     fn settle(&mut self, routes: &dyn Routes, cx: &mut Context<'_>, out: &mut UpOutputs) {
         self.changes += 1;
         let mut groups: Vec<_> = self.levels.iter().map(|(&id, l)| (l.tier(), id)).collect();
@@ -236,7 +237,8 @@ impl Up {
             self.state(group, cx, out);
         }
         self.join_and_leave(cx, out);
-        for &(_, group) in &groups {
+        // From the bottom up: what is told of a group below is told of further up.
+        for &(_, group) in groups.iter().rev() {
             self.tell_above(group, routes, cx, out);
         }
     }

@@ -153,7 +153,7 @@ fn info(group: GroupId, level: &Level, me: NodeId) -> TierInfo {
         parents,
         reflectors: own.into_iter().chain(others).collect(),
         ancestors: level.lead().iter().map(|a| a.group).collect(),
-        below: level.below.keys().copied().collect(),
+        below: level.groups_below().into_iter().collect(),
     }
 }
 
