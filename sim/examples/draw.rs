@@ -1,14 +1,16 @@
-//! Draws some topologies: `cargo run -p archipelago-sim --example draw -- FOLDER`.
+//! Draws some topologies: `cargo run -p archipelago-sim --example draw -- FOLDER [GRAPH]`.
 //!
-//! One picture per shape, as SVG, and a line about each graph of groups.
+//! One picture per shape, as SVG, and a line about each graph of groups. With a graph that knows
+//! latitudes and longitudes (one of the Internet Topology Zoo, say), also a map of groups on it.
 
 use std::path::Path;
 
 use archipelago_sim::metrics::{Adjacency, Summary};
 use archipelago_sim::picture;
 use archipelago_sim::topology::{
-    Flat, Hierarchy, Mapping, Overlapping, OverlayConfig, Shape, Shaped,
+    Flat, Hierarchy, Mapping, Overlapping, OverlayConfig, Regional, Shape, Shaped,
 };
+use archipelago_sim::underlay::{Delays, GraphConfig, LatencyModel, UnderlayConfig};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
@@ -28,7 +30,36 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             summary.path_mean,
         );
     }
+    if let Some(graph) = std::env::args().nth(2) {
+        let file = Path::new(&folder).join("map.svg");
+        std::fs::write(&file, map(&graph)?)?;
+        println!("{}: groups on {graph}", file.display());
+    }
     Ok(())
+}
+
+/// Ten nodes at each place of a graph, in groups of ten, with the groups' reflectors above.
+fn map(graph: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let config = UnderlayConfig {
+        latency: LatencyModel::Graph(GraphConfig {
+            file: graph.into(),
+            format: None,
+            delays: Delays::default(),
+            unknown_ms: Some(1.0),
+            hop_ms: 0.0,
+            local_ms: 0.25,
+        }),
+        ..UnderlayConfig::default()
+    };
+    let underlay = config.build(1, Path::new("."))?;
+    let places = u32::try_from(underlay.sites().len())?;
+    let regional = OverlayConfig::Regional(Regional {
+        nodes: 10 * places,
+        size: 10,
+        reflectors: 2,
+    });
+    let overlay = regional.build(1, Path::new("."), Some(&underlay))?;
+    Ok(picture::draw_on_map(&overlay, &underlay))
 }
 
 fn topologies() -> Vec<(&'static str, OverlayConfig)> {

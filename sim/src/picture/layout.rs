@@ -30,26 +30,27 @@ pub(super) fn place(scene: &mut Scene) {
     }
 }
 
-/// Places discs at the mean of their nodes' sites; `false`, and nothing changed, where a disc has no
-/// node of a known place.
+/// Places discs at the mean of their nodes' sites; `false`, and nothing changed, where no site's place
+/// is known. A disc of unknown place is put in the middle of those that it shares nodes with.
 pub(super) fn place_on_map(scene: &mut Scene, overlay: &Overlay, underlay: &Underlay) -> bool {
-    let mut places = Vec::with_capacity(scene.discs.len());
-    for disc in &scene.discs {
-        let members = disc
-            .places
-            .iter()
-            .flat_map(|&place| &overlay.groups[place].members);
-        let sites =
-            members.filter_map(|&node| underlay.sites().get(underlay.site_of(node) as usize));
-        let known: Vec<(f64, f64)> = sites.filter_map(|site| site.position).collect();
-        if known.is_empty() {
-            return false;
-        }
-        let mean = |sum: f64| sum / known.len() as f64;
-        let latitude = mean(known.iter().map(|it| it.0).sum());
-        let longitude = mean(known.iter().map(|it| it.1).sum());
-        places.push((longitude * libm::cos(latitude.to_radians()), -latitude));
-    }
+    let known: Vec<Option<(f64, f64)>> = (0..scene.discs.len())
+        .map(|disc| position(scene, disc, overlay, underlay))
+        .collect();
+    let Some(middle) = mean(known.iter().flatten().copied()) else {
+        return false;
+    };
+    let places = (0..known.len()).map(|disc| {
+        let neighbours = scene.bridges.keys().filter_map(|&(one, other)| {
+            let other = match disc {
+                _ if disc == one => other,
+                _ if disc == other => one,
+                _ => return None,
+            };
+            known[other]
+        });
+        known[disc].or_else(|| mean(neighbours)).unwrap_or(middle)
+    });
+    let places: Vec<(f64, f64)> = places.collect();
     let width = |of: fn(&(f64, f64)) -> f64| {
         let low = places.iter().map(of).fold(f64::INFINITY, f64::min);
         places.iter().map(of).fold(f64::NEG_INFINITY, f64::max) - low
@@ -64,6 +65,33 @@ pub(super) fn place_on_map(scene: &mut Scene, overlay: &Overlay, underlay: &Unde
     scene.shape = Shape::Map;
     separate(scene);
     true
+}
+
+/// Where a disc's nodes are in the mean: to the right and down, in degrees.
+fn position(
+    scene: &Scene,
+    disc: usize,
+    overlay: &Overlay,
+    underlay: &Underlay,
+) -> Option<(f64, f64)> {
+    let groups = scene.discs[disc].places.iter();
+    let members = groups.flat_map(|&place| &overlay.groups[place].members);
+    let sites = members.filter_map(|&node| {
+        let site = underlay.sites().get(underlay.site_of(node) as usize)?;
+        site.position
+    });
+    let (latitude, longitude) = mean(sites)?;
+    Some((longitude * libm::cos(latitude.to_radians()), -latitude))
+}
+
+fn mean(points: impl Iterator<Item = (f64, f64)>) -> Option<(f64, f64)> {
+    let (mut x, mut y, mut count) = (0.0, 0.0, 0.0);
+    for point in points {
+        x += point.0;
+        y += point.1;
+        count += 1.0;
+    }
+    (count > 0.0).then(|| (x / count, y / count))
 }
 
 /// The discs of a tier, in the plan's order.

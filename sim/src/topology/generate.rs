@@ -17,7 +17,7 @@ use super::exchange;
 use super::plan::{MEMBERSHIPS_MAX, NODES_MAX, Overlay};
 use crate::formats::VERTICES_MAX;
 use crate::random::Random;
-use crate::underlay::Underlay;
+use crate::underlay::{Site, Underlay};
 
 /// The most members that a group is planned with.
 const SIZE_MAX: u32 = 20_000;
@@ -329,7 +329,8 @@ fn regional(it: &Regional, underlay: Option<&Underlay>) -> Result<Overlay, Topol
         .enumerate()
         .filter(|(_, nodes)| !nodes.is_empty())
     {
-        tops.push(region(&mut overlay, &format!("r{site}"), nodes, it));
+        let name = region_name(underlay.sites(), site);
+        tops.push(region(&mut overlay, &name, nodes, it));
     }
     if tops.len() > 1 {
         let place = parent(&mut overlay, &tops, it.reflectors, "world".to_owned(), 2);
@@ -338,6 +339,20 @@ fn regional(it: &Regional, underlay: Option<&Underlay>) -> Result<Overlay, Topol
         }
     }
     Ok(overlay)
+}
+
+/// A site's name as far as a group may have it, with its number where another has the same.
+fn region_name(sites: &[Site], site: usize) -> String {
+    let name = |site: &Site| -> String {
+        let letters = site.name.chars().filter(|letter| !letter.is_control());
+        letters.take(40).collect()
+    };
+    let mine = sites.get(site).map(name).unwrap_or_default();
+    let same = sites.iter().filter(|other| name(other) == mine).count();
+    if same > 1 || mine.is_empty() || mine == "world" {
+        return format!("{mine}#{site}");
+    }
+    mine
 }
 
 /// The groups of one site; the place of the topmost.
@@ -350,7 +365,12 @@ fn region(overlay: &mut Overlay, name: &str, nodes: &[u32], it: &Regional) -> us
             (number + 1) * nodes.len() / count,
         );
         let members = nodes.get(low..high).unwrap_or_default().to_vec();
-        places.push(overlay.push(format!("{name}-g{number}"), members));
+        let name = if count == 1 {
+            name.to_owned()
+        } else {
+            format!("{name}-g{number}")
+        };
+        places.push(overlay.push(name, members));
     }
     if let [only] = places.as_slice() {
         return *only;
