@@ -36,6 +36,9 @@ use sessions::Sessions;
 /// Requests taken at once.
 const REQUESTS_MAX: usize = 64;
 
+/// A node with nothing to wait for looks around this often.
+const IDLE_WAKE: std::time::Duration = std::time::Duration::from_secs(3_600);
+
 /// How long a shut-down node waits for its last messages to be written.
 const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -58,6 +61,8 @@ pub(crate) struct Actor {
     /// The machine has stopped: what is still to be written is waited for until then.
     draining: Option<Instant>,
     timer: Pin<Box<Sleep>>,
+    /// What the timer is set to; nothing when it has fired.
+    armed: Option<Instant>,
 }
 
 /// What of the replica is to be renewed.
@@ -92,6 +97,7 @@ impl Actor {
             stale: Stale::default(),
             draining: None,
             timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
+            armed: None,
         }
     }
 
@@ -127,7 +133,7 @@ impl Actor {
                         self.on_request(request);
                     }
                 }
-                () = self.timer.as_mut() => {}
+                () = self.timer.as_mut() => self.armed = None,
                 _ = frozen.changed() => {}
             }
             self.on_timeout();
@@ -148,8 +154,12 @@ impl Actor {
         let half_open = self.deadlines.front().map(|&(at, _)| at);
         let all = [machine, half_open, self.draining];
         let first = all.into_iter().flatten().min();
-        let far = Instant::now() + std::time::Duration::from_secs(3_600);
-        self.timer.as_mut().reset(first.unwrap_or(far));
+        // Nothing to wait for: whatever the timer is set to costs one idle look.
+        let first = first.or(self.armed);
+        let first = first.unwrap_or_else(|| Instant::now() + IDLE_WAKE);
+        if self.armed.replace(first) != Some(first) {
+            self.timer.as_mut().reset(first);
+        }
     }
 
     fn on_timeout(&mut self) {

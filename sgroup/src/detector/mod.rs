@@ -129,8 +129,13 @@ impl Detector {
 
     /// A member's heartbeat arrived: it chose this node as an observer.
     pub(crate) fn on_heartbeat(&mut self, peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>) {
-        if !self.watches.observes(peer) {
-            self.watches.add(peer, self.silence(peer, around, cx));
+        let deadline = self.silence(peer, around, cx);
+        if self.watches.observes(peer) {
+            // This node is awake: it need not wake again only to find that the member was heard.
+            self.health.improve(around.timing, cx.now);
+            self.watches.postpone(peer, deadline);
+        } else {
+            self.watches.add(peer, deadline);
         }
     }
 

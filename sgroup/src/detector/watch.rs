@@ -5,7 +5,8 @@
 //! views that differ for a moment cause no alarm, and no table of all members' observers is kept.
 //! A member with which there is traffic is looked at once more for each report of it.
 //!
-//! Deadlines are rechecked lazily against the last sign of life, never moved per message.
+//! A heartbeat moves its sender's deadline, so that a node at rest wakes for beats and messages only;
+//! other signs of life do not, and are found when the deadline comes.
 //! Cost: O(1) per heartbeat; O(n) when somebody is admitted or fell silent, O(n²) after deaths.
 
 use archipelago_core::footprint::vec_bytes;
