@@ -6,11 +6,14 @@
 //! xor of all hashes must not depend on the queue, the shards or the threads.
 //! `cargo bench -p archipelago-sim --bench w1 -- --nodes 1000000 --seconds 10 --threads 2`
 
+mod support;
+
 use std::time::Duration;
 
 use archipelago_core::Time;
 use archipelago_sim::Random;
 use archipelago_sim::engine::{Due, Engine, Key, Layout, Post, Shard};
+use support::{option, processor_seconds, resident_bytes};
 
 /// The least latency.
 const LOOKAHEAD: Duration = Duration::from_millis(1);
@@ -53,8 +56,10 @@ impl Shard for Nodes {
     type Shared = Shape;
     type Body = Body;
 
+    const FORESIGHT: u32 = 1;
+
     #[inline]
-    fn foresee(&self, place: usize) -> u64 {
+    fn foresee(&self, place: usize, _body: &Body, _step: u32) -> u64 {
         self.nodes.get(place).map_or(0, |node| node.hash)
     }
 
@@ -155,37 +160,4 @@ fn build(shape: Shape, layout: Layout) -> Engine<Nodes> {
         engine.push(key, key.source, Body::Timer);
     }
     engine
-}
-
-/// The number after `name` on the command line.
-fn option(name: &str, default: u32) -> u32 {
-    let mut words = std::env::args().skip_while(|word| word != name);
-    let value = words.nth(1);
-    value.map_or(default, |word| {
-        word.replace('_', "").parse().unwrap_or_else(|_| {
-            eprintln!("{name} takes a number, not {word}");
-            std::process::exit(2)
-        })
-    })
-}
-
-/// Processor time of this process: what counts on a machine that others use too.
-fn processor_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    ticks
-        .filter_map(|word| word.parse::<f64>().ok())
-        .sum::<f64>()
-        / 100.0
-}
-
-/// Resident memory of this process, as the kernel counts it.
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(1);
-    pages
-        .and_then(|pages| pages.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 4_096
 }

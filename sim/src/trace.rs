@@ -26,6 +26,13 @@ impl Chain {
     }
 }
 
+impl Chain {
+    /// What it came to.
+    pub(crate) const fn value(self) -> u64 {
+        self.0
+    }
+}
+
 /// The digest of a run so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trace {

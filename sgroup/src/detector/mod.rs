@@ -288,6 +288,9 @@ impl Detector {
             self.rewatch = Time::NEVER;
             self.inherit(around, cx);
         }
+        if self.watches.due(cx.now).is_some() {
+            self.look_at_all(around, cx);
+        }
         while let Some(peer) = self.watches.due(cx.now) {
             self.on_watch_due(peer, around, cx, out, facts);
         }
@@ -333,6 +336,26 @@ impl Detector {
                 && watch::is_observer(peer, around.view, cx.peers, around.timing)
             {
                 self.watches.add(peer, cx.now.after(patience));
+            }
+        }
+    }
+
+    /// One member's check is due: whoever was heard of since is put off as well, so that a node wakes
+    /// about twice a period and not once for each that it watches.
+    fn look_at_all(&mut self, around: &Surroundings<'_>, cx: &mut Context<'_>) {
+        for index in 0.. {
+            let Some((peer, check, cause)) = self.watches.at(index) else {
+                return;
+            };
+            if cause != Cause::Silent {
+                continue;
+            }
+            let deadline = self.silence(peer, around, cx);
+            if deadline > check && deadline > cx.now {
+                if check <= cx.now {
+                    self.health.improve(around.timing, cx.now);
+                }
+                self.watches.postpone(peer, deadline);
             }
         }
     }

@@ -107,6 +107,12 @@ impl Watches {
         self.0.insert(index, Watch { peer, check, cause });
     }
 
+    /// The watch at this place: of whom, when it is due, and why.
+    pub(super) fn at(&self, index: usize) -> Option<(Peer, Time, Cause)> {
+        let watch = self.0.get(index)?;
+        Some((watch.peer, watch.check, watch.cause))
+    }
+
     fn search(&self, peer: Peer) -> Result<usize, usize> {
         self.0.binary_search_by_key(&peer, |watch| watch.peer)
     }

@@ -46,12 +46,16 @@ pub trait Shard: Send {
         post: &mut Post<'_, Self::Body>,
     );
 
-    /// Reads what an event for the node at `place` will read first, and says anything of it.
+    /// How many steps of [`Shard::foresee`] are worth their time. Default none.
+    const FORESIGHT: u32 = 0;
+
+    /// Reads some of what an event for the node at `place` will read, and says anything of it: at
+    /// step 0 what can be found at once, at step 1 what that points to, and so on.
     ///
     /// Called for several coming events at once, so that the processor fetches the memory of all of
-    /// them while it waits for that of one. Default: reads nothing.
+    /// them while it waits for that of one.
     #[inline]
-    fn foresee(&self, _place: usize) -> u64 {
+    fn foresee(&self, _place: usize, _body: &Self::Body, _step: u32) -> u64 {
         0
     }
 }
@@ -225,15 +229,22 @@ impl<S: Shard> Part<S> {
     /// Lets everything due by `last` happen in this shard.
     fn run(&mut self, last: Time, shared: &S::Shared, layout: Layout, here: usize) {
         while let Some(due) = self.queue.pop(last) {
-            if self.queue.is_batch_begun() {
-                let next = self.queue.coming().map(|node| layout.place(node));
-                std::hint::black_box(
-                    next.map(|place| self.shard.foresee(place))
-                        .fold(0, u64::max),
-                );
+            if S::FORESIGHT > 0 && self.queue.is_batch_begun() {
+                self.foresee(layout);
             }
             let mut post = Post::new(&mut self.queue, &mut self.mail, layout, here);
             self.shard.handle(due, shared, &mut post);
+        }
+    }
+
+    /// Has the memory of the next few events fetched.
+    #[inline]
+    fn foresee(&self, layout: Layout) {
+        for step in 0..S::FORESIGHT {
+            let coming = self.queue.coming();
+            let said =
+                coming.map(|(node, body)| self.shard.foresee(layout.place(node), body, step));
+            std::hint::black_box(said.fold(0, u64::max));
         }
     }
 }

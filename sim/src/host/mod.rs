@@ -232,6 +232,18 @@ impl Host {
         std::mem::take(footprint)
     }
 
+    /// Reads what every event reads of a host; see [`crate::engine::Shard::foresee`].
+    pub(crate) fn foresee(&self) -> u64 {
+        let lines = [
+            u64::from(self.counter),
+            u64::from(self.state == ProcessState::Running),
+            self.dirty.len() as u64,
+            self.inbox.len() as u64,
+            self.chain.value(),
+        ];
+        lines.into_iter().fold(0, u64::max)
+    }
+
     /// The boot that the running process goes by.
     pub(crate) fn boot(&self) -> Option<Boot> {
         self.node.as_ref().map(|node| node.boot())

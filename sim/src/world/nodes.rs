@@ -46,6 +46,39 @@ impl Shard for Nodes {
             other => host.handle(due.key.source, other, &mut net),
         }
     }
+
+    const FORESIGHT: u32 = 3;
+
+    fn foresee(&self, place: usize, event: &Event, step: u32) -> u64 {
+        let Some(host) = self.hosts.get(place) else {
+            return 0;
+        };
+        match step {
+            0 => host.foresee() ^ weight(event),
+            1 => {
+                let session = match event {
+                    Event::Packet { to, .. } => host.sessions.get(*to),
+                    _ => None,
+                };
+                let boot = host.boot().map_or(0, |boot| boot.0);
+                boot ^ session.map_or(0, |end| end.last_arrival.as_micros())
+            }
+            _ => host.node.as_ref().map_or(0, |node| {
+                node.poll_timeout().map_or(0, |(time, _)| time.as_micros())
+            }),
+        }
+    }
+}
+
+/// Reads a little of what a message says.
+fn weight(event: &Event) -> u64 {
+    match event {
+        Event::Packet {
+            body: Body::Control(parcel),
+            ..
+        } => u64::from(parcel.is_some()),
+        _ => 0,
+    }
 }
 
 /// What arrives at the same instant on the same session, one after the other, is read at once.

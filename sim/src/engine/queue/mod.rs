@@ -158,7 +158,7 @@ impl<T> Queue<T> {
 
     /// Whom the next few events of the open bucket happen to, as far as they are in order.
     #[inline]
-    pub(super) fn coming(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn coming(&self) -> impl Iterator<Item = (u32, &T)> {
         self.open.coming()
     }
 

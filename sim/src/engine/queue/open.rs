@@ -120,12 +120,12 @@ impl<T> Open<T> {
         self.taken % BATCH_LEN == 1
     }
 
-    /// Whom the batch's other events happen to.
+    /// Whom the batch's other events happen to, and what.
     #[inline]
-    pub(super) fn coming(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn coming(&self) -> impl Iterator<Item = (u32, &T)> {
         let rest = self.ranks.get(self.taken..).unwrap_or_default().iter();
-        rest.take(BATCH_LEN)
-            .map(|&rank| self.entries[place(rank)].target)
+        let entries = rest.take(BATCH_LEN).map(|&rank| &self.entries[place(rank)]);
+        entries.filter_map(|entry| Some((entry.target, entry.body.as_ref()?)))
     }
 
     /// What the bucket holds on the heap.
