@@ -60,6 +60,8 @@ pub(crate) enum Event {
         /// This end.
         session: SessionId,
     },
+    /// A timer of the user's own protocol.
+    Timer,
     /// The application's turn.
     Flow {
         /// Which of its flows.

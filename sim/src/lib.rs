@@ -38,10 +38,12 @@ pub mod trace;
 pub mod underlay;
 mod world;
 
-pub use host::{Flow, FlowReport, Heard, Latencies, ProcessState, Received, Tamper};
+pub use host::{
+    Flow, FlowReport, Heard, Latencies, Mutant, ProcessState, Protocol, Received, Tamper, Turn,
+};
 pub use link::{LinkProfile, LinkState, Links};
 pub use observe::{Observation, Observed};
 pub use random::Random;
 pub use trace::Trace;
 pub use underlay::Underlay;
-pub use world::{NodeIx, World, WorldConfig};
+pub use world::{Checker, NodeIx, Violated, World, WorldConfig};

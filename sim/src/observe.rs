@@ -17,6 +17,16 @@ pub struct Observed {
     pub what: Observation,
 }
 
+impl Observed {
+    /// Whether a node told its user that a member came up.
+    pub(crate) const fn is_member_up(&self) -> bool {
+        let Observation::Event(Event::Group { event, .. }) = &self.what else {
+            return false;
+        };
+        matches!(event, archipelago_sgroup::GroupEvent::MemberUp(_))
+    }
+}
+
 /// What a node can report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -10,8 +10,8 @@ use archipelago_core::channel::Message;
 use archipelago_core::{LocalId, Pid, Time};
 use bytes::Bytes;
 
-use super::Host;
 use super::latencies::Latencies;
+use super::{Host, Installed, Mutant};
 use crate::event::Event;
 use crate::names;
 use crate::net::Net;
@@ -80,6 +80,8 @@ pub(crate) struct App {
     pub(crate) latencies: Latencies,
     /// Messages for a mailbox that is not there.
     pub(crate) strays: u64,
+    /// The user's own protocol.
+    pub(crate) installed: Option<Installed>,
     mailbox: Option<LocalId>,
     /// Made besides, for tests of what flows do to each other.
     more_mailboxes: Vec<LocalId>,
@@ -93,6 +95,7 @@ impl App {
     /// The process is gone, and its mailbox and flows with it.
     pub(crate) fn forget_mailboxes(&mut self) {
         self.mailbox = None;
+        self.installed = None;
         self.more_mailboxes.clear();
         self.blocked.clear();
         self.first_flow = u32::try_from(self.flows.len()).unwrap_or(u32::MAX);
@@ -181,9 +184,20 @@ impl Host {
             self.app.strays += 1;
             return false;
         }
+        let is_owned = |installed: &Installed| installed.owns(message.to);
+        if self.app.installed.as_ref().is_some_and(is_owned) {
+            self.on_protocol_message(source, &message, net);
+            return true;
+        }
         if let Some((flow, number, sent_at)) = parse(&message.payload) {
+            if self.mutant == Some(Mutant::DeliverLess) && number % 3 == 2 {
+                return true;
+            }
             let received = self.app.received.entry((source, flow)).or_default();
             received.on_message(number, sent_at, net.now);
+            if self.mutant == Some(Mutant::DeliverTwice) {
+                received.on_message(number, sent_at, net.now);
+            }
             self.app.latencies.note(net.now.since(sent_at));
         }
         true
@@ -216,6 +230,7 @@ impl Host {
             !is_for_peer
         });
         self.app.blocked.append(&mut blocked);
+        self.send_waiting(net);
     }
 
     /// Sends a flow's next message; whether there was room.

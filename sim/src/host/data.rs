@@ -54,13 +54,18 @@ impl Host {
         let Some(data) = self.peers.get_mut(&peer) else {
             return false;
         };
-        data.home = home;
+        data.home = home.or(data.home);
         let is_accepted = data
             .channel
             .send(message, &net.shared.channel, net.now)
             .is_ok();
         self.dirty.insert(peer);
         is_accepted
+    }
+
+    /// The start that the channel to a peer is with.
+    pub(super) fn boot_of(&self, peer: u32) -> Option<Boot> {
+        self.peers.get(&peer).map(|data| data.channel.peer_boot())
     }
 
     /// The control machine attaches a path.

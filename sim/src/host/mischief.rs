@@ -24,6 +24,19 @@ pub enum Tamper {
     Forge,
 }
 
+/// What a broken node does wrong, as a machine would in which one check is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Its application is given every message twice: a channel that looks at no sequence.
+    DeliverTwice,
+    /// Its application is never given every third message: a channel that acknowledges too much.
+    DeliverLess,
+    /// It sends every row eight times: a reflector that forgets whom it told what.
+    RowStorm,
+    /// It tells twice that a member came up: a view that forgets what it told.
+    UpTwice,
+}
+
 /// What a puppet knows: who is at the other end of its sessions, and what it was told there.
 #[derive(Debug, Default)]
 pub(crate) struct Puppet {

@@ -16,6 +16,7 @@ mod latencies;
 mod mischief;
 mod outputs;
 mod packets;
+mod protocol;
 pub(crate) mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,9 @@ use dial::Pending;
 pub use heard::Heard;
 pub use latencies::Latencies;
 use mischief::Puppet;
-pub use mischief::Tamper;
+pub use mischief::{Mutant, Tamper};
+pub(crate) use protocol::Installed;
+pub use protocol::{Protocol, Turn};
 use sessions::Sessions;
 
 use crate::event::{Body, Event};
@@ -88,6 +91,8 @@ pub(crate) struct Host {
     stopped: bool,
     /// What it does to envelopes of others, where it is dishonest.
     pub(crate) tamper: Option<Tamper>,
+    /// What it does wrong, where it is broken.
+    pub(crate) mutant: Option<Mutant>,
     /// How often it did.
     pub(crate) tampered_count: u64,
     /// Where a test is the machine.
@@ -127,6 +132,7 @@ impl Host {
             activities: Vec::new(),
             stopped: false,
             tamper: None,
+            mutant: None,
             tampered_count: 0,
             puppet: None,
             heard: Heard::default(),
@@ -266,6 +272,9 @@ impl Host {
                 self.session_event(SessionEvent::Closed { session }, net);
             }
             Event::Flow { flow } => self.on_flow(flow, net),
+            Event::Timer => {
+                self.turn(net, |protocol, turn| protocol.handle_timer(turn));
+            }
         }
     }
 
@@ -338,12 +347,16 @@ impl Host {
     /// Reports to checkers and tests.
     pub(crate) fn observe(&self, what: Observation, net: &mut Net) {
         let boot = self.boot().unwrap_or_default();
-        net.local.observed.push(Observed {
+        let observed = Observed {
             time: net.now,
             node: self.ix,
             boot,
             what,
-        });
+        };
+        if self.mutant == Some(Mutant::UpTwice) && observed.is_member_up() {
+            net.local.observed.push(observed.clone());
+        }
+        net.local.observed.push(observed);
     }
 
     fn session_event(&mut self, event: SessionEvent, net: &mut Net) {

@@ -1,10 +1,10 @@
 //! Does what the control machine says, one output after the other, as the live driver does.
 
 use archipelago_core::channel::Path;
-use archipelago_core::wire::{Control, SessionId, codec};
+use archipelago_core::wire::{Control, RouteBody, SessionId, codec};
 use archipelago_router::Output;
 
-use super::Host;
+use super::{Host, Mutant};
 use crate::event::Body;
 use crate::names;
 use crate::net::Net;
@@ -50,6 +50,12 @@ impl Host {
     }
 
     fn send_control(&mut self, session: SessionId, message: Control, net: &mut Net) {
+        let is_row = matches!(message, Control::Route(RouteBody::Row { .. }));
+        if is_row && self.mutant == Some(Mutant::RowStorm) {
+            for _ in 0..7 {
+                self.send_honestly(session, message.clone(), net);
+            }
+        }
         if self.tamper.is_none() {
             return self.send_honestly(session, message, net);
         }

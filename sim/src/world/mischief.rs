@@ -4,12 +4,17 @@ use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{Crypto, NodeId};
 
 use super::{NodeIx, World};
-use crate::host::Tamper;
+use crate::host::{Mutant, Tamper};
 
 impl World {
     /// From now on `node` does this to the envelopes of others; `None`: it is honest again.
     pub fn tamper(&mut self, node: NodeIx, tamper: Option<Tamper>) {
         self.host_mut(node).tamper = tamper;
+    }
+
+    /// From now on `node` has this fault; `None`: it is whole again. For tests of checkers.
+    pub fn mutate(&mut self, node: NodeIx, mutant: Option<Mutant>) {
+        self.host_mut(node).mutant = mutant;
     }
 
     /// How often a node tampered.

@@ -8,12 +8,14 @@
 //! The same seed and the same verbs give the same trace, whatever else the computer does, and
 //! however many threads do it: verbs act between two runs, at their exact instant.
 
+mod checks;
 mod config;
 mod faults;
 pub(crate) mod generate;
 mod inspect;
 mod mischief;
 pub(crate) mod nodes;
+mod protocols;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,8 @@ use std::time::Duration;
 use archipelago_core::{Boot, NodeId, Pid, Time};
 use archipelago_router::{Command, NodeConfig, Refused};
 
+use checks::Checks;
+pub use checks::{Checker, Violated};
 pub use config::WorldConfig;
 use nodes::Nodes;
 
@@ -50,6 +54,7 @@ pub struct World {
     random: Random,
     log: Vec<Observed>,
     rows: RowTap,
+    checks: Checks,
     crypto: Arc<CryptoCount>,
 }
 
@@ -66,6 +71,7 @@ impl World {
             random: Random::split(config.seed, u64::MAX),
             log: Vec::new(),
             rows: RowTap::default(),
+            checks: Checks::default(),
             crypto: Arc::default(),
             config,
         }
@@ -163,8 +169,15 @@ impl World {
     pub fn run_for(&mut self, duration: Duration) {
         let until = self.now().after(duration);
         let lookahead = self.engine.shared().links.latency_min();
-        self.engine.run(until, lookahead, self.config.threads);
-        self.collect();
+        loop {
+            let next = self.checks.next().min(until);
+            self.engine.run(next, lookahead, self.config.threads);
+            self.collect();
+            self.look();
+            if next == until {
+                break;
+            }
+        }
     }
 
     /// Runs until `is_done`, looked at every 10 ms; the time it took, or `None` at `limit`.
@@ -243,19 +256,23 @@ impl World {
     /// Takes what nodes reported, in the order of time and then of nodes: what one node reported
     /// stays in its own order.
     fn collect(&mut self) {
-        let (first, mut rows) = (self.log.len(), Vec::new());
+        let (mut observed, mut rows) = (Vec::new(), Vec::new());
         for nodes in self.engine.shards_mut() {
-            if self.config.log {
-                self.log.append(&mut nodes.local.observed);
-                rows.append(&mut nodes.local.rows);
-            } else {
-                nodes.local.observed.clear();
-            }
+            observed.append(&mut nodes.local.observed);
+            rows.append(&mut nodes.local.rows);
         }
-        self.log[first..].sort_by_key(|observed| (observed.time, observed.node));
         rows.sort_by_key(|seen| (seen.time, seen.to));
         for seen in &rows {
             self.rows.on_seen(seen);
+        }
+        if self.config.log || !self.checks.is_empty() {
+            observed.sort_by_key(|observed| (observed.time, observed.node));
+            for observed in &observed {
+                self.checks.show(observed);
+            }
+        }
+        if self.config.log {
+            self.log.append(&mut observed);
         }
     }
 

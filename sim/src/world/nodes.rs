@@ -167,6 +167,7 @@ const fn kind(event: &Event) -> u64 {
         Event::Abort { .. } => 7,
         Event::Gone { .. } => 8,
         Event::Flow { .. } => 9,
+        Event::Timer => 16,
         Event::Packet { body, .. } => match body {
             Body::Accepted => 10,
             Body::Established => 11,
