@@ -415,6 +415,22 @@ fn worlds_of_plans_on_underlays_form_and_repeat() {
     assert_eq!(run(), run());
 }
 
+/// A member that nobody can dial dials all others, and the group is whole.
+#[test]
+fn a_group_forms_around_a_member_that_cannot_be_dialled() {
+    let underlay = UnderlayConfig {
+        undialable: [4].into(),
+        ..UnderlayConfig::default()
+    };
+    let mut config = WorldConfig::new(2);
+    config.underlay = Some(underlay.build(2, &data()).expect("in range"));
+    let mut world = Topology::group(5).build(config, |_, _| {});
+    archipelago_sim::topology::start_all(&mut world);
+    let limit = std::time::Duration::from_secs(30);
+    let is_formed = |world: &World| views::all_agree(world) && sessions::mesh(world).is_empty();
+    assert!(world.run_until(limit, is_formed).is_some(), "it forms");
+}
+
 /// A planned hierarchy forms by elections as one that was put together by hand does.
 #[test]
 fn a_plan_in_tiers_forms_by_election() {
