@@ -6,7 +6,7 @@
 //! trace on every platform.
 //! Sources: normal by G. Box and M. Muller 1958, truncated by rejection; lognormal as exp of it;
 //! Pareto by inversion, bounded above (N. Johnson, S. Kotz, N. Balakrishnan, chapter 20).
-//! Cost: one to four draws of [`Random`], 5–40 ns.
+//! Cost: one to four draws of [`Random`].
 
 use std::time::Duration;
 
