@@ -88,19 +88,25 @@ impl Contact {
         true
     }
 
-    /// Something of it arrived, by `via`.
+    /// Something of it arrived, by `via`. On a detour only what comes back by the member in use
+    /// answers for that member: another one may bring everything here while this one drops what
+    /// it is given.
     pub(super) fn note_heard(&mut self, way: Way, via: Peer) {
         self.is_acquainted = self.introduced.is_some();
         let line = self.line(way);
         line.via = Some(via);
-        line.unanswered = 0;
+        if way == Way::Relay || line.choice.is_none_or(|choice| choice == via) {
+            line.unanswered = 0;
+        }
     }
 
-    /// Gives up the present way: nothing comes back by it.
+    /// Gives up the present way: nothing comes back by it. On a detour the member by which the
+    /// other end speaks is taken next, so that both come to use the same.
     pub(super) fn reroute(&mut self, way: Way) {
         self.is_acquainted = false;
         let line = self.line(way);
-        line.choice = None;
+        let other = line.via.filter(|&via| line.choice != Some(via));
+        line.choice = other.filter(|_| way == Way::Detour);
         line.via = None;
         line.unanswered = 0;
         line.attempt = line.attempt.wrapping_add(1);
@@ -108,10 +114,11 @@ impl Contact {
 }
 
 impl Line {
-    /// Whether so much was sent without an answer that another way should be tried.
-    pub(super) fn is_withheld(&self, config: &ForwardConfig, now: Time) -> bool {
+    /// Whether so much was sent without an answer that another way should be tried. `patience` is
+    /// 1 or more: two ends that moved at once might miss each other for ever.
+    pub(super) fn is_withheld(&self, config: &ForwardConfig, patience: u32, now: Time) -> bool {
         let (count, span) = config.withheld_after;
-        self.unanswered >= count && now.since(self.unanswered_since) >= span
+        self.unanswered >= count && now.since(self.unanswered_since) >= span * patience
     }
 
     pub(super) fn note_sent(&mut self, now: Time) {

@@ -1,7 +1,8 @@
 //! Which way round a broken path: a source route through members of the common group.
 //!
-//! Members publish whom they cannot reach; a route is one member that hears both ends, or two that
-//! hear each other. Cost: O(g) per choice, O(g²) where no single member hears both ends.
+//! Members publish whom they cannot reach; a route is one member that hears both ends, or two or
+//! three that hear each other in a row. Cost: O(g) per choice, O(g²) where no single member hears
+//! both ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,9 @@ use archipelago_core::{Context, GroupId, NodeId, Peer};
 
 use crate::Routes;
 use crate::routes::{has_session, pair_hash};
+
+/// Members between the two ends of a detour, at most: with the target, a route's length on the wire.
+const HELPERS_MAX: usize = 3;
 
 /// Paths that do not work, as each end says; either end's word counts for both directions.
 #[derive(Debug, Default)]
@@ -58,8 +62,8 @@ impl Broken {
     }
 }
 
-/// The routes to `target` that may work, one for each first hop, best first: by a hash of target
-/// and helper, so that the detours of many pairs spread over the group.
+/// The routes to `target` that may work, one for each first hop, best first: the shortest only, and
+/// by a hash of target and helper, so that the detours of many pairs spread over the group.
 pub(super) fn routes(
     group: GroupId,
     target: NodeId,
@@ -77,22 +81,29 @@ pub(super) fn routes(
         .collect();
     helpers.sort_unstable();
     let hears = |one: NodeId, other: NodeId| !broken.is_broken(group, one, other);
-    let reached = |peer: Peer| has_session(peer, cx.peers);
-    let single: Vec<_> = helpers
-        .iter()
-        .filter(|&&(_, id, peer)| reached(peer) && hears(id, target))
-        .map(|&(_, id, peer)| (peer, List::truncated([id, target])))
-        .collect();
-    if !single.is_empty() {
-        return single;
+    let is_first_hop = |id: NodeId, peer: Peer| has_session(peer, cx.peers) && hears(cx.me, id);
+    // Outward from the target: who leads there in one hop, then who reaches one of those.
+    let mut ends: Vec<List<NodeId, 4>> = vec![List::truncated([target])];
+    for _ in 0..HELPERS_MAX {
+        let mut found = Vec::new();
+        let mut longer = Vec::new();
+        helpers.retain(|&(_, id, peer)| {
+            let mut next = ends.iter();
+            let leads = |end: &&List<NodeId, 4>| end.first().is_some_and(|&next| hears(id, next));
+            let Some(end) = next.find(leads) else {
+                return true;
+            };
+            let route = List::truncated([id].into_iter().chain(end.iter().copied()));
+            if is_first_hop(id, peer) {
+                found.push((peer, route.clone()));
+            }
+            longer.push(route);
+            false
+        });
+        if !found.is_empty() {
+            return found;
+        }
+        ends = longer;
     }
-    let last_hops = || helpers.iter().filter(|&&(_, id, _)| hears(id, target));
-    let first_hops = helpers.iter().filter(|&&(.., peer)| reached(peer));
-    first_hops
-        .filter_map(|&(_, first, peer)| {
-            let (_, last, _) =
-                last_hops().find(|&&(_, last, _)| last != first && hears(first, last))?;
-            Some((peer, List::truncated([first, *last, target])))
-        })
-        .collect()
+    Vec::new()
 }

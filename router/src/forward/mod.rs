@@ -314,7 +314,12 @@ impl Forward {
         let Some(contact) = self.contacts.get(target) else {
             return;
         };
-        if !contact.line(way).is_withheld(&self.config, cx.now) {
+        let is_second = way == Way::Detour && cx.me > target && contact.line(way).via.is_some();
+        let patience = 1 + u32::from(is_second);
+        if !contact
+            .line(way)
+            .is_withheld(&self.config, patience, cx.now)
+        {
             return;
         }
         contact.reroute(way);

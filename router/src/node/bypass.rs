@@ -103,6 +103,9 @@ impl Node {
                 Due::ChangeOver(peer) => {
                     self.counters.bypassed = self.counters.bypassed.saturating_add(1);
                     self.change_over(peer, out);
+                    self.with_groups(now, |group, cx, said| {
+                        group.handle_path_down(peer, cx, said);
+                    });
                 }
                 Due::Want(peer) => {
                     self.with_detours(now, |detours, cx, said| detours.want(peer, cx, said));

@@ -24,6 +24,8 @@ pub struct NodeCounters {
     pub group_lost: u64,
     /// Sessions that carried nothing while their peers lived: a detour was taken beside them.
     pub bypassed: u64,
+    /// Ways of relays and detours that were left, since nothing came back by them.
+    pub rerouted: u64,
     /// Frames on relay or detour that could not be sent or taken; channels repeat them.
     pub frames_lost: u64,
 }

@@ -85,6 +85,7 @@ impl Node {
         if matches!(event, GroupEvent::Joined { .. }) {
             self.up.handle_joined(group, now);
         }
+        self.note_doubtful(&event, now);
         self.on_paths_changed(group, &event, now, out);
         self.tell(Event::Group { group, event }, out);
     }

@@ -17,6 +17,7 @@ mod contract;
 mod counters;
 mod detours;
 mod dials;
+mod doubtful;
 mod footprint;
 mod formed;
 mod forwarding;
@@ -80,6 +81,8 @@ pub struct Node {
     lookups: Lookups,
     forward: Forward,
     detours: Detours,
+    /// Members that were declared dead and may come back, and until when they may.
+    doubtful: BTreeMap<Peer, Time>,
     /// Members without a path that there is something to send to.
     waiting: BTreeSet<Peer>,
     counters: NodeCounters,
@@ -121,6 +124,7 @@ impl Node {
             base,
             forward,
             detours: Detours::default(),
+            doubtful: BTreeMap::new(),
             waiting: BTreeSet::new(),
             counters: NodeCounters::default(),
             sweep_at: None,
@@ -218,6 +222,7 @@ impl Node {
         });
         self.do_work(now, out);
         self.on_bypass_due(now, out);
+        self.on_doubtful_due(now, out);
         self.on_life_due(now, out);
         self.on_sweep_due(now);
         self.do_work(now, out);
@@ -239,6 +244,7 @@ impl Node {
             .chain(self.up.poll_timeout())
             .chain(self.lookups.poll_timeout())
             .chain(self.detours.poll_timeout())
+            .chain(self.poll_doubtful())
             .chain(self.life.poll_timeout())
             .chain(self.sweep_at.map(|at| (at, "sweep")))
             .min()
@@ -294,7 +300,10 @@ impl Node {
 
     /// What was closed, refused or lost since the start.
     pub fn counters(&self) -> NodeCounters {
-        self.counters
+        NodeCounters {
+            rerouted: self.forward.counters().rerouted,
+            ..self.counters
+        }
     }
 
     /// Groups that can be reached beside this node's own, and over whom. Groups above and below

@@ -155,6 +155,7 @@ impl Node {
 
     pub(super) fn on_admitted(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
         self.life.settle_boot();
+        self.doubtful.remove(&peer);
         self.with_on_demand(now, |on_demand, _, said| {
             on_demand.handle_admitted(peer, said);
         });
@@ -202,7 +203,9 @@ impl Node {
     pub(super) fn on_released(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
         if self.common_group(peer).is_none() {
             self.end_detour(peer, out);
-            self.fail_contact(peer, out);
+            if !self.is_doubtful(peer) {
+                self.fail_contact(peer, out);
+            }
         }
         if self.kind(peer) == SessionKind::Pending {
             let session = self.base.peers.get(peer).and_then(|state| state.session);

@@ -44,6 +44,7 @@ impl Node {
             || self.on_demand.knows(peer)
             || self.detours.knows(peer)
             || self.waiting.contains(&peer)
+            || self.doubtful.contains_key(&peer)
             || self.groups.values().any(|group| group.knows(peer))
     }
 }

@@ -33,7 +33,7 @@ impl Node {
         if self.session_of(peer).is_some() && self.kind(peer) != SessionKind::Pending {
             return self.attach_again(peer, now, out);
         }
-        if self.common_group(peer).is_some() {
+        if self.common_group(peer).is_some() || self.is_doubtful(peer) {
             return self.contact_member(peer, out);
         }
         self.sweep_later(now);

@@ -263,6 +263,15 @@ impl Group {
         self.settle(facts, cx, out);
     }
 
+    /// The direct path to the peer does not answer, and the peer says so too: all may know, since
+    /// the peer's own word may not get through to those who choose a way to it.
+    pub fn handle_path_down(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        if self.is_admitted(peer) {
+            self.on_path_down(peer, cx, out);
+            self.settle(Vec::new(), cx, out);
+        }
+    }
+
     /// Data go to or come from the peer by the session; told about once a second. What the data
     /// are nobody here knows, so only the path is looked into.
     pub fn handle_activity(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {

@@ -238,7 +238,12 @@ impl Group {
     }
 
     /// Others hear the member, this node does not: traffic takes a detour, and all may know.
-    fn on_path_down(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+    pub(super) fn on_path_down(
+        &mut self,
+        peer: Peer,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
         let was_path_down = self.view.change(peer, |member| {
             std::mem::replace(&mut member.is_path_down, true)
         });

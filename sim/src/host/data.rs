@@ -27,17 +27,32 @@ const FORWARD_BYTES_MAX: usize = 20 * 1024;
 /// The machine hears of traffic on a session at most so often.
 const ACTIVITY_PERIOD: Duration = Duration::from_secs(1);
 
+/// Pause before a way is looked for again, while accepted messages wait for one.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// How long accepted messages wait for a way before they are given up.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
+
 /// The channel to one peer, and what the driver remembers about it.
 #[derive(Debug)]
 pub(super) struct PeerData {
     channel: Channel,
     /// What the control machine attached.
     paths: Vec<Path>,
-    /// A contact was asked for and not answered yet.
-    is_contacting: bool,
+    seeking: Seeking,
     home: Option<GroupId>,
     /// The deadline that a timer is armed for.
     armed: Option<Time>,
+}
+
+/// Whether a way to a peer is being looked for; as in the live runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seeking {
+    /// A path is attached, or none is needed.
+    No,
+    /// The control machine was asked; without a path since then.
+    Asked { since: Time },
+    /// It found none; it is asked again at `at`.
+    Pausing { since: Time, at: Time },
 }
 
 impl Host {
@@ -81,7 +96,7 @@ impl Host {
             self.channel(peer, boot, net);
         }
         if let Some(data) = self.peers.get_mut(&peer) {
-            data.is_contacting = false;
+            data.seeking = Seeking::No;
             if !data.paths.contains(&path) {
                 data.paths.push(path);
             }
@@ -157,13 +172,24 @@ impl Host {
         self.dirty.insert(peer);
     }
 
-    /// A contact failed: what waits has failed.
+    /// A contact failed. What was accepted waits for a while, since the peer may be back soon; who
+    /// is asked for in vain for longer fails what waits. A channel that holds nothing which was
+    /// ever on its way fails at once, as the live runtime's queue before the channel does.
     pub(super) fn on_unreachable(&mut self, peer: u32, net: &mut Net) {
+        let now = net.now;
         let Some(data) = self.peers.get_mut(&peer) else {
             return;
         };
-        data.is_contacting = false;
-        self.fail_channel(peer, net);
+        let Seeking::Asked { since } = data.seeking else {
+            return;
+        };
+        if data.channel.stats().unacked_bytes == 0 || now.since(since) >= GIVE_UP_AFTER {
+            data.seeking = Seeking::No;
+            return self.fail_channel(peer, net);
+        }
+        let at = now.after(RETRY_PAUSE);
+        data.seeking = Seeking::Pausing { since, at };
+        self.push(at, self.ix, Event::ChannelWake { peer }, net);
     }
 
     /// Sends what the channel to `peer` has for its paths now.
@@ -269,22 +295,25 @@ impl Host {
 
     /// Asks for a path where something waits and there is none.
     fn contact(&mut self, peer: u32, net: &mut Net) {
+        let now = net.now;
         let Some(data) = self.peers.get_mut(&peer) else {
             return;
         };
-        if data.is_contacting || !data.paths.is_empty() || data.channel.is_at_rest() {
+        if !data.paths.is_empty() || data.channel.is_at_rest() {
             return;
         }
-        data.is_contacting = true;
+        let since = match data.seeking {
+            Seeking::No => now,
+            Seeking::Pausing { since, at } if at <= now => since,
+            Seeking::Asked { .. } | Seeking::Pausing { .. } => return,
+        };
+        data.seeking = Seeking::Asked { since };
         let contact = Command::Contact {
             peer: names::node_id(net.shared.seed, peer),
             home: data.home,
         };
-        if self.command(contact, net).is_err()
-            && let Some(data) = self.peers.get_mut(&peer)
-        {
-            data.is_contacting = false;
-            self.fail_channel(peer, net);
+        if self.command(contact, net).is_err() {
+            self.on_unreachable(peer, net);
         }
     }
 
@@ -336,7 +365,7 @@ impl Host {
         let data = PeerData {
             channel: Channel::new(boot),
             paths: Vec::new(),
-            is_contacting: false,
+            seeking: Seeking::No,
             home: None,
             armed: None,
         };
@@ -373,13 +402,16 @@ impl Host {
         self.app.on_lost(peer, unacked as u64);
     }
 
-    /// Tells the senders that what waits for `peer` will not arrive.
+    /// Tells the senders that what waits for `peer` will not arrive. The channel keeps its marks: a
+    /// peer that comes back with the same start goes on in a new epoch.
     fn fail_channel(&mut self, peer: u32, net: &mut Net) {
-        let id = names::node_id(net.shared.seed, peer);
-        let unacked = usize::MAX;
-        self.observe(Observation::ChannelReset { peer: id, unacked }, net);
-        self.app.on_lost(peer, u64::from(u32::MAX));
-        self.peers.remove(&peer);
+        let now = net.now;
+        let Some(data) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let unacked = data.channel.abandon(&net.shared.channel, now);
+        self.on_channel_reset(peer, unacked, net);
+        self.on_writable(peer, net);
     }
 
     fn arm_channel(&mut self, peer: u32, net: &mut Net) {
