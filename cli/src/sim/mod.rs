@@ -7,7 +7,10 @@ mod error;
 mod files;
 mod progress;
 mod run;
+mod shrink;
+mod sweep;
 mod table;
+mod topology;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +25,14 @@ pub(crate) enum Command {
     Run(run::Options),
     /// Run several scenarios, or take results that were saved, and put them side by side.
     Compare(compare::Options),
+    /// Run a scenario over every combination of its `[sweep]`, with every seed; may be resumed.
+    Sweep(sweep::Options),
+    /// Put the parts of a sweep together that several machines made.
+    Merge(sweep::MergeOptions),
+    /// Look at a scenario's topology without running it.
+    Topology(topology::Options),
+    /// Leave out faults of a failing run as long as it still fails.
+    Shrink(run::Options),
 }
 
 /// Runs one of the commands; it succeeds when everything held.
@@ -31,6 +42,10 @@ pub(crate) fn main(command: &Command) -> ExitCode {
     let result = match command {
         Command::Run(options) => run::main(options, &stop),
         Command::Compare(options) => compare::main(options, &stop),
+        Command::Sweep(options) => sweep::main(options, &stop),
+        Command::Merge(options) => sweep::merge(options),
+        Command::Topology(options) => topology::main(options),
+        Command::Shrink(options) => shrink::main(options, &stop),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ mod page;
 mod plots;
 mod statistics;
 mod sweep_page;
+mod topology_page;
 
 #[cfg(test)]
 mod tests;
@@ -20,3 +21,4 @@ pub use format::{count, figure, ms};
 pub use html::{compare_page, run_page};
 pub use statistics::{Interval, interval};
 pub use sweep_page::{Point, points, sweep_page};
+pub use topology_page::{topology_page, topology_rows};

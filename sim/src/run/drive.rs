@@ -8,6 +8,7 @@ use super::cuts::Cut;
 use super::{Action, Experiment, Mark, Phase, Progress, Step};
 use crate::host::ProcessState;
 use crate::random::Random;
+use crate::scenario::StartMode;
 use crate::world::NodeIx;
 
 /// The longest stretch of virtual time between two looks at whether to stop.
@@ -23,6 +24,9 @@ impl Experiment<'_> {
     /// Starts every node that is to be there, and runs until all groups have formed, the
     /// scenario's patience is over, or somebody stops it.
     pub fn form(&mut self, progress: &mut dyn FnMut(Progress)) {
+        if self.scenario.start == StartMode::Generated {
+            return self.generate();
+        }
         let mut order: Vec<NodeIx> = self.world.nodes();
         order.retain(|node| !self.plan.absent.contains(&node.0));
         Random::split(self.scenario.seed, 0x0570).shuffle(&mut order);
@@ -45,6 +49,18 @@ impl Experiment<'_> {
             }
             progress(self.progress(Phase::Forming, done, limit));
             self.world.run_for(LOOK);
+        }
+        self.begin();
+    }
+
+    /// Begins in the state that forming leads to. Who is absent is there, and shut down first.
+    fn generate(&mut self) {
+        let generated = self.world.generate();
+        generated.expect("topologies make working configurations");
+        self.formed = Some(Duration::ZERO);
+        for node in self.plan.absent.clone() {
+            // Whoever was just formed is no reason to refuse.
+            let _refused = self.world.command(NodeIx(node), Command::Shutdown);
         }
         self.begin();
     }

@@ -20,6 +20,7 @@ mod plan;
 mod removal;
 mod result;
 mod samples;
+mod shrink;
 mod violations;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use result::{
     Control, Delivery, Load, Lookups, Mark, OnDemand, Ratios, Robustness, RunResult, Sample, Times,
     Violated,
 };
+pub use shrink::{Shrunk, shrink};
 
 use archipelago_core::Time;
 

@@ -222,3 +222,35 @@ fn a_planned_topology_on_a_drawn_underlay_runs_and_says_what_is_wrong_with_it() 
         .expect_err("no such shape");
     assert!(error.to_string().contains("watts-strogatz"), "{error}");
 }
+
+/// Of many faults, one breaks a bound on purpose: it alone is left.
+#[test]
+fn shrinking_finds_the_one_fault_that_fails() {
+    let mut text = SMALL.replace("detection = \"2.5s\"", "detection = \"1200ms\"");
+    for at in [3, 6, 8, 9] {
+        text = text.replace(
+            "[hold]",
+            &format!(
+                "[[fault]]\nkind = \"crash\"\nat = \"{at}s\"\nlasting = \"4s\"\ncount = 1\n[hold]"
+            ),
+        );
+    }
+    // A lost power is noticed by silence only, which takes longer than a reset.
+    text = text.replace(
+        "[hold]",
+        "[[fault]]\nkind = \"power-off\"\nat = \"10s\"\nnodes = [4]\n[hold]",
+    );
+    let scenario = Scenario::parse(&text).expect("the scenario is right");
+    let stop = AtomicBool::new(false);
+    let shrunk = shrink(&scenario, &RunOptions::new(&stop), &mut |_, _| {});
+    let shrunk = shrunk.expect("the plan is possible").expect("it fails");
+    assert_eq!(shrunk.invariant, "detection");
+    let left: Vec<_> = shrunk
+        .steps
+        .iter()
+        .map(|step| step.action.clone())
+        .collect();
+    assert_eq!(left, [Action::PowerOff(4)]);
+    assert_eq!(shrunk.causes, 6);
+    assert!(shrunk.result.violations_count > 0 && shrunk.runs < 30);
+}
