@@ -6,6 +6,7 @@ mod compare;
 mod error;
 mod files;
 mod progress;
+mod replay;
 mod run;
 mod shrink;
 mod sweep;
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Merge(sweep::MergeOptions),
     /// Look at a scenario's topology without running it.
     Topology(topology::Options),
+    /// Run one seed again, and show what chosen nodes reported, as a sequence diagram.
+    Replay(replay::Options),
     /// Leave out faults of a failing run as long as it still fails.
     Shrink(run::Options),
 }
@@ -45,6 +48,7 @@ pub(crate) fn main(command: &Command) -> ExitCode {
         Command::Sweep(options) => sweep::main(options, &stop),
         Command::Merge(options) => sweep::merge(options),
         Command::Topology(options) => topology::main(options),
+        Command::Replay(options) => replay::main(options, &stop),
         Command::Shrink(options) => shrink::main(options, &stop),
     };
     match result {

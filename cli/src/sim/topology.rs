@@ -42,9 +42,9 @@ pub(super) fn main(options: &Options) -> Result<bool, SimError> {
         .topology
         .build(seed, &scenario.folder, underlay.as_ref());
     let overlay = overlay.map_err(wrong())?;
-    let graph = overlay.session_graph().map_err(|error| {
-        SimError::Usage(format!("{}: {error}", options.file.display()))
-    })?;
+    let graph = overlay
+        .session_graph()
+        .map_err(|error| SimError::Usage(format!("{}: {error}", options.file.display())))?;
     let graph = Adjacency::of(&graph);
     let summary = Summary::of(&graph, EXACT_MAX, seed);
     if let Some(path) = &options.html {

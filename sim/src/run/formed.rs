@@ -4,12 +4,18 @@
 
 use super::Experiment;
 use crate::check::views;
+use crate::tiers;
 use crate::topology::Topology;
 use crate::world::{NodeIx, World};
 
 /// Whether every running member of every group sees exactly the running ones.
-pub(super) fn all_agree(world: &World, topology: &Topology) -> bool {
-    let mut groups = topology.groups.iter().enumerate();
+pub(super) fn all_agree(
+    world: &World,
+    topology: &Topology,
+    is_configured: impl Fn(usize) -> bool,
+) -> bool {
+    let groups = topology.groups.iter().enumerate();
+    let mut groups = groups.filter(|&(place, _)| is_configured(place));
     groups.all(|(place, (_, members))| {
         let running: Vec<NodeIx> = members
             .iter()
@@ -31,6 +37,13 @@ pub(super) fn all_agree(world: &World, topology: &Topology) -> bool {
 impl Experiment<'_> {
     /// Whether the groups agree now.
     pub fn is_agreed(&self) -> bool {
-        all_agree(&self.world, &self.topology)
+        // Who is in a parent is for its children to elect: the tiers say when they stand.
+        let groups = &self.overlay.groups;
+        let is_configured = |place: usize| {
+            self.tiers.is_none() || groups.get(place).is_none_or(|group| group.tier == 0)
+        };
+        let has_tiers = |hierarchy| tiers::is_formed(&self.world, hierarchy);
+        all_agree(&self.world, &self.topology, is_configured)
+            && self.tiers.as_ref().is_none_or(has_tiers)
     }
 }

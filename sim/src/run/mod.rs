@@ -40,10 +40,12 @@ pub use result::{
 pub use shrink::{Shrunk, shrink};
 
 use archipelago_core::Time;
+use archipelago_router::NodeConfig;
 
 use crate::scenario::{Scenario, ScenarioError};
 use crate::tally::Tally;
-use crate::topology::{Overlay, Topology};
+use crate::tiers::Hierarchy;
+use crate::topology::{Overlay, OverlayConfig, Topology};
 use crate::underlay::Underlay;
 use crate::world::{World, WorldConfig};
 
@@ -131,6 +133,8 @@ pub struct Experiment<'a> {
     healed: Option<Duration>,
     topology: Topology,
     overlay: Overlay,
+    /// Where parents are joined by whoever is elected at run time.
+    tiers: Option<Hierarchy>,
     underlay: Option<Underlay>,
 }
 
@@ -165,7 +169,9 @@ impl<'a> Experiment<'a> {
         let nodes = Nodes::new(&topology, underlay.as_ref());
         let mut plan = Plan::new(scenario, &nodes)?;
         plan.without(&options.without);
-        let world = build(scenario, &options, &topology, &nodes, underlay.clone());
+        let tiers = elected(scenario, &overlay)?;
+        let shape = (&topology, tiers.as_ref());
+        let world = build(scenario, &options, shape, &nodes, underlay.clone());
         Ok(Self {
             scenario,
             options,
@@ -187,6 +193,7 @@ impl<'a> Experiment<'a> {
             healed: None,
             topology,
             overlay,
+            tiers,
             underlay,
         })
     }
@@ -220,7 +227,7 @@ impl<'a> Experiment<'a> {
 fn build(
     scenario: &Scenario,
     options: &RunOptions<'_>,
-    topology: &Topology,
+    (topology, tiers): (&Topology, Option<&Hierarchy>),
     nodes: &Nodes,
     underlay: Option<Underlay>,
 ) -> World {
@@ -235,7 +242,7 @@ fn build(
     };
     let members = nodes.groups().iter().map(Vec::len).max().unwrap_or(0);
     let members_max = u32::try_from(members).unwrap_or(u32::MAX);
-    topology.build(config, |_, config| {
+    let change = |_, config: &mut NodeConfig| {
         scenario.node.apply(config);
         if members_max > 1_024 {
             for group in &mut config.groups {
@@ -244,5 +251,20 @@ fn build(
                 *group = wide.into();
             }
         }
+    };
+    match tiers {
+        Some(tiers) => tiers.build(config, change),
+        None => topology.build(config, change),
+    }
+}
+
+/// The tiers of a planned hierarchy, as its nodes are to elect them.
+fn elected(scenario: &Scenario, overlay: &Overlay) -> Result<Option<Hierarchy>, ScenarioError> {
+    if !matches!(scenario.topology.shape, OverlayConfig::Hierarchy(_)) || overlay.tier_max() == 0 {
+        return Ok(None);
+    }
+    overlay.elected().map(Some).map_err(|error| {
+        let remedy = "see `[topology.hierarchy]`";
+        ScenarioError::new(scenario.topology.line, error.to_string(), remedy)
     })
 }

@@ -1,0 +1,174 @@
+//! `archipelago sim` as a user meets it: refusals, the keys of its JSON, sweeps that are stopped, split
+//! over machines and put together.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const SCENARIO: &str = r#"
+name = "small"
+duration = "4s"
+[topology.flat]
+groups = 2
+size = 3
+reflectors = 1
+[[workload]]
+between = "across"
+pairs = 2
+messages = 5
+[sweep]
+"topology.flat.size" = [3, 4]
+seeds = 2
+"#;
+
+fn sim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_archipelago"))
+        .arg("sim")
+        .args(arguments)
+        .output()
+        .expect("the program runs")
+}
+
+/// A folder of this test's own, with the scenario in it.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("the temporary folder is writable");
+    std::fs::write(folder.join("small.toml"), SCENARIO).expect("the folder is writable");
+    folder
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the path is UTF-8")
+}
+
+/// The results of a sweep without what the machine's speed decides.
+fn results(folder: &Path) -> Vec<String> {
+    let csv = std::fs::read_to_string(folder.join("results.csv")).expect("the sweep wrote it");
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().expect("there is a header");
+    let digest = header
+        .iter()
+        .position(|name| *name == "digest")
+        .expect("there is a digest");
+    let events = header
+        .iter()
+        .position(|name| *name == "events")
+        .expect("there are events");
+    lines
+        .map(|fields| format!("{} {} {}", fields[1], fields[digest], fields[events]))
+        .collect()
+}
+
+#[test]
+fn a_wrong_scenario_is_refused_with_its_line() {
+    let folder = folder("sim-wrong");
+    let path = folder.join("small.toml");
+    std::fs::write(&path, SCENARIO.replace("pairs", "peers")).expect("the folder is writable");
+    let output = sim(&["run", text(&path)]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        message.contains("small.toml:10: workload has no key `peers`; allowed: at"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_run_prints_one_object_with_the_promised_keys() {
+    let folder = folder("sim-json");
+    let path = folder.join("small.toml");
+    let page = folder.join("report.html");
+    let output = sim(&["run", text(&path), "--json", "--html", text(&page)]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    for key in [
+        "nodes",
+        "groups",
+        "tiers",
+        "mode",
+        "virtual_s",
+        "wall_s",
+        "events",
+        "messages",
+        "messages_per_s",
+        "rss_mb",
+        "bytes_per_node",
+        "sessions_max",
+        "digest",
+        "violations",
+    ] {
+        assert!(json.get(key).is_some(), "{key} is missing");
+    }
+    assert_eq!(json["nodes"], 6);
+    let page = std::fs::read_to_string(page).expect("the page was written");
+    assert!(page.contains("<svg") && page.contains(json["digest"].as_str().unwrap_or("?")));
+    // The same seed gives the same digest, and threads change nothing.
+    let again = sim(&["run", text(&path), "--json", "--threads", "2"]);
+    let again: serde_json::Value = serde_json::from_slice(&again.stdout).expect("it is JSON");
+    assert_eq!(again["digest"], json["digest"]);
+}
+
+#[test]
+fn what_does_not_hold_fails_the_run() {
+    let folder = folder("sim-violated");
+    let path = folder.join("small.toml");
+    let bounds = format!("{SCENARIO}\n[hold]\nsessions_max = 1\n");
+    std::fs::write(&path, bounds).expect("the folder is writable");
+    let output = sim(&["run", text(&path)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("VIOLATION sessions"));
+}
+
+#[test]
+fn a_resumed_sweep_and_a_merged_one_equal_the_uninterrupted_one() {
+    let folder = folder("sim-sweep");
+    let path = folder.join("small.toml");
+    let whole = folder.join("whole");
+    let sweep = |out: &Path, more: &[&str]| {
+        let mut arguments = vec!["sweep", text(&path), "--out", text(out)];
+        arguments.extend(more);
+        let output = sim(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    };
+    sweep(&whole, &[]);
+    let expected = results(&whole);
+    assert_eq!(expected.len(), 4);
+
+    // As if it had been stopped after two runs.
+    let resumed = folder.join("resumed");
+    sweep(&resumed, &[]);
+    for number in [1, 2] {
+        let run = resumed.join("runs").join(format!("{number:06}.json"));
+        std::fs::remove_file(run).expect("the sweep wrote it");
+    }
+    sweep(&resumed, &[]);
+    assert_eq!(results(&resumed), expected);
+
+    let (one, two, merged) = (folder.join("1"), folder.join("2"), folder.join("merged"));
+    sweep(&one, &["--shard", "1/2"]);
+    sweep(&two, &["--shard", "2/2"]);
+    assert_eq!((results(&one).len(), results(&two).len()), (2, 2));
+    let output = sim(&["merge", text(&one), text(&two), "--out", text(&merged)]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(results(&merged), expected);
+}
+
+/// The scenarios that ship can be read, and their topologies planned.
+#[test]
+fn shipped_scenarios_are_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/scenarios");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("they ship") {
+        let path = entry.expect("the folder can be read").path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            let file = std::fs::read_to_string(&path).expect("it can be read");
+            let scenario = archipelago_sim::scenario::Scenario::parse(&file);
+            assert!(scenario.is_ok(), "{}:{:?}", path.display(), scenario.err());
+            count += 1;
+        }
+    }
+    assert!(count >= 9, "{count} scenarios");
+}
