@@ -202,7 +202,7 @@ fn a_stopped_run_says_what_it_has() {
 #[test]
 fn a_planned_topology_on_a_drawn_underlay_runs_and_says_what_is_wrong_with_it() {
     let planned = SMALL.replace(
-        "[topology]\nshape = \"backbone\"\ngroups = 3\nsize = 5\nreflectors = 2\n",
+        "[topology.flat]\ngroups = 3\nsize = 5\nreflectors = 2\n",
         "[topology.shaped]\nshape = { ring = { n = 4 } }\n\
          mapping = { groups = { size = 5, reflectors = 2 } }\n\
          [underlay]\nlatency = { lognormal = { median_ms = 2.0, sigma = 0.3 } }\n",
@@ -226,7 +226,9 @@ fn a_planned_topology_on_a_drawn_underlay_runs_and_says_what_is_wrong_with_it() 
 /// Of many faults, one breaks a bound on purpose: it alone is left.
 #[test]
 fn shrinking_finds_the_one_fault_that_fails() {
-    let mut text = SMALL.replace("detection = \"2.5s\"", "detection = \"1200ms\"");
+    let mut text = SMALL
+        .replace("detection = \"2.5s\"", "detection = \"1200ms\"")
+        .replace(", \"no-failed-lookup\"", "");
     for at in [3, 6, 8, 9] {
         text = text.replace(
             "[hold]",
