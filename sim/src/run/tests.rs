@@ -227,9 +227,9 @@ fn a_planned_topology_on_a_drawn_underlay_runs_and_says_what_is_wrong_with_it() 
 #[test]
 fn shrinking_finds_the_one_fault_that_fails() {
     let mut text = SMALL
-        .replace("detection = \"2.5s\"", "detection = \"1200ms\"")
-        .replace(", \"no-failed-lookup\"", "");
-    for at in [3, 6, 8, 9] {
+        .replace("detection = \"2.5s\"", "detection = \"800ms\"")
+        .replace(", \"quiet\", \"no-false-death\", \"no-failed-lookup\"", "");
+    for at in [2, 4, 6, 8] {
         text = text.replace(
             "[hold]",
             &format!(
@@ -237,10 +237,10 @@ fn shrinking_finds_the_one_fault_that_fails() {
             ),
         );
     }
-    // A lost power is noticed by silence only, which takes longer than a reset.
+    // A stopped process is noticed by silence only, which takes longer than a reset.
     text = text.replace(
         "[hold]",
-        "[[fault]]\nkind = \"power-off\"\nat = \"10s\"\nnodes = [4]\n[hold]",
+        "[[fault]]\nkind = \"stop\"\nat = \"14s\"\nnodes = [4]\n[hold]",
     );
     let scenario = Scenario::parse(&text).expect("the scenario is right");
     let stop = AtomicBool::new(false);
@@ -252,7 +252,7 @@ fn shrinking_finds_the_one_fault_that_fails() {
         .iter()
         .map(|step| step.action.clone())
         .collect();
-    assert_eq!(left, [Action::PowerOff(4)]);
+    assert_eq!(left, [Action::Stop(4)]);
     assert_eq!(shrunk.causes, 6);
     assert!(shrunk.result.violations_count > 0 && shrunk.runs < 30);
 }
