@@ -12,6 +12,7 @@ mod id;
 mod peers;
 mod record;
 mod rng;
+mod small_map;
 mod time;
 
 pub mod wire;
@@ -22,4 +23,5 @@ pub use id::{Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid};
 pub use peers::{FormedPeer, Peer, PeerState, Peers, PeersFull};
 pub use record::{Address, NodeRecord, RecordError, Roles, SealingKey, Signature, SignedRecord};
 pub use rng::Rng;
+pub use small_map::SmallMap;
 pub use time::Time;

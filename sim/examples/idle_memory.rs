@@ -14,8 +14,8 @@ use archipelago_sim::{NodeIx, World, WorldConfig};
 
 /// Between the starts of two groups.
 const STAGGER: Duration = Duration::from_millis(2);
-/// How long a world idles once it has formed.
-const IDLE: Duration = Duration::from_secs(20);
+/// How long a world idles once it has formed, where `idle=SECONDS` says nothing else.
+const IDLE_S: u64 = 20;
 
 /// How the nodes of a world begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +43,18 @@ fn main() {
     } else {
         counts
     };
-    println!("groups of {size}, start: {start:?}");
+    let idle = std::env::args().find_map(|text| text.strip_prefix("idle=")?.parse().ok());
+    let idle = Duration::from_secs(idle.unwrap_or(IDLE_S));
+    println!("groups of {size}, start: {start:?}, idle for {idle:?}");
     println!(
         "   nodes  sessions  B/node  B/session  sessions/node  form s  idle events/s  idle x real time"
     );
     for count in counts {
-        measure(count, size, start);
+        measure(count, size, start, idle);
     }
 }
 
-fn measure(count: u32, size: u32, how: Start) {
+fn measure(count: u32, size: u32, how: Start, idle: Duration) {
     let before = resident_bytes();
     let mut topology = Topology::new();
     for group in 0..count / size {
@@ -80,7 +82,7 @@ fn measure(count: u32, size: u32, how: Start) {
         reason = "the example measures wall-clock time"
     )]
     let start = std::time::Instant::now();
-    world.run_for(IDLE);
+    world.run_for(idle);
     let idled = start.elapsed();
     let events = world.trace().events() - events;
     let bytes = resident_bytes().saturating_sub(before);
@@ -97,7 +99,7 @@ fn measure(count: u32, size: u32, how: Start) {
         ends as f64 / f64::from(count),
         formed.as_secs_f64(),
         events as f64 / idled.as_secs_f64(),
-        IDLE.as_secs_f64() / idled.as_secs_f64(),
+        idle.as_secs_f64() / idled.as_secs_f64(),
     );
     print_parts(&world, bytes, count, ends);
 }

@@ -3,7 +3,7 @@
 //! For inspection: it changes nothing and no protocol reads it. Source of the aim: DESIGN section
 //! 11, 160 bytes for each end of a session with everything included.
 
-use archipelago_core::footprint::{Footprint, map_bytes, set_bytes};
+use archipelago_core::footprint::{Footprint, set_bytes};
 
 use super::Node;
 use super::work::Work;
@@ -14,7 +14,7 @@ impl Node {
     pub fn footprint(&self) -> Footprint {
         let mut footprint = Footprint::default();
         let work = self.work.capacity() * size_of::<Work>();
-        let rest = map_bytes(&self.groups) + set_bytes(&self.waiting) + work;
+        let rest = self.groups.heap_bytes() + set_bytes(&self.waiting) + work;
         footprint.add("node", size_of::<Self>() + rest);
         footprint.add("peers", self.base.peers.heap_bytes());
         footprint.add("sessions", self.sessions.heap_bytes());

@@ -61,6 +61,8 @@ impl Node {
         let id = group.id();
         let members: Vec<Peer> = group.reachable().collect();
         self.groups.insert(id, Box::new(group));
+        self.place_group(id, now);
+        self.up.handle_joined(id, now);
         self.with_reflect(now, |reflect, cx, said| {
             reflect.handle_group(id, GroupChange::Up { is_closed }, cx, said);
             for peer in members {

@@ -39,13 +39,13 @@ pub use contract::{
 };
 pub use counters::NodeCounters;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{
-    Boot, Crypto, GroupId, NodeId, Peer, Peers, Rng, Roles, SignedRecord, Time,
+    Boot, Crypto, GroupId, NodeId, Peer, Peers, Rng, Roles, SignedRecord, SmallMap, Time,
 };
 use archipelago_sgroup::{Group, MemberInfo};
 
@@ -70,8 +70,8 @@ pub struct Node {
     record: Arc<SignedRecord>,
     life: Life,
     base: Base,
-    /// Boxed: a node of the map has room for eleven.
-    groups: BTreeMap<GroupId, Box<Group>>,
+    /// Boxed: a group is large, and a tighter table grows by copying.
+    groups: SmallMap<GroupId, Box<Group>>,
     sessions: Sessions,
     dials: DialBook,
     pulse: Pulse,
@@ -129,7 +129,7 @@ impl Node {
             counters: NodeCounters::default(),
             sweep_at: None,
             answering: None,
-            groups: BTreeMap::new(),
+            groups: SmallMap::new(),
             sessions: Sessions::new(config.realm.clone()),
             dials: DialBook::default(),
             pulse: Pulse::default(),

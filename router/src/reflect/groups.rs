@@ -3,18 +3,17 @@
 //! Local truth, told by the group machines; rows tell of the rest of the world.
 //! Cost: 8 bytes per member and group; O(log g) reads.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use archipelago_core::footprint::{map_bytes, reserve_tight, vec_bytes};
-use archipelago_core::{GroupId, NodeId, Peer, Peers};
+use archipelago_core::footprint::{reserve_tight, vec_bytes};
+use archipelago_core::{GroupId, NodeId, Peer, Peers, SmallMap};
 
 use crate::routes::Membership;
 
 /// Living members of each group that this node is up in.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    /// Boxed: a node of the map has room for eleven.
-    groups: BTreeMap<GroupId, Box<Local>>,
+    groups: SmallMap<GroupId, Local>,
 }
 
 /// How a group takes part in the `full` export.
@@ -48,21 +47,21 @@ impl Groups {
     pub(super) fn heap_bytes(&self) -> usize {
         let tables = self.groups.values().map(|local| {
             let gone = local.gone.capacity() * size_of::<NodeId>();
-            size_of::<Local>() + vec_bytes(&local.members) + vec_bytes(&local.reflectors) + gone
+            vec_bytes(&local.members) + vec_bytes(&local.reflectors) + gone
         });
-        map_bytes(&self.groups) + tables.sum::<usize>()
+        self.groups.heap_bytes() + tables.sum::<usize>()
     }
 
     /// This node is up in a group.
     pub(super) fn join(&mut self, group: GroupId, is_closed: bool) {
-        let local = self.groups.entry(group).or_default();
+        let local = self.groups.get_or_default(group);
         local.is_up = true;
         local.is_closed = is_closed;
     }
 
     /// Notes how a group takes part; says whose adjacency that may change.
     pub(super) fn set_place(&mut self, group: GroupId, place: Place) -> Vec<Peer> {
-        let local = self.groups.entry(group).or_default();
+        let local = self.groups.get_or_default(group);
         local.place = place;
         local.reflectors.clone()
     }
@@ -75,7 +74,7 @@ impl Groups {
 
     /// Notes a living member.
     pub(super) fn insert(&mut self, group: GroupId, peer: Peer, reflects: bool, id: NodeId) {
-        let local = self.groups.entry(group).or_default();
+        let local = self.groups.get_or_default(group);
         set(&mut local.members, peer, true);
         set(&mut local.reflectors, peer, reflects);
         local.gone.retain(|gone| *gone != id);
@@ -103,7 +102,7 @@ impl Groups {
     }
 
     pub(super) fn local(&self, group: GroupId) -> Option<&Local> {
-        self.groups.get(&group).map(|local| &**local)
+        self.groups.get(&group)
     }
 
     /// The groups that this node is up in.
@@ -111,7 +110,7 @@ impl Groups {
         self.groups
             .iter()
             .filter(|(_, local)| local.is_up)
-            .map(|(&group, local)| (group, &**local))
+            .map(|(&group, local)| (group, local))
     }
 
     /// Whether `peer` is a living reflector of any of these groups.
@@ -132,7 +131,7 @@ impl Groups {
 
     /// The groups that take part in the `full` export.
     pub(super) fn exporting(&self) -> impl Iterator<Item = (GroupId, &Local)> {
-        let groups = self.groups.iter().map(|(&group, local)| (group, &**local));
+        let groups = self.groups.iter().map(|(&group, local)| (group, local));
         groups.filter(|(_, local)| local.place != Place::Parent)
     }
 

@@ -88,9 +88,11 @@ impl Host {
         let mut unread = std::collections::VecDeque::new();
         if let Some(end) = direct(path).and_then(|session| self.sessions.get_mut(session)) {
             end.attach(Some(boot));
-            if let Some(extra) = end.extra.as_mut() {
-                unread = std::mem::take(&mut extra.unread);
-            }
+        }
+        if let Some(session) = direct(path).filter(|&id| self.sessions.extra(id).is_some())
+            && let Some(extra) = self.sessions.extra_mut(session)
+        {
+            unread = std::mem::take(&mut extra.unread);
         }
         if direct(path).is_none() {
             self.channel(peer, boot, net);
@@ -121,12 +123,14 @@ impl Host {
 
     /// Data arrived on a session.
     pub(super) fn on_frames(&mut self, session: SessionId, frames: Vec<Frame>, net: &mut Net) {
-        let Some(end) = self.sessions.get_mut(session) else {
+        let Some(end) = self.sessions.get(session) else {
             return;
         };
         let peer = end.peer;
         let Some(boot) = end.attached() else {
-            end.extra_mut().unread.push_back(frames);
+            if let Some(extra) = self.sessions.extra_mut(session) {
+                extra.unread.push_back(frames);
+            }
             return;
         };
         self.report_activity(session, net);
@@ -264,7 +268,7 @@ impl Host {
             .links
             .bandwidth(self.ix, end.peer)
             .and_then(|rate| {
-                let busy_until = end.extra.as_ref()?.busy_until;
+                let busy_until = self.sessions.extra(session)?.busy_until;
                 room_from(busy_until, rate, net.now)
             });
         let uplink = net.shared.links.uplink(self.ix);
@@ -431,10 +435,9 @@ impl Host {
     }
 
     fn report_activity(&mut self, session: SessionId, net: &mut Net) {
-        let Some(end) = self.sessions.get_mut(session) else {
+        let Some(extra) = self.sessions.extra_mut(session) else {
             return;
         };
-        let extra = end.extra_mut();
         let is_fresh = extra
             .reported
             .is_some_and(|last| net.now.since(last) < ACTIVITY_PERIOD);

@@ -29,7 +29,7 @@ impl Host {
             return;
         };
         let peer = end.peer;
-        if net.shared.links.is_clean() && end.extra.is_none() {
+        if net.shared.links.is_clean() && self.sessions.extra(session).is_none() {
             return self.launch(session, body, bytes, Duration::ZERO, net);
         }
         let is_whole = net.shared.links.is_up(self.ix, peer);
@@ -37,13 +37,11 @@ impl Host {
             self.await_acknowledgement(session, net);
         }
         let is_sendable = net.shared.links.state(self.ix, peer) == LinkState::Up;
-        let Some(end) = self.sessions.get_mut(session) else {
-            return;
-        };
-        if is_sendable && end.extra.as_ref().is_none_or(|extra| extra.held.is_empty()) {
+        let extra = self.sessions.extra(session);
+        if is_sendable && extra.is_none_or(|extra| extra.held.is_empty()) {
             self.launch(session, body, bytes, Duration::ZERO, net);
-        } else {
-            end.extra_mut().held.push_back(body);
+        } else if let Some(extra) = self.sessions.extra_mut(session) {
+            extra.held.push_back(body);
         }
     }
 
@@ -92,10 +90,8 @@ impl Host {
 
     /// Whether the transport's time-out has passed for what was sent on a session.
     pub(super) fn is_hopeless(&self, session: SessionId, net: &Net) -> bool {
-        let since = self
-            .sessions
-            .get(session)
-            .and_then(|end| end.extra.as_ref()?.unacked_since);
+        let extra = self.sessions.extra(session);
+        let since = extra.and_then(|extra| extra.unacked_since);
         since.is_some_and(|since| since.after(net.shared.transport_timeout) <= net.now)
     }
 
@@ -149,14 +145,16 @@ impl Host {
     /// Links changed for the better: what was held leaves when the transport next tries.
     pub(crate) fn release_held(&mut self, net: &mut Net) {
         for session in self.sessions.ids() {
-            let Some(end) = self.sessions.get_mut(session) else {
+            let Some(peer) = self.sessions.get(session).map(|end| end.peer) else {
                 continue;
             };
-            let peer = end.peer;
-            if end.extra.is_none() || net.shared.links.state(self.ix, peer) != LinkState::Up {
+            let has_extra = self.sessions.extra(session).is_some();
+            if !has_extra || net.shared.links.state(self.ix, peer) != LinkState::Up {
                 continue;
             }
-            let extra = end.extra_mut();
+            let Some(extra) = self.sessions.extra_mut(session) else {
+                continue;
+            };
             if net.shared.links.is_up(self.ix, peer) {
                 extra.unacked_since = None;
             }
@@ -183,11 +181,13 @@ impl Host {
 
     /// Remembers since when nothing was acknowledged, and looks again after the time-out.
     fn await_acknowledgement(&mut self, session: SessionId, net: &mut Net) {
-        let Some(end) = self.sessions.get_mut(session) else {
+        let Some(end) = self.sessions.get(session) else {
             return;
         };
         let is_held = net.shared.links.state(self.ix, end.peer) == LinkState::Held;
-        let extra = end.extra_mut();
+        let Some(extra) = self.sessions.extra_mut(session) else {
+            return;
+        };
         if is_held || extra.unacked_since.is_some() {
             return;
         }
@@ -205,12 +205,13 @@ impl Host {
         wait: Duration,
         net: &mut Net,
     ) {
-        let Some(end) = self.sessions.get_mut(session) else {
+        let Some(end) = self.sessions.get(session) else {
             return;
         };
-        let Some(to) = end.remote() else { return };
+        let (peer, remote) = (end.peer, end.remote());
+        let Some(to) = remote else { return };
         let mut departure = net.now.after(wait);
-        let copies = net.shared.links.copies(self.ix, end.peer, &mut self.random);
+        let copies = net.shared.links.copies(self.ix, peer, &mut self.random);
         let bytes = (bytes + PACKET_OVERHEAD) * copies as usize;
         if let Some(uplink) = net.shared.links.uplink(self.ix) {
             departure = departure
@@ -218,19 +219,23 @@ impl Host {
                 .after(occupancy(bytes, uplink));
             self.uplink_until = departure;
         }
-        if let Some(bandwidth) = net.shared.links.bandwidth(self.ix, end.peer) {
+        let bandwidth = net.shared.links.bandwidth(self.ix, peer);
+        if let Some(bandwidth) = bandwidth
+            && let Some(extra) = self.sessions.extra_mut(session)
+        {
             let occupancy = occupancy(bytes, bandwidth);
-            let extra = end.extra.get_or_insert_default();
             departure = departure.max(extra.busy_until).after(occupancy);
             extra.busy_until = departure;
         }
         let delay = net
             .shared
             .links
-            .delay(self.ix, end.peer, departure, &mut self.random);
+            .delay(self.ix, peer, departure, &mut self.random);
+        let Some(end) = self.sessions.get_mut(session) else {
+            return;
+        };
         let arrival = departure.after(delay).max(end.last_arrival);
         end.last_arrival = arrival;
-        let peer = end.peer;
         let event = Event::Packet {
             from: session,
             to,

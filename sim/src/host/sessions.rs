@@ -1,12 +1,12 @@
 //! The session ends of one node: slots with generations, so that a late packet finds nobody.
 //!
-//! Cost: 40 bytes for each end, an eighth of them spare at most; whatever a busy or a broken session
-//! needs beyond that is boxed.
+//! Cost: 32 bytes for each end, an eighth of them spare at most; what a busy or a broken session
+//! needs beyond that lies in a table of its own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use archipelago_core::channel::Frame;
-use archipelago_core::footprint::{push_tight, vec_bytes};
+use archipelago_core::footprint::{map_bytes, push_tight, vec_bytes};
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Boot, Time};
 
@@ -23,8 +23,6 @@ pub(crate) struct End {
     /// When the last packet sent arrives: none may arrive before it.
     pub(crate) last_arrival: Time,
     state: State,
-    /// What only some sessions have.
-    pub(crate) extra: Option<Box<Extra>>,
 }
 
 /// How far a session's handshake got.
@@ -76,14 +74,11 @@ pub(crate) struct Extra {
 pub(crate) struct Sessions {
     slots: Vec<End>,
     free: Vec<u32>,
+    /// What only some sessions have, by slot.
+    extras: BTreeMap<u32, Extra>,
 }
 
 impl End {
-    /// What this end has beside the ordinary, made if need be.
-    pub(crate) fn extra_mut(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
-    }
-
     /// The other end's number, once it is known.
     pub(crate) fn remote(&self) -> Option<SessionId> {
         (self.remote != UNKNOWN).then_some(self.remote)
@@ -132,7 +127,6 @@ impl End {
             remote: UNKNOWN,
             last_arrival: Time::START,
             state: State::FREE,
-            extra: None,
         }
     }
 }
@@ -166,12 +160,25 @@ impl Sessions {
         (end.generation == session.generation && !end.is_free()).then_some(end)
     }
 
+    /// What an end has beside the ordinary.
+    pub(crate) fn extra(&self, session: SessionId) -> Option<&Extra> {
+        let has_any = !self.extras.is_empty() && self.get(session).is_some();
+        self.extras.get(&session.slot).filter(|_| has_any)
+    }
+
+    /// The same, made if need be; `None` for an end that is not there.
+    pub(crate) fn extra_mut(&mut self, session: SessionId) -> Option<&mut Extra> {
+        self.get(session)?;
+        Some(self.extras.entry(session.slot).or_default())
+    }
+
     /// Takes an end away; its number is never valid again.
     pub(crate) fn close(&mut self, session: SessionId) -> Option<End> {
         let end = self.get_mut(session)?;
         let free = End::free(end.generation.wrapping_add(1));
         let end = std::mem::replace(end, free);
         self.free.push(session.slot);
+        self.extras.remove(&session.slot);
         Some(end)
     }
 
@@ -203,8 +210,7 @@ impl Sessions {
 
     /// What the table holds on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let extras = self.iter().filter(|(_, end)| end.extra.is_some()).count();
-        vec_bytes(&self.slots) + vec_bytes(&self.free) + extras * size_of::<Extra>()
+        vec_bytes(&self.slots) + vec_bytes(&self.free) + map_bytes(&self.extras)
     }
 
     fn grow(&mut self) -> u32 {
@@ -231,6 +237,6 @@ mod tests {
 
     #[test]
     fn an_idle_end_is_small() {
-        assert_eq!(size_of::<End>(), 40);
+        assert_eq!(size_of::<End>(), 32);
     }
 }
