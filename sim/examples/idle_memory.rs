@@ -2,7 +2,8 @@
 //!
 //! Forms N nodes in groups of a size (or generates them formed, with the word `generated`), lets them
 //! idle, and prints one line of figures for each N:
-//! `cargo run --release -p archipelago-sim --example idle_memory -- 20 1000 10000 100000`.
+//! `cargo run --release -p archipelago-sim --example idle_memory -- 20 1000 10000 100000`, or
+//! `... -- 100 generated idle=5 100000`.
 //! Below them: the bytes of an idle node by part, as the machines count their own tables; "shared and
 //! allocator" is the rest up to the resident set. Resident memory is the kernel's own count; the
 //! world keeps no log and hashes no contents here.

@@ -39,7 +39,7 @@ pub use contract::{
 };
 pub use counters::NodeCounters;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
