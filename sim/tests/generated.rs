@@ -81,14 +81,16 @@ impl Pair {
         }
     }
 
-    /// Messages and events of a minute at rest, which differ by so many hundredths at most.
-    fn compare_rest(&mut self, hundredths: u64) {
+    /// A minute at rest: the same messages to two hundredths. Of events, timers among them, eight
+    /// hundredths more at most: sessions of nodes that joined together fall quiet together, in one
+    /// look every 45 s, and generated ones one after the other, in a look every 5 s.
+    fn compare_rest(&mut self) {
         let joined = rest(&mut self.joined);
         let generated = rest(&mut self.generated);
         println!("a minute: {joined:?} joined, {generated:?} generated");
-        for (joined, generated) in [(joined.0, generated.0), (joined.1, generated.1)] {
-            assert!(joined.abs_diff(generated) * 100 <= joined * hundredths);
-        }
+        let differ = |joined: u64, generated: u64| joined.abs_diff(generated) * 100 / joined;
+        assert!(differ(joined.0, generated.0) < 2, "messages");
+        assert!(differ(joined.1, generated.1) < 8, "events");
     }
 
     /// One node dies, its sockets closed or its power cut: all members find out, in both worlds.
@@ -172,7 +174,7 @@ fn rest(world: &mut World) -> (u64, u64) {
 fn one_group_generated_is_one_group_joined() {
     let mut pair = Pair::new(Topology::group(30), 3);
     pair.compare();
-    pair.compare_rest(5);
+    pair.compare_rest();
     pair.compare_death(NodeIx(7), false);
 }
 
@@ -186,7 +188,7 @@ fn a_generated_member_without_power_is_found_dead_in_time() {
 fn groups_under_a_backbone_have_the_same_rows_and_routes() {
     let mut pair = Pair::new(Topology::backbone(4, 12, 2), 5);
     pair.compare();
-    pair.compare_rest(8);
+    pair.compare_rest();
     // A reflector, which is in two groups.
     pair.compare_death(NodeIx(0), false);
 }
@@ -217,6 +219,6 @@ fn ten_thousand_nodes_generated_are_ten_thousand_joined() {
     }
     let mut pair = Pair::new(topology, 6);
     pair.compare();
-    pair.compare_rest(3);
+    pair.compare_rest();
     pair.compare_death(NodeIx(5_555), false);
 }

@@ -168,6 +168,7 @@ fn formation(formed: &Formed, me: usize, slots: &[Option<Peer>]) -> Formation {
     Formation {
         observers: observers.collect(),
         watched,
+        common: formed.hash,
     }
 }
 
