@@ -64,7 +64,7 @@ pub(super) fn tiers(groups: usize, reflectors: usize, tiers: usize) -> Result<()
             "at most 8 join a parent: ask for fewer",
         );
     }
-    if tiers < 2 || tiers > 8 || groups < 1 << (tiers - 1) {
+    if !(2..=8).contains(&tiers) || groups < 1 << (tiers - 1) {
         return refuse(
             format!("{tiers} tiers over {groups} groups"),
             "ask for 2 to 8 tiers, and twice as many groups for each one more",

@@ -39,9 +39,15 @@ pub struct Point {
     pub runs: usize,
 }
 
+/// What was set, and the runs that had it so.
+type Runs<'a> = (Vec<(String, String)>, Vec<&'a RunResult>);
+
+/// A line of a plot: its name, its points, and half the width of each point's interval.
+type Line = (String, Vec<(f64, f64)>, Vec<f64>);
+
 /// The points of a sweep, in the order in which they come first.
 pub fn points(results: &[RunResult]) -> Vec<Point> {
-    let mut found: Vec<(Vec<(String, String)>, Vec<&RunResult>)> = Vec::new();
+    let mut found: Vec<Runs<'_>> = Vec::new();
     for result in results {
         match found
             .iter_mut()
@@ -106,7 +112,7 @@ fn draw(page: &mut Page, key: &str, points: &[Point]) {
     let Some((axis, values)) = x_axis(points) else {
         return;
     };
-    let mut series: Vec<(String, Vec<(f64, f64)>, Vec<f64>)> = Vec::new();
+    let mut series: Vec<Line> = Vec::new();
     for (point, &x) in points.iter().zip(&values) {
         let others = point.parameters.iter().filter(|(path, _)| *path != axis);
         let others: Vec<_> = others
