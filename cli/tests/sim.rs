@@ -153,6 +153,38 @@ fn a_resumed_sweep_and_a_merged_one_equal_the_uninterrupted_one() {
     assert_eq!(results(&merged), expected);
 }
 
+#[test]
+fn a_replay_tells_what_its_nodes_reported_and_ends_with_the_same_digest() {
+    let folder = folder("sim-replay");
+    let path = folder.join("small.toml");
+    let page = folder.join("replay.html");
+    let again = sim(&[
+        "replay",
+        text(&path),
+        "--nodes",
+        "0,3",
+        "--html",
+        text(&page),
+    ]);
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
+    let said = String::from_utf8_lossy(&again.stdout).into_owned();
+    let once = sim(&["run", text(&path), "--json"]);
+    let once: serde_json::Value = serde_json::from_slice(&once.stdout).expect("it is JSON");
+    let digest = once["digest"].as_str().unwrap_or("?");
+    assert!(said.contains("route up") && said.contains(digest), "{said}");
+    let page = std::fs::read_to_string(page).expect("the page was written");
+    assert!(page.contains(">n3</text>"));
+}
+
+#[test]
+fn a_topology_is_told_without_running_it() {
+    let folder = folder("sim-topology");
+    let output = sim(&["topology", text(&folder.join("small.toml")), "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    // Two groups of three, whose two reflectors have a session.
+    assert_eq!((&json["vertices"], &json["edges"]), (&6.into(), &7.into()));
+}
+
 /// The scenarios that ship can be read, and their topologies planned.
 #[test]
 fn shipped_scenarios_are_right() {

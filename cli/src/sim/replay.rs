@@ -12,6 +12,7 @@ use super::{SimError, files, run};
 
 /// Run one seed again, and show what chosen nodes reported.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "replay")]
 pub(crate) struct Options {
     #[command(flatten)]
     run: run::Options,

@@ -82,7 +82,7 @@ impl Lines<'_> {
         mesh!(chart, self.x, self.y);
         for &at in self.marks.iter().take(MARKS_MAX) {
             let line = [(at, 0.0), (at, top)];
-            chart.draw_series(LineSeries::new(line, MARK.mix(0.25).stroke_width(1)))?;
+            chart.draw_series(LineSeries::new(line, MARK.mix(0.5).stroke_width(1)))?;
         }
         self.series(&mut chart)
     }
@@ -206,6 +206,7 @@ where
     let mut builder = ChartBuilder::on(area);
     builder
         .margin(8)
+        .margin_right(26)
         .x_label_area_size(38)
         .y_label_area_size(56);
     builder
