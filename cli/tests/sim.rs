@@ -171,7 +171,10 @@ fn a_replay_tells_what_its_nodes_reported_and_ends_with_the_same_digest() {
     let once = sim(&["run", text(&path), "--json"]);
     let once: serde_json::Value = serde_json::from_slice(&once.stdout).expect("it is JSON");
     let digest = once["digest"].as_str().unwrap_or("?");
-    assert!(said.contains("route up") && said.contains(digest), "{said}");
+    assert!(
+        said.contains("session up (OnDemand)") && said.contains(digest),
+        "{said}"
+    );
     let page = std::fs::read_to_string(page).expect("the page was written");
     assert!(page.contains(">n3</text>"));
 }

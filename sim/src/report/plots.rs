@@ -73,7 +73,10 @@ impl Lines<'_> {
         if bounds.2 <= 0.0 {
             bounds.2 = 1.0;
         }
-        (bounds.0, bounds.1, bounds.2 * 1.06)
+        // Room for the legend above the lines, where no end of y is given.
+        let has_legend = self.lines.len() > 1 && self.y_top <= 0.0;
+        let room = if has_legend { 1.4 } else { 1.06 };
+        (bounds.0, bounds.1, bounds.2 * room)
     }
 
     fn draw(&self, area: &Area<'_>) -> Drawn {
@@ -119,7 +122,12 @@ impl Lines<'_> {
             }
         }
         if self.lines.len() > 1 {
-            legend!(chart);
+            let position = if self.is_log_x {
+                SeriesLabelPosition::LowerRight
+            } else {
+                SeriesLabelPosition::UpperRight
+            };
+            legend!(chart, position);
         }
         Ok(())
     }
@@ -231,13 +239,13 @@ macro_rules! mesh {
 }
 
 macro_rules! legend {
-    ($chart:expr) => {
+    ($chart:expr, $position:expr) => {
         $chart
             .configure_series_labels()
             .label_font(("sans-serif", 13).into_font().color(&TEXT))
             .background_style(WHITE.mix(0.85))
             .border_style(GRID)
-            .position(SeriesLabelPosition::UpperRight)
+            .position($position)
             .draw()?
     };
 }

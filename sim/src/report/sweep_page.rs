@@ -9,7 +9,7 @@ use super::statistics::{Interval, interval};
 use crate::run::RunResult;
 
 /// Figures that are drawn; the table has the rest.
-const DRAWN: [&str; 12] = [
+const DRAWN: [&str; 11] = [
     "sessions_mean",
     "sessions_max",
     "control_per_node_per_s",
@@ -21,7 +21,6 @@ const DRAWN: [&str; 12] = [
     "stretch_p50",
     "lookup_hops",
     "load_gini",
-    "bytes_per_node",
 ];
 
 /// All runs of one combination of values.
