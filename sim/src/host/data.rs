@@ -189,6 +189,8 @@ impl Host {
         };
         if data.channel.stats().unacked_bytes == 0 || now.since(since) >= GIVE_UP_AFTER {
             data.seeking = Seeking::No;
+            // A hint that led nowhere says nothing about who is written to next.
+            data.home = None;
             return self.fail_channel(peer, net);
         }
         let at = now.after(RETRY_PAUSE);
