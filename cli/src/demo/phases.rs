@@ -114,7 +114,7 @@ impl<'a> Demo<'a> {
         cluster: &mut Cluster,
         report: &mut Report,
     ) -> Result<(), DemoError> {
-        let counts = cluster.session_counts().await?;
+        let counts = settled_in_nodes(cluster, report.sessions_expected).await?;
         let ends: usize = counts.iter().sum();
         report.sessions_min = counts.iter().copied().min().unwrap_or(0);
         report.sessions_max = counts.iter().copied().max().unwrap_or(0);
@@ -287,6 +287,19 @@ impl<'a> Demo<'a> {
         }
         eprintln!("the cluster stays up until Ctrl-C");
         std::future::pending::<()>().await;
+    }
+}
+
+/// Sessions of each node: as soon as their total is `expected`, else what they are after a while. A
+/// pair whose connections crossed is for a moment without the one that it gives up.
+async fn settled_in_nodes(cluster: &mut Cluster, expected: usize) -> Result<Vec<usize>, DemoError> {
+    let deadline = Instant::now() + CLOSING;
+    loop {
+        let counts = cluster.session_counts().await?;
+        if counts.iter().sum::<usize>() == 2 * expected || Instant::now() >= deadline {
+            return Ok(counts);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
