@@ -134,57 +134,17 @@ impl Plan {
     ) -> Result<(), ScenarioError> {
         let whole = Cause::Fault(number, 0);
         let end = fault.lasting.map(|lasting| fault.at + lasting);
+        let mut each = |plan: &mut Self, who, end, verbs: (Verb, Verb)| {
+            let victims = nodes.choose(who, random)?;
+            plan.victims(fault.at, end, number, &victims, verbs);
+            Ok::<(), ScenarioError>(())
+        };
         match &fault.kind {
-            FaultKind::Crash(who) => {
-                let victims = nodes.choose(who, random)?;
-                self.victims(
-                    fault.at,
-                    end,
-                    number,
-                    &victims,
-                    (Action::Crash, Action::Start),
-                );
-            }
-            FaultKind::PowerOff(who) => {
-                let victims = nodes.choose(who, random)?;
-                self.victims(
-                    fault.at,
-                    end,
-                    number,
-                    &victims,
-                    (Action::PowerOff, Action::Start),
-                );
-            }
-            FaultKind::Restart(who) => {
-                let victims = nodes.choose(who, random)?;
-                self.victims(
-                    fault.at,
-                    None,
-                    number,
-                    &victims,
-                    (Action::Start, Action::Start),
-                );
-            }
-            FaultKind::Leave(who) => {
-                let victims = nodes.choose(who, random)?;
-                self.victims(
-                    fault.at,
-                    end,
-                    number,
-                    &victims,
-                    (Action::Leave, Action::Start),
-                );
-            }
-            FaultKind::Stop(who) => {
-                let victims = nodes.choose(who, random)?;
-                self.victims(
-                    fault.at,
-                    end,
-                    number,
-                    &victims,
-                    (Action::Stop, Action::Resume),
-                );
-            }
+            FaultKind::Crash(who) => each(self, who, end, (Action::Crash, Action::Start))?,
+            FaultKind::PowerOff(who) => each(self, who, end, (Action::PowerOff, Action::Start))?,
+            FaultKind::Restart(who) => each(self, who, None, (Action::Start, Action::Start))?,
+            FaultKind::Leave(who) => each(self, who, end, (Action::Leave, Action::Start))?,
+            FaultKind::Stop(who) => each(self, who, end, (Action::Stop, Action::Resume))?,
             FaultKind::Slow { who, pause, every } => {
                 let until = end.unwrap_or(scenario.duration);
                 for (place, node) in (0u32..).zip(nodes.choose(who, random)?) {
