@@ -47,6 +47,7 @@ struct Readme;
 mod actor;
 mod crypto;
 mod event;
+mod group;
 mod identity;
 mod mailbox;
 mod metrics;
@@ -65,6 +66,7 @@ pub use archipelago_router::{
 pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
 pub use event::{Events, NodeEvent};
+pub use group::Group;
 pub use identity::{Identity, IdentityError};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;

@@ -27,7 +27,7 @@ use archipelago_sgroup::{Cookies, MemberInfo};
 use bytes::Bytes;
 
 use crate::identity::random_seed;
-use crate::{Events, Mailbox, Metrics, SendError, Sender};
+use crate::{Events, Group, Mailbox, Metrics, SendError, Sender};
 
 /// How long [`Node::shutdown`] waits for goodbyes to be read.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -86,6 +86,11 @@ impl Node {
     /// This start of the node; final once [`Node::started`] has returned.
     pub fn boot(&self) -> Boot {
         self.shared().boot()
+    }
+
+    /// The group called `name`, whether or not this node is in it.
+    pub fn group(&self, name: &str) -> Group {
+        Group::new(self.shared().clone(), name)
     }
 
     /// The id of the group called `name` in this node's realm.
