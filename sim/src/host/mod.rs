@@ -156,8 +156,8 @@ impl Host {
         Ok(())
     }
 
-    /// Ends the process at once, as by kill -9. Its kernel resets its sessions unless the whole
-    /// machine lost its power.
+    /// Ends the process at once, as by kill -9: its kernel resets its sessions, unless the whole
+    /// machine lost its power and says nothing any more.
     pub(crate) fn crash(&mut self, is_power_lost: bool, net: &mut Net) {
         for session in self.sessions.ids() {
             if is_power_lost {
@@ -290,7 +290,8 @@ impl Host {
         }
     }
 
-    /// Where no process runs, the kernel answers.
+    /// Where no process runs, the kernel answers; where there is no power, its links are cut and
+    /// carry no answer.
     fn handle_down(&mut self, source: u32, event: Event, net: &mut Net) {
         match event {
             Event::Syn { session } => self.refuse(source, session, net),

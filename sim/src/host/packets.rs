@@ -144,12 +144,11 @@ impl Host {
 
     /// Links changed for the better: what was held leaves when the transport next tries.
     pub(crate) fn release_held(&mut self, net: &mut Net) {
-        for session in self.sessions.ids() {
+        for session in self.sessions.extra_ids() {
             let Some(peer) = self.sessions.get(session).map(|end| end.peer) else {
                 continue;
             };
-            let has_extra = self.sessions.extra(session).is_some();
-            if !has_extra || net.shared.links.state(self.ix, peer) != LinkState::Up {
+            if net.shared.links.state(self.ix, peer) != LinkState::Up {
                 continue;
             }
             let Some(extra) = self.sessions.extra_mut(session) else {
@@ -164,6 +163,14 @@ impl Host {
             for body in held {
                 self.launch(session, body, 0, wait, net);
             }
+        }
+    }
+
+    /// The other end has lost its power: what is under way to it is never acknowledged.
+    pub(crate) fn on_peer_dark(&mut self, session: SessionId, net: &mut Net) {
+        let end = self.sessions.get(session);
+        if end.is_some_and(|end| end.last_arrival > net.now) {
+            self.await_acknowledgement(session, net);
         }
     }
 

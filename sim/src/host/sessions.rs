@@ -182,6 +182,17 @@ impl Sessions {
         Some(end)
     }
 
+    /// The numbers of the ends that have something beside the ordinary, by slot.
+    pub(crate) fn extra_ids(&self) -> Vec<SessionId> {
+        let slots = self.extras.keys();
+        let ends = slots.filter_map(|&slot| Some((slot, self.slots.get(slot as usize)?)));
+        ends.map(|(slot, end)| SessionId {
+            slot,
+            generation: end.generation,
+        })
+        .collect()
+    }
+
     /// All ends, by slot.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &End)> {
         let slots = (0u32..).zip(&self.slots);

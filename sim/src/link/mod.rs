@@ -4,13 +4,13 @@
 //! from the world's [`Underlay`], else from the profile of all links. Loss is a delay: sessions are
 //! reliable, so a lost packet arrives later, as the sender's transport would send it again. A cut
 //! direction carries nothing; the sender's session holds what it has and breaks after the
-//! transport's time-out.
+//! transport's time-out. A node without power is at the end of cut links only.
 //! Cost: nothing per packet while every link is up and has no profile of its own; else O(log n).
 
 pub(crate) mod loss;
 mod profile;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use archipelago_core::Time;
@@ -42,6 +42,8 @@ pub struct Links {
     states: BTreeMap<(u32, u32), LinkState>,
     /// On which side of a partition a node is; nodes that are not listed reach all sides.
     sides: BTreeMap<u32, u32>,
+    /// Nodes without power.
+    dark: BTreeSet<u32>,
 }
 
 impl Links {
@@ -53,6 +55,7 @@ impl Links {
             profiles: BTreeMap::new(),
             states: BTreeMap::new(),
             sides: BTreeMap::new(),
+            dark: BTreeSet::new(),
         }
     }
 
@@ -119,7 +122,7 @@ impl Links {
         if self.is_clean() || from == to {
             return LinkState::Up;
         }
-        if self.is_split(from, to) {
+        if self.is_dark(from) || self.is_dark(to) || self.is_split(from, to) {
             return LinkState::Cut;
         }
         self.states.get(&(from, to)).copied().unwrap_or_default()
@@ -127,7 +130,12 @@ impl Links {
 
     /// Whether every link is up.
     pub fn is_clean(&self) -> bool {
-        self.states.is_empty() && self.sides.is_empty()
+        self.states.is_empty() && self.sides.is_empty() && self.dark.is_empty()
+    }
+
+    /// Whether a node has no power: nothing gets to it or from it, not even a refusal.
+    pub fn is_dark(&self, node: u32) -> bool {
+        self.dark.contains(&node)
     }
 
     /// Whether any link has a bandwidth, so that the length of packets matters.
@@ -179,7 +187,17 @@ impl Links {
         }
     }
 
-    /// Every link is up again; profiles stay.
+    /// Takes a node's power.
+    pub fn darken(&mut self, node: u32) {
+        self.dark.insert(node);
+    }
+
+    /// Gives a node its power back; returns whether it had none.
+    pub fn lighten(&mut self, node: u32) -> bool {
+        self.dark.remove(&node)
+    }
+
+    /// Every link is up again; profiles stay, and who has no power still has none.
     pub fn heal(&mut self) {
         self.states.clear();
         self.sides.clear();
@@ -205,6 +223,19 @@ mod tests {
         assert_eq!(links.state(2, 1), LinkState::Up);
         assert!(!links.is_up(2, 1));
         links.set_state(1, 2, LinkState::Up);
+        assert!(links.is_clean());
+    }
+
+    #[test]
+    fn nothing_passes_to_or_from_a_node_without_power() {
+        let mut links = Links::new(LinkProfile::default());
+        links.darken(2);
+        assert_eq!(links.state(1, 2), LinkState::Cut);
+        assert_eq!(links.state(2, 1), LinkState::Cut);
+        assert!(links.is_up(1, 3));
+        links.heal();
+        assert!(!links.is_up(1, 2), "a heal of the network is no power");
+        assert!(links.lighten(2) && !links.lighten(2));
         assert!(links.is_clean());
     }
 

@@ -13,11 +13,15 @@ use crate::observe::Observation;
 use crate::underlay::Underlay;
 
 impl World {
-    /// Starts a node's process, which joins its configured groups.
+    /// Starts a node's process, which joins its configured groups; a machine without power gets it
+    /// first.
     ///
     /// # Errors
     /// [`ConfigError`] for a configuration that cannot work; the node stays down.
     pub fn start(&mut self, node: NodeIx) -> Result<(), ConfigError> {
+        if self.engine.shared_mut().links.lighten(node.0) {
+            self.release_held();
+        }
         let result = self.with(node, |host, net| {
             let result = host.start(net);
             host.settle(net);
@@ -27,13 +31,29 @@ impl World {
         result
     }
 
-    /// Kills a node's process without a word, as by kill -9: its kernel resets its sessions.
+    /// Kills a node's process without a word, as by kill -9. Its kernel lives on: it resets the
+    /// sessions that the process had, and refuses whoever dials, so that peers know after a
+    /// latency.
     pub fn crash(&mut self, node: NodeIx) {
         self.end(node, false);
     }
 
-    /// Cuts a node's power: its sessions stay open and silent at the other ends.
+    /// Cuts a node's power, kernel and all: nobody answers any more. Its sessions stay open and
+    /// silent at the other ends until a member misses its heartbeats or the transport its
+    /// acknowledgements, and a dial to it hangs until it times out. Power comes back with
+    /// [`World::restart`]; what peers still send on old sessions is reset then.
     pub fn power_off(&mut self, node: NodeIx) {
+        if self.host(node).state == ProcessState::Down {
+            return;
+        }
+        self.engine.shared_mut().links.darken(node.0);
+        let ends = self.host(node).sessions.iter();
+        let remotes: Vec<_> = ends
+            .filter_map(|(_, end)| Some((NodeIx(end.peer), end.remote()?)))
+            .collect();
+        for (peer, session) in remotes {
+            self.with(peer, |host, net| host.on_peer_dark(session, net));
+        }
         self.end(node, true);
     }
 
