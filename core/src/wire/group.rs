@@ -318,7 +318,7 @@ impl LogUpdate {
 pub struct LogEntry {
     /// The number of the write.
     pub seq: u64,
-    /// At most 255 bytes; the first byte tells which user of the log it belongs to.
+    /// At most 272 bytes; the first byte tells which user of the log it belongs to.
     #[serde(
         serialize_with = "bounded::put_bytes::<{ LogEntry::KEY_BYTES_MAX }, _>",
         deserialize_with = "bounded::bytes::<{ LogEntry::KEY_BYTES_MAX }, _>"
@@ -333,8 +333,8 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// Longest key in bytes.
-    pub const KEY_BYTES_MAX: usize = 255;
+    /// Longest key in bytes: a name of 255, a mailbox, and what tells the two apart.
+    pub const KEY_BYTES_MAX: usize = 272;
     /// Longest value in bytes.
     pub const VALUE_BYTES_MAX: usize = 4 * 1024;
 }

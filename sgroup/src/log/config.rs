@@ -5,7 +5,7 @@ use std::time::Duration;
 use archipelago_core::wire::LogEntry;
 
 /// Longest key in bytes; the shortest has one.
-pub const KEY_BYTES_MAX: usize = 255;
+pub const KEY_BYTES_MAX: usize = LogEntry::KEY_BYTES_MAX;
 /// Largest value in bytes.
 pub const VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of entries that one message carries, encoded: with its head it stays below 48 KiB, three

@@ -211,7 +211,7 @@ fn a_contradiction_is_refused_and_changes_nothing() {
         delta(1, 2, vec![put(3, b"b")]),
         delta(1, 4, vec![put(3, b"b"), put(2, b"c")]),
         delta(1, 4, vec![put(2, b"")]),
-        delta(1, 4, vec![put(2, &[7; 256])]),
+        delta(1, 4, vec![put(2, &[7; 273])]),
         delta(1, 4, vec![entry(2, b"b", Some(&[7; 4_097]))]),
         page(4, (b"", None), vec![entry(2, b"b", None)]),
         page(4, (b"", None), vec![put(5, b"b")]),
@@ -220,8 +220,8 @@ fn a_contradiction_is_refused_and_changes_nothing() {
         page(4, (b"c", None), vec![put(2, b"b")]),
         page(4, (b"", Some(b"a")), vec![put(2, b"b")]),
         page(4, (b"b", Some(b"a")), Vec::new()),
-        page(4, (b"", Some(&[7; 256])), Vec::new()),
-        page(4, (&[7; 256], None), Vec::new()),
+        page(4, (b"", Some(&[7; 273])), Vec::new()),
+        page(4, (&[7; 273], None), Vec::new()),
     ];
     for lie in &lies {
         let refused = apply(&mut log, lie);
