@@ -118,7 +118,7 @@ fn limits_are_errors_that_change_nothing() {
         log.put(Bytes::copy_from_slice(key), value, &config)
     };
     assert_eq!(put(b"", 1), Err(LogError::Key { bytes: 0 }));
-    assert_eq!(put(&[1; 273], 1), Err(LogError::Key { bytes: 256 }));
+    assert_eq!(put(&[1; 273], 1), Err(LogError::Key { bytes: 273 }));
     assert_eq!(put(b"a", 4_097), Err(LogError::Value { bytes: 4_097 }));
     assert_eq!(put(b"a", 4_096), Ok(1));
     assert_eq!(put(b"b", 4_096), Err(LogError::Bytes { max: 5_000 }));
