@@ -99,6 +99,12 @@ impl fmt::Debug for GroupId {
 )]
 pub struct LocalId(pub u64);
 
+impl LocalId {
+    /// The control machine of a node, which writes and gets [`Letter`](crate::wire::Letter)s; never
+    /// given to a mailbox.
+    pub const NODE: Self = Self(0);
+}
+
 /// A process: where it lives, in which start of that node, and which of its mailboxes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Pid {

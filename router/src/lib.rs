@@ -13,7 +13,8 @@ mod sessions;
 pub mod up;
 
 pub use node::{
-    CloseReason, Command, ConfigError, DialId, Event, Node, NodeConfig, NodeCounters, Output,
-    Outputs, Refused, RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
+    CloseReason, Command, ConfigError, DialId, Event, LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Node,
+    NodeConfig, NodeCounters, Output, Outputs, Refused, RouteInfo, SessionEvent, SessionInfo,
+    SessionKind, Unreachable,
 };
 pub use routes::{Hop, Membership, Routes, Standing};

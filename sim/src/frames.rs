@@ -1,5 +1,6 @@
 //! Frames as the bytes that an envelope carries, and what they hold.
 
+use archipelago_core::LocalId;
 use archipelago_core::channel::{ChannelConfig, Frame, Part};
 use bytes::Bytes;
 
@@ -23,13 +24,24 @@ pub(crate) fn decode(bytes: &Bytes, config: &ChannelConfig) -> Vec<Frame> {
     batch
 }
 
-/// How many messages end in a batch.
+/// How many messages end in a batch; letters, which are no demand for a session, not counted.
 pub(crate) fn messages(frames: &[Frame]) -> u32 {
     let is_end = |frame: &&Frame| match frame {
-        Frame::Data(data) => matches!(data.part, Part::Whole | Part::Last),
+        Frame::Data(data) => {
+            data.to != LocalId::NODE && matches!(data.part, Part::Whole | Part::Last)
+        }
         _ => false,
     };
     u32::try_from(frames.iter().filter(is_end).count()).unwrap_or(u32::MAX)
+}
+
+/// How many bytes of letters are in a batch.
+pub(crate) fn letter_bytes(frames: &[Frame]) -> usize {
+    let letter = |frame: &Frame| match frame {
+        Frame::Data(data) if data.to == LocalId::NODE => Some(data.payload.len()),
+        _ => None,
+    };
+    frames.iter().filter_map(letter).sum()
 }
 
 /// The digest of a batch.

@@ -76,6 +76,13 @@ impl Lanes {
         self.bytes == 0
     }
 
+    /// Whether anything of this mailbox waits, paused or not. O(flows).
+    pub(super) fn holds_from(&self, from: LocalId) -> bool {
+        self.flows
+            .iter()
+            .any(|flow| flow.from == from && !flow.queue.is_empty())
+    }
+
     /// Whether a flow is ready that is not paused.
     pub(super) fn is_ready(&self) -> bool {
         !self.ring.is_empty()

@@ -290,6 +290,13 @@ impl Channel {
         unacked
     }
 
+    /// Whether a message of this mailbox was accepted and is not numbered yet: what is sent now to
+    /// other mailboxes may arrive before it. Once it is `false`, nothing can. O(flows).
+    pub fn holds_from(&self, from: LocalId) -> bool {
+        let busy = self.busy.as_ref();
+        busy.is_some_and(|busy| busy.outbound.holds_from(from))
+    }
+
     /// Whether nothing is queued, unacknowledged, half received or waiting to be said.
     pub const fn is_at_rest(&self) -> bool {
         self.busy.is_none()

@@ -62,6 +62,10 @@ impl Outbound {
         self.lanes.bytes()
     }
 
+    pub(super) fn holds_from(&self, from: LocalId) -> bool {
+        self.lanes.holds_from(from)
+    }
+
     pub(super) const fn window_bytes(&self) -> usize {
         self.window_bytes
     }

@@ -8,6 +8,7 @@ pub mod codec;
 mod envelope;
 mod group;
 mod hello;
+mod letter;
 mod list;
 mod route;
 mod up;
@@ -19,6 +20,10 @@ pub use group::{
     LogUpdate, ProbeOutcome, Proof, RefuseReason, Welcome,
 };
 pub use hello::{Hello, Nonce, WIRE_MAX, WIRE_MIN};
+pub use letter::{
+    ENDED_MAX, End, Exit, ExitText, GUARDED_MAX, LOCALS_MAX, Letter, LetterError, Locals,
+    WARDENS_MAX, WatchLetter,
+};
 pub use list::{List, TooMany};
 pub use route::{
     Introduction, Lookup, LookupAnswer, LookupReply, RouteBody, Row, RowGroup, SignedIntroduction,

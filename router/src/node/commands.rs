@@ -35,6 +35,7 @@ impl Node {
             Command::Forward { peer, path, frames } => {
                 self.forward_frames(peer, path, frames, now);
             }
+            Command::LetterLost { to, reason } => self.on_letter_lost(to, reason, now),
             Command::Activity(session) => self.activity(session, now),
             Command::Shutdown => self.shut_down(now, out),
         }

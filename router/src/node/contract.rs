@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::channel::Path;
-use archipelago_core::wire::{ByeReason, Control, SessionId};
-use archipelago_core::{Address, Boot, GroupId, NodeId, Roles};
+use archipelago_core::wire::{ByeReason, Control, Letter, SessionId};
+use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
 use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent};
 use bytes::Bytes;
 
@@ -157,6 +157,14 @@ pub enum Command {
         /// At most 20 KiB.
         frames: Bytes,
     },
+    /// Letters to `to` may not have arrived: the channel was reset, no way was found, or too many
+    /// waited. Told at most once for all that were under way.
+    LetterLost {
+        /// To whom.
+        to: NodeId,
+        /// Why there is no way; `None` where there may be one.
+        reason: Option<Unreachable>,
+    },
     /// Data went either way on a session since the last report; at most once a second each.
     Activity(SessionId),
     /// Leave all groups, say `Bye` on all sessions; [`Output::Stopped`] follows.
@@ -265,6 +273,20 @@ pub enum Output {
         /// Encoded frames.
         frames: Bytes,
     },
+    /// Send a letter in the channel to `to`, whichever start of it is alive: a message from
+    /// [`LocalId::NODE`] to `LocalId::NODE`. Letters wait in a queue of their own, at most
+    /// [`LETTERS_LEN_MAX`] of [`LETTERS_BYTES_MAX`] for each node; what has no room is lost, and
+    /// that is told by [`Command::LetterLost`]. They are no demand for a session.
+    Letter {
+        /// To whom.
+        to: NodeId,
+        /// Where to look it up.
+        home: Option<GroupId>,
+        /// A mailbox of this node whose messages to `to` go first; letters behind may pass.
+        after: Option<LocalId>,
+        /// What.
+        letter: Box<Letter>,
+    },
     /// A `Contact` came to nothing: fail what waits.
     Unreachable {
         /// Who.
@@ -277,6 +299,12 @@ pub enum Output {
     /// The shutdown is complete: every Leave and Bye was sent.
     Stopped,
 }
+
+/// Letters that wait for one node.
+pub const LETTERS_LEN_MAX: usize = 256;
+
+/// Bytes of letters that wait for one node.
+pub const LETTERS_BYTES_MAX: usize = 512 * 1024;
 
 /// The caller's buffer; a machine only appends to it.
 pub type Outputs = Vec<Output>;

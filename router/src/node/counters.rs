@@ -26,6 +26,8 @@ pub struct NodeCounters {
     pub bypassed: u64,
     /// Ways of relays and detours that were left, since nothing came back by them.
     pub rerouted: u64,
+    /// Letters beyond the quota of who wrote them, ignored.
+    pub letters_over_quota: u64,
     /// Frames on relay or detour that could not be sent or taken; channels repeat them.
     pub frames_lost: u64,
 }

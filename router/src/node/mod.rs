@@ -1,8 +1,8 @@
 //! The composed control machine of one node. It only dispatches.
 //!
 //! # Contract with the driver
-//! - Inputs: [`Node::handle_messages`], [`Node::handle_session`], [`Node::handle_command`],
-//!   [`Node::handle_timeout`]. Each appends what is to be done to the caller's buffer; the driver
+//! - Inputs: [`Node::handle_messages`], [`Node::handle_letter`], [`Node::handle_session`],
+//!   [`Node::handle_command`], [`Node::handle_timeout`]. Each appends what is to be done to the caller's buffer; the driver
 //!   does it, in order, before the next input, and decides nothing.
 //! - [`Node::poll_timeout`] may be early, never late; it is asked again after every input.
 //! - A session is reliable and in order until it closes; closing may lose a suffix. The driver
@@ -23,6 +23,7 @@ mod formed;
 mod forwarding;
 mod groups;
 mod lend;
+mod letters;
 mod messages;
 mod peers;
 mod record;
@@ -34,8 +35,9 @@ mod tiers;
 mod work;
 
 pub use contract::{
-    CloseReason, Command, ConfigError, DialId, Event, NodeConfig, Output, Outputs, Refused,
-    RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
+    CloseReason, Command, ConfigError, DialId, Event, LETTERS_BYTES_MAX, LETTERS_LEN_MAX,
+    NodeConfig, Output, Outputs, Refused, RouteInfo, SessionEvent, SessionInfo, SessionKind,
+    Unreachable,
 };
 pub use counters::NodeCounters;
 
@@ -90,6 +92,8 @@ pub struct Node {
     sweep_at: Option<Time>,
     /// Whose message is being answered, and the way that it came.
     answering: Option<(Peer, Via)>,
+    /// Who wrote letters lately; nothing while nobody does.
+    quotas: Option<Box<letters::Quotas>>,
     /// What machines said and nobody has acted on yet; empty between two inputs.
     work: VecDeque<Work>,
 }
@@ -143,6 +147,7 @@ impl Node {
             up: Up::new(Arc::new(UpConfig::default()), record.clone()),
             lookups: Lookups::new(Arc::new(LookupConfig::default()), record.clone()),
             record,
+            quotas: None,
             work: VecDeque::new(),
             config,
         })

@@ -80,6 +80,8 @@ pub(crate) struct App {
     pub(crate) latencies: Latencies,
     /// Messages for a mailbox that is not there.
     pub(crate) strays: u64,
+    /// Messages to the control machine that were no letters.
+    pub(crate) letters_ignored: u64,
     /// The user's own protocol.
     pub(crate) installed: Option<Installed>,
     mailbox: Option<LocalId>,

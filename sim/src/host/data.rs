@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use archipelago_core::channel::{Channel, ChannelOutput, Frame, Message, Path, PathEvent};
 use archipelago_core::wire::SessionId;
-use archipelago_core::{Boot, GroupId, Time};
-use archipelago_router::Command;
+use archipelago_core::{Boot, GroupId, LocalId, Time};
+use archipelago_router::{Command, Unreachable};
 use bytes::Bytes;
 
 use super::Host;
+use super::letters::Letters;
 use super::outputs::direct;
 use crate::event::{Body, Event};
 use crate::frames;
@@ -35,13 +36,15 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
 /// The channel to one peer, and what the driver remembers about it.
 #[derive(Debug)]
 pub(super) struct PeerData {
-    channel: Channel,
+    pub(super) channel: Channel,
     /// What the control machine attached.
     paths: Vec<Path>,
     seeking: Seeking,
-    home: Option<GroupId>,
+    pub(super) home: Option<GroupId>,
     /// The deadline that a timer is armed for.
     armed: Option<Time>,
+    /// Letters on their way into the channel, from the first one on.
+    pub(super) letters: Option<Box<Letters>>,
 }
 
 /// Whether a way to a peer is being looked for; as in the live runtime.
@@ -179,7 +182,7 @@ impl Host {
     /// A contact failed. What was accepted waits for a while, since the peer may be back soon; who
     /// is asked for in vain for longer fails what waits. A channel that holds nothing which was
     /// ever on its way fails at once, as the live runtime's queue before the channel does.
-    pub(super) fn on_unreachable(&mut self, peer: u32, net: &mut Net) {
+    pub(super) fn on_unreachable(&mut self, peer: u32, reason: Unreachable, net: &mut Net) {
         let now = net.now;
         let Some(data) = self.peers.get_mut(&peer) else {
             return;
@@ -191,7 +194,7 @@ impl Host {
             data.seeking = Seeking::No;
             // A hint that led nowhere says nothing about who is written to next.
             data.home = None;
-            return self.fail_channel(peer, net);
+            return self.fail_channel(peer, reason, net);
         }
         let at = now.after(RETRY_PAUSE);
         data.seeking = Seeking::Pausing { since, at };
@@ -200,6 +203,7 @@ impl Host {
 
     /// Sends what the channel to `peer` has for its paths now.
     pub(super) fn pump(&mut self, peer: u32, net: &mut Net) {
+        self.feed_letters(peer, net);
         while let Some(path) = self
             .peers
             .get(&peer)
@@ -251,6 +255,7 @@ impl Host {
         let messages = frames::messages(&batch);
         let is_taken = self.command(forward, net).is_ok();
         if path == Path::Relay && messages > 0 {
+            let bytes = bytes.saturating_sub(frames::letter_bytes(&batch));
             let demand = Command::Demand {
                 peer: id,
                 messages,
@@ -319,7 +324,7 @@ impl Host {
             home: data.home,
         };
         if self.command(contact, net).is_err() {
-            self.on_unreachable(peer, net);
+            self.on_unreachable(peer, Unreachable::Gone, net);
         }
     }
 
@@ -359,7 +364,7 @@ impl Host {
     }
 
     /// The channel to `peer`, made and given its paths if it is not there yet.
-    fn channel(&mut self, peer: u32, boot: Boot, net: &mut Net) -> &mut Channel {
+    pub(super) fn channel(&mut self, peer: u32, boot: Boot, net: &mut Net) -> &mut Channel {
         if !self.peers.contains_key(&peer) {
             self.open_channel(peer, boot, net);
         }
@@ -374,6 +379,7 @@ impl Host {
             seeking: Seeking::No,
             home: None,
             armed: None,
+            letters: None,
         };
         self.peers.insert(peer, data);
         if let Some((session, boot)) = self.sessions.attached_to(peer) {
@@ -387,7 +393,9 @@ impl Host {
             match output {
                 ChannelOutput::Deliver(message) => {
                     let (from, to) = (message.from, message.to);
-                    if !self.on_deliver(peer, message, net)
+                    if to == LocalId::NODE {
+                        self.on_letter(peer, &message, net);
+                    } else if !self.on_deliver(peer, message, net)
                         && let Some(data) = self.peers.get_mut(&peer)
                     {
                         data.channel.handle_no_mailbox(from, to);
@@ -406,11 +414,13 @@ impl Host {
         let id = names::node_id(net.shared.seed, peer);
         self.observe(Observation::ChannelReset { peer: id, unacked }, net);
         self.app.on_lost(peer, unacked as u64);
+        self.lose_letters(peer, None, net);
     }
 
     /// Tells the senders that what waits for `peer` will not arrive. The channel keeps its marks: a
     /// peer that comes back with the same start goes on in a new epoch.
-    fn fail_channel(&mut self, peer: u32, net: &mut Net) {
+    fn fail_channel(&mut self, peer: u32, reason: Unreachable, net: &mut Net) {
+        self.lose_letters(peer, Some(reason), net);
         let now = net.now;
         let Some(data) = self.peers.get_mut(&peer) else {
             return;

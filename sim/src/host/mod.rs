@@ -13,13 +13,14 @@ mod dial;
 mod form;
 mod heard;
 mod latencies;
+mod letters;
 mod mischief;
 mod outputs;
 mod packets;
 mod protocol;
 pub(crate) mod sessions;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use data::PeerData;
 use dial::Pending;
 pub use heard::Heard;
 pub use latencies::Latencies;
+use letters::Post;
 use mischief::Puppet;
 pub use mischief::{Mutant, Tamper};
 pub(crate) use protocol::Installed;
@@ -87,6 +89,8 @@ pub(crate) struct Host {
     dirty: BTreeSet<u32>,
     /// Sessions whose traffic the control machine is to hear of.
     activities: Vec<SessionId>,
+    /// Letters that came and that were lost, for the control machine.
+    letters: VecDeque<Post>,
     /// The control machine said that its shutdown is complete.
     stopped: bool,
     /// What it does to envelopes of others, where it is dishonest.
@@ -130,6 +134,7 @@ impl Host {
             peers: BTreeMap::new(),
             dirty: BTreeSet::new(),
             activities: Vec::new(),
+            letters: VecDeque::new(),
             stopped: false,
             tamper: None,
             mutant: None,
@@ -309,6 +314,7 @@ impl Host {
         self.dials.clear();
         self.inbox.clear();
         self.activities.clear();
+        self.letters.clear();
         self.stopped = false;
         self.lose_channels();
         self.app.forget_mailboxes();
@@ -330,7 +336,8 @@ impl Host {
 
     /// Lets the channels that have something to say say it, until all are quiet.
     pub(crate) fn settle(&mut self, net: &mut Net) {
-        while !self.dirty.is_empty() || !self.activities.is_empty() {
+        while !self.dirty.is_empty() || !self.activities.is_empty() || !self.letters.is_empty() {
+            self.read_letters(net);
             if let Some(peer) = self.dirty.pop_first() {
                 self.pump(peer, net);
             }

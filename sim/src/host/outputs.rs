@@ -41,8 +41,14 @@ impl Host {
             } => self.on_forwarded(names::node_of(&peer), boot, path, &frames, net),
             Output::Unreachable { peer, reason } => {
                 self.observe(Observation::Unreachable { peer, reason }, net);
-                self.on_unreachable(names::node_of(&peer), net);
+                self.on_unreachable(names::node_of(&peer), reason, net);
             }
+            Output::Letter {
+                to,
+                home,
+                after,
+                letter,
+            } => self.post(to, home, after, &letter, net),
             Output::Event(event) => self.observe(Observation::Event(event), net),
             Output::Stopped => self.stopped = true,
             _ => {}
