@@ -51,6 +51,7 @@ mod group;
 mod identity;
 mod mailbox;
 mod metrics;
+mod names;
 mod node;
 mod peer;
 mod runtime;
@@ -63,12 +64,14 @@ pub use archipelago_router::up::TierInfo;
 pub use archipelago_router::{
     CloseReason, ConfigError, Refused, RouteInfo, SessionInfo, SessionKind, Unreachable,
 };
+pub use archipelago_sgroup::names::{NameError, NameInfo, OnLoss, Standing, Verdict};
 pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
 pub use event::{Events, NodeEvent};
-pub use group::Group;
+pub use group::{Claim, Group, RegisterError};
 pub use identity::{Identity, IdentityError};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;
+pub use names::NameWatch;
 pub use node::{Builder, GroupSpec, Limits, Node, NodeError, StartError};
 pub use runtime::{Runtime, RuntimeError};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use archipelago_core::{Address, GroupId, NodeId};
 
 use crate::log::{LogConfig, PAGE_ENTRIES_MAX};
+use crate::names::NamesConfig;
 
 /// Most members that a group may be configured for: a digest of the view is one message.
 const MEMBERS_MAX: u32 = 1_024;
@@ -293,6 +294,8 @@ pub struct Timing {
     pub digest_delay: Duration,
     /// Limits and times of the owner-logs.
     pub log: LogConfig,
+    /// Limits and times of names.
+    pub names: NamesConfig,
 }
 
 impl Default for Timing {
@@ -309,6 +312,7 @@ impl Default for Timing {
             redial: (Duration::from_millis(250), Duration::from_secs(8)),
             digest_delay: Duration::from_secs(2),
             log: LogConfig::default(),
+            names: NamesConfig::default(),
         }
     }
 }

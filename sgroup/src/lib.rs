@@ -6,6 +6,7 @@ mod detector;
 mod group;
 mod join;
 pub mod log;
+pub mod names;
 #[cfg(test)]
 mod testing;
 mod view;

@@ -151,7 +151,7 @@ const fn group_kind(body: &GroupBody) -> Kind {
         GroupBody::Probe { .. } | GroupBody::ProbeReport { .. } => Kind::Probe,
         GroupBody::ViewDigest(_) => Kind::ViewDigest,
         GroupBody::View(_) => Kind::View,
-        GroupBody::Log(_) | GroupBody::LogAck(_) | GroupBody::LogPull(_) => Kind::Log,
+        GroupBody::Log(_) | GroupBody::LogAck { .. } | GroupBody::LogPull(_) => Kind::Log,
         GroupBody::LogDigest(_) => Kind::LogDigest,
     }
 }

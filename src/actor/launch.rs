@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Actor, Request};
 use crate::identity::{Identity, random_seed};
 use crate::metrics::Counters;
+use crate::names::Names;
 use crate::node::{Builder, Clock, Life, Replica, Shared, StartError};
 use crate::peer::Registry;
 use crate::swarm::Swarm;
@@ -62,6 +63,8 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
             builder.limits.mailboxes_max,
             builder.limits.mailbox_len_max,
         ),
+        ended: mailbox::Ended::default(),
+        names: Names::default(),
         peers: Registry::new(builder.limits.busy_peers_max),
         channel_config_short: with_room(&channel_config, builder.limits.send_queue_bytes_max),
         channel_config,

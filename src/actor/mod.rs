@@ -9,12 +9,14 @@
 //! but for input. Messages for a session are written together after a batch of inputs.
 
 mod launch;
+mod names;
 mod outputs;
 mod requests;
 mod sessions;
 mod sockets;
 
 pub(crate) use launch::launch;
+pub(crate) use names::NameReply;
 pub(crate) use requests::Request;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -55,6 +57,8 @@ pub(crate) struct Actor {
     /// Connections that must be further by then, all given the same time: the first is due first.
     deadlines: VecDeque<(Instant, ConnectionId)>,
     out: Vec<Output>,
+    /// Who waits for what names answer.
+    names: names::Asked,
     /// Dials that failed at once.
     failed: VecDeque<SessionEvent>,
     stale: Stale,
@@ -93,6 +97,7 @@ impl Actor {
             dials: HashMap::new(),
             deadlines: VecDeque::new(),
             out: Vec::new(),
+            names: names::Asked::default(),
             failed: VecDeque::new(),
             stale: Stale::default(),
             draining: None,
@@ -117,7 +122,8 @@ impl Actor {
     }
 
     async fn drive(&mut self) {
-        let mut frozen = self.shared.frozen.subscribe();
+        let shared = self.shared.clone();
+        let mut frozen = shared.frozen.subscribe();
         let mut requests = Vec::with_capacity(REQUESTS_MAX);
         while !self.is_drained() {
             // The sender lives in `shared`: it cannot be gone.
@@ -134,6 +140,7 @@ impl Actor {
                     }
                 }
                 () = self.timer.as_mut() => self.armed = None,
+                () = shared.ended.ready() => self.on_ended(),
                 _ = frozen.changed() => {}
             }
             self.on_timeout();
@@ -187,7 +194,11 @@ impl Actor {
     fn refresh(&mut self) {
         let replica = &self.shared.replica;
         while let Some(group) = self.stale.groups.pop_first() {
-            replica.set_members(group, self.node.members(group));
+            let members = self.node.members(group);
+            if members.is_none() {
+                self.shared.names.forget(group);
+            }
+            replica.set_members(group, members);
         }
         if std::mem::take(&mut self.stale.sessions) {
             replica.set_sessions(self.node.sessions());

@@ -48,6 +48,7 @@ impl Actor {
                     handle.signal(Signal::Unreachable(reason));
                 }
             }
+            Output::Name { group, output } => self.on_name(group, output),
             Output::Event(event) => self.on_event(event),
             Output::Stopped => self.draining = Some(Instant::now() + DRAIN_TIMEOUT),
             _ => {}

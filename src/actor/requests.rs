@@ -1,10 +1,12 @@
 //! What others ask of the node's task.
 
+use archipelago_core::GroupId;
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_router::{Command, Refused, SessionEvent};
+use archipelago_sgroup::names::NameAct;
 use tokio::sync::oneshot;
 
-use super::Actor;
+use super::{Actor, NameReply};
 use crate::session::PumpEnd;
 
 /// Something for the node's task.
@@ -15,6 +17,12 @@ pub(crate) enum Request {
         command: Command,
         /// Who waits for the answer.
         reply: Option<oneshot::Sender<Result<(), Refused>>>,
+    },
+    /// For the names of a group.
+    Name {
+        group: GroupId,
+        act: NameAct,
+        reply: oneshot::Sender<NameReply>,
     },
     /// Control messages arrived.
     Control {
@@ -41,6 +49,7 @@ impl Actor {
                     let _ = reply.send(result);
                 }
             }
+            Request::Name { group, act, reply } => self.on_name_request(group, act, reply),
             Request::Control { session, mut batch } => {
                 if self.sessions.find(session).is_some() {
                     let now = self.now();

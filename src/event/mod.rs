@@ -6,9 +6,11 @@ pub use hub::Events;
 pub(crate) use hub::Hub;
 
 use archipelago_core::wire::RefuseReason;
-use archipelago_core::{Boot, Era, GroupId, NodeId};
+use archipelago_core::{Boot, Era, GroupId, NodeId, Pid};
 use archipelago_router::{CloseReason, Event, SessionKind};
+use archipelago_sgroup::names::{NameInfo, OnLoss};
 use archipelago_sgroup::{DownReason, GroupEvent, MemberInfo, Quorum};
+use bytes::Bytes;
 
 /// Something that happened at a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +130,29 @@ pub enum NodeEvent {
     RouteDown {
         /// Which.
         group: GroupId,
+    },
+    /// A process of this node does not hold a name any more that it held: a better claim was found
+    /// after a split, or somebody moved the name.
+    NameLost {
+        /// In which group.
+        group: GroupId,
+        /// Which name.
+        name: Bytes,
+        /// Who held it.
+        pid: Pid,
+        /// Who holds it.
+        to: NameInfo,
+        /// What its claim asked for in this case; that was done.
+        on_loss: OnLoss,
+    },
+    /// A process of this node that stood by holds the name now.
+    NameWon {
+        /// In which group.
+        group: GroupId,
+        /// Which name.
+        name: Bytes,
+        /// Who holds it.
+        pid: Pid,
     },
     /// Messages that were accepted may not have been delivered: the peer restarted, forgot the
     /// channel, has no such mailbox any more, or could not be reached.

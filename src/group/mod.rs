@@ -6,6 +6,10 @@
 //!
 //! Cost: two pointers and an id; a clone is two counts.
 
+mod names;
+
+pub use names::{Claim, RegisterError};
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -3,10 +3,12 @@
 //! A mailbox is bounded: a full one holds back its own senders, on this node or afar, and nobody
 //! else. Messages between mailboxes of one node take no codec and no socket.
 
+mod ended;
 mod error;
 mod sender;
 mod table;
 
+pub(crate) use ended::Ended;
 pub use error::{RecvError, SendError};
 pub use sender::Sender;
 pub(crate) use table::{Deliver, Table};
@@ -50,7 +52,8 @@ impl Mailbox {
         self.sender.pid()
     }
 
-    /// The next message, or `None` when the node has stopped and the mailbox is empty.
+    /// The next message, or `None` when the mailbox is empty and the node has stopped, or the
+    /// mailbox was killed (by [`OnLoss::Kill`](crate::OnLoss::Kill)).
     ///
     /// Cancel safe: a message is taken only when it is returned.
     pub async fn recv(&mut self) -> Option<Received> {
@@ -138,6 +141,8 @@ impl Received {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.sender.shared().mailboxes.remove(self.pid().local);
+        let (shared, local) = (self.sender.shared(), self.pid().local);
+        shared.mailboxes.remove(local);
+        shared.ended.note(local);
     }
 }

@@ -8,12 +8,14 @@ use archipelago_core::channel::ChannelConfig;
 use archipelago_core::{Address, Boot, GroupId, NodeId, Time};
 use archipelago_router::Command;
 use archipelago_sgroup::Timing;
+use archipelago_sgroup::names::NameAct;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Limits, NodeError, Replica};
-use crate::actor::Request;
+use crate::actor::{NameReply, Request};
 use crate::event::Hub;
 use crate::metrics::Counters;
+use crate::names::Names;
 use crate::peer::{PeerHandle, Registry};
 use crate::{Runtime, SendError, mailbox};
 
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) runtime: Runtime,
     pub(crate) mailboxes: mailbox::Table,
+    pub(crate) ended: mailbox::Ended,
+    pub(crate) names: Names,
     pub(crate) peers: Registry,
     pub(crate) hub: Hub,
     pub(crate) replica: Replica,
@@ -183,6 +187,14 @@ impl Shared {
         sent.map_err(|_| NodeError::Stopped)?;
         let answered = answer.await.map_err(|_| NodeError::Stopped)?;
         Ok(answered?)
+    }
+
+    /// Asks something of the names of a group; `None` where the node has stopped.
+    pub(crate) async fn name(&self, group: GroupId, act: NameAct) -> Option<NameReply> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Name { group, act, reply };
+        self.requests.send(request).await.ok()?;
+        answer.await.ok()
     }
 
     /// The way to a peer, its task started if it is not there.

@@ -73,8 +73,14 @@ pub enum GroupBody {
     View(Arc<List<Entry, 1_024>>),
     /// A part of the sender's own log.
     Log(Arc<LogUpdate>),
-    /// Everything of the sender's log up to this was applied.
-    LogAck(LogMark),
+    /// Everything of the receiver's log up to a mark was applied.
+    LogAck {
+        /// The mark.
+        mark: LogMark,
+        /// How far the sender's own log went when it had applied that: what it wrote before it
+        /// knew of the receiver's writes.
+        head: u64,
+    },
     /// Asks the receiver for its own log from a mark on.
     LogPull(LogPull),
     /// How far the sender has each member's log; asks nobody but the owners for what is missing.

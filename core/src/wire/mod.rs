@@ -10,6 +10,7 @@ mod group;
 mod hello;
 mod letter;
 mod list;
+mod name;
 mod route;
 mod up;
 
@@ -25,6 +26,7 @@ pub use letter::{
     WARDENS_MAX, WatchLetter,
 };
 pub use list::{List, TooMany};
+pub use name::NameClaim;
 pub use route::{
     Introduction, Lookup, LookupAnswer, LookupReply, RouteBody, Row, RowGroup, SignedIntroduction,
     SignedRow,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use archipelago_core::{Address, GroupId, Time};
+use archipelago_sgroup::names::NameAct;
 use archipelago_sgroup::{Cookies, GroupConfig};
 
 use super::{Command, Life, Node, Outputs, Refused};
@@ -26,6 +27,14 @@ impl Node {
             Command::Recharter(config) => return self.recharter(&config, now),
             Command::SetCookies(group, cookies) => return self.set_cookies(group, cookies, now),
             Command::SetAddresses(addresses) => self.set_addresses(addresses, now),
+            Command::Name {
+                group,
+                request,
+                act,
+            } => return self.name(group, request, act, now),
+            Command::ProcessEnded(local) => self.with_groups(now, |group, cx, said| {
+                group.handle_process_ended(local, cx, said);
+            }),
             Command::Contact { peer, home } => self.contact(peer, home, now, out),
             Command::Demand {
                 peer,
@@ -79,6 +88,22 @@ impl Node {
         }
         self.leave_group(group, now, out);
         self.renew_record(now);
+        Ok(())
+    }
+
+    fn name(
+        &mut self,
+        group: GroupId,
+        request: u64,
+        act: NameAct,
+        now: Time,
+    ) -> Result<(), Refused> {
+        if !self.groups.contains_key(&group) {
+            return Err(Refused::UnknownGroup);
+        }
+        self.with_group(group, now, |group, cx, said| {
+            group.handle_name(request, act, cx, said);
+        });
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use archipelago_core::channel::Path;
 use archipelago_core::wire::{ByeReason, Control, Letter, SessionId};
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
+use archipelago_sgroup::names::{NameAct, NameOutput};
 use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent};
 use bytes::Bytes;
 
@@ -131,6 +132,18 @@ pub enum Command {
     SetCookies(GroupId, archipelago_sgroup::Cookies),
     /// Where this node listens has changed.
     SetAddresses(Vec<Address>),
+    /// Claim, withdraw or settle a name in a group; answered by [`Output::Name`] under the same
+    /// request. The driver has looked that the process exists.
+    Name {
+        /// In which group.
+        group: GroupId,
+        /// Comes back in the answer.
+        request: u64,
+        /// What.
+        act: NameAct,
+    },
+    /// A mailbox of this node is gone: its names are withdrawn.
+    ProcessEnded(LocalId),
     /// There is something to send to `peer`, and no path attached. Answered by
     /// [`Output::AttachPath`] or [`Output::Unreachable`].
     Contact {
@@ -293,6 +306,13 @@ pub enum Output {
         peer: NodeId,
         /// Why.
         reason: Unreachable,
+    },
+    /// The names of a group answer or tell.
+    Name {
+        /// Which group.
+        group: GroupId,
+        /// What.
+        output: NameOutput,
     },
     /// For those who watch.
     Event(Event),

@@ -7,7 +7,7 @@ use archipelago_core::{Boot, Context, GroupId, Peer, Time};
 use archipelago_sgroup::{Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs};
 
 use super::work::Work;
-use super::{Event, Node, Outputs, Via, record};
+use super::{Event, Node, Output, Outputs, Via, record};
 use crate::reflect::GroupChange;
 
 impl Node {
@@ -33,6 +33,7 @@ impl Node {
                 let value = value.as_ref();
                 self.up.handle_told(group, owner, &key, value, &mut cx);
             }
+            GroupOutput::Name(output) => out.push(Output::Name { group, output }),
             GroupOutput::Misbehaved { peer } => self.break_off(peer, ByeReason::Protocol, now),
             GroupOutput::RaiseBoot { boot } => self.raise_boot(boot, now),
             GroupOutput::Event(event) => self.on_group_event(group, event, now, out),

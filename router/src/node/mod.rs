@@ -49,7 +49,9 @@ use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{
     Boot, Crypto, GroupId, NodeId, Peer, Peers, Rng, Roles, SignedRecord, SmallMap, Time,
 };
+use archipelago_sgroup::names::NameInfo;
 use archipelago_sgroup::{Group, MemberInfo};
+use bytes::Bytes;
 
 use crate::forward::{Forward, ForwardConfig};
 use crate::lookup::{LookupConfig, Lookups};
@@ -274,6 +276,18 @@ impl Node {
     pub fn members(&self, group: GroupId) -> Option<Vec<MemberInfo>> {
         let group = self.groups.get(&group)?;
         Some(group.members(&self.base.peers))
+    }
+
+    /// Who holds a name in one of this node's groups. O(log n).
+    pub fn whereis(&self, group: GroupId, name: &[u8]) -> Option<NameInfo> {
+        let group = self.groups.get(&group)?;
+        group.whereis(name, &self.base.peers)
+    }
+
+    /// Every name that is held in one of this node's groups, in order.
+    pub fn names(&self, group: GroupId) -> Vec<Bytes> {
+        let group = self.groups.get(&group);
+        group.map_or_else(Vec::new, |group| group.names())
     }
 
     /// A short hash of a group's membership, who observes this node there, and whom it observes; by

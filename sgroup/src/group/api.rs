@@ -63,6 +63,8 @@ pub enum GroupOutput {
         /// What; `None` where it says nothing any more, or is gone.
         value: Option<Bytes>,
     },
+    /// The names of the group answer or tell.
+    Name(crate::names::NameOutput),
     /// A member's message breaks the protocol: its session is to be closed.
     Misbehaved {
         /// Who.

@@ -75,6 +75,9 @@ impl Group {
             out.push(GroupOutput::Event(GroupEvent::MemberDown(info, reason)));
         }
         self.detector.forget(before.peer, cx.now);
+        if let Some(names) = &mut self.names {
+            names.forget(before.peer);
+        }
         self.view.change(before.peer, |member| {
             member.is_told = false;
             member.is_suspect = false;
@@ -286,6 +289,7 @@ impl Group {
         self.broadcast(&GroupBody::Leave, out);
         let held = self.view.present().filter(|member| member.is_admitted);
         out.extend(held.map(|member| GroupOutput::Released { peer: member.peer }));
+        self.with_names(cx, out, |names, around| names.handle_leave(around.out));
         let record = self.record.clone();
         *self = Self::new(self.config.clone(), record, cx);
         self.phase = Phase::Left;
@@ -336,7 +340,11 @@ impl Group {
                 LogOutput::Changed { owner, changes } => {
                     self.on_log_changed(owner, &changes, cx, out);
                 }
-                LogOutput::Acked { .. } => {}
+                LogOutput::Acked { by, seq, head } => {
+                    if let Some(names) = &mut self.names {
+                        names.handle_ack(by, seq, head);
+                    }
+                }
             }
         }
         result
@@ -347,10 +355,11 @@ impl Group {
         &mut self,
         owner: Peer,
         changes: &[LogChange],
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
         self.on_place_told(owner, changes, cx, out);
+        self.on_names_changed(owner, changes, cx, out);
         let is_path = |change: &LogChange| keys::path_down_node(&change.key).is_some();
         if !changes.iter().any(is_path) {
             return;

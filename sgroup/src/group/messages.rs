@@ -99,7 +99,7 @@ impl Group {
                     self.ask_view(from, cx, out);
                 }
             }
-            GroupBody::Log(_) | GroupBody::LogAck(_) | GroupBody::LogPull(_) => {
+            GroupBody::Log(_) | GroupBody::LogAck { .. } | GroupBody::LogPull(_) => {
                 self.on_log_message(from, body, cx, out);
             }
             GroupBody::LogDigest(marks) => self.with_logs(cx, out, |logs, cx, said| {
@@ -119,7 +119,9 @@ impl Group {
         let taken = self.with_logs(cx, out, |logs, cx, said| {
             match body {
                 GroupBody::Log(update) => return logs.handle_update(from, &update, cx, said),
-                GroupBody::LogAck(mark) => logs.handle_ack(from, &mark, cx, said),
+                GroupBody::LogAck { mark, head } => {
+                    logs.handle_ack(from, (&mark, head), cx, said);
+                }
                 GroupBody::LogPull(pull) => {
                     let pull: LogPull = pull;
                     logs.handle_pull(from, &pull, cx, said);

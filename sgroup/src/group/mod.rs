@@ -1,11 +1,12 @@
-//! One s-group at one node: composes admission, view, join, failure detector and log.
+//! One s-group at one node: composes admission, view, join, failure detector, log and names.
 //!
 //! ```text
 //!  inputs ──► Group ──┬─► join/mesh, join/seeds   whom to dial, on whom to prove   ──► Dial, Send
 //!                     ├─► admission               proofs of Join and Welcome
 //!                     ├─► view, view/sync         who is a member; what differs    ──► Send
 //!                     ├─► detector                who may be dead                  ──► Send, Ping
-//!                     └─► log                     what members say to all          ──► Send
+//!                     ├─► log                     what members say to all          ──► Send
+//!                     └─► names                   who holds which, over the logs   ──► Name
 //! ```
 //!
 //! [`Group`] only dispatches to them; they know nothing of each other. It names peers by [`Peer`]
@@ -21,6 +22,7 @@ mod formed;
 mod handshake;
 mod membership;
 mod messages;
+mod names;
 mod progress;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ use crate::admission::Admission;
 use crate::detector::{Detector, Fact, Surroundings};
 use crate::join::{Mesh, MeshAct, Phase, Seeds};
 use crate::log::{LogError, Logs};
+use crate::names::Names;
 use crate::view::{Standing, Sync, View};
 use crate::{Cookies, GroupConfig};
 
@@ -72,6 +75,8 @@ pub struct Group {
     admission: Admission,
     detector: Detector,
     logs: Logs,
+    /// Nothing before the first claim of any member.
+    names: Option<Box<Names>>,
     /// To whom a `Join` was said that is not answered yet; twice if two were.
     asked: Vec<Peer>,
     /// Entries that the first `Welcome` announced, where they come in several messages.
@@ -102,6 +107,7 @@ impl Group {
             admission: Admission::new(id, config.cookies.clone()),
             detector: Detector::new(),
             logs: Logs::new(boot, Era(0), config.timing.clone()),
+            names: None,
             asked: Vec::new(),
             announced: 0,
             quorum: None,
@@ -382,6 +388,8 @@ impl Group {
         footprint.add("view", self.view.heap_bytes());
         footprint.add("detector", self.detector.heap_bytes());
         footprint.add("logs", self.logs.heap_bytes());
+        let names = self.names.as_ref().map_or(0, |names| names.heap_bytes());
+        footprint.add("names", names);
         let join = self.mesh.heap_bytes() + self.seeds.heap_bytes();
         footprint.add("join", join);
         footprint

@@ -131,6 +131,7 @@ impl Group {
                 self.do_mesh(act, cx, out);
             }
         }
+        self.settle_names(cx, out);
         self.tell_quorum(out);
         self.due = self.next_due();
     }
@@ -160,10 +161,13 @@ impl Group {
         } else {
             Time::NEVER
         };
+        let names = self.names.as_ref();
+        let names = names.map_or(Time::NEVER, |names| names.poll_timeout());
         let log = self.logs.poll_timeout().map_or(Time::NEVER, |(due, _)| due);
         [
             (detector, "failure detector"),
             (log, "owner-log"),
+            (names, "claims to confirm"),
             (self.mesh.next(&self.config.timing), "members to dial"),
             (self.seeds.next(), "seeds to ask"),
             (self.phase.next(), "join time-out"),

@@ -205,17 +205,21 @@ impl Logs {
         Ok(())
     }
 
-    /// A member has the own log up to a mark. What waited for that leaves.
+    /// A member has the own log up to a mark, and had written its own up to `head` by then. What
+    /// waited for that leaves.
     pub fn handle_ack(
         &mut self,
         from: Peer,
-        mark: &LogMark,
+        (mark, head): (&LogMark, u64),
         cx: &Context<'_>,
         out: &mut LogOutputs,
     ) {
-        if self.on_ack(from, mark, cx, out)
-            && let Some(sender) = &mut self.own
-        {
+        if !self.on_ack(from, mark, cx) {
+            return;
+        }
+        let (by, seq) = (from, mark.seq);
+        out.push(LogOutput::Acked { by, seq, head });
+        if let Some(sender) = &mut self.own {
             sender.poll(cx.now, &self.timing.log, out);
         }
     }
@@ -231,7 +235,10 @@ impl Logs {
         if pull.mark.owner != cx.me {
             return;
         }
-        self.on_ack(from, &pull.mark, cx, out);
+        // Not the head of it: only an acknowledgement tells how far the other's own log goes.
+        if pull.mark.seq < self.head() {
+            self.on_ack(from, &pull.mark, cx);
+        }
         if let Some(sender) = &mut self.own {
             sender.on_pull(from, pull, cx.now, &self.timing.log, out);
         }

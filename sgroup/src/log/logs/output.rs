@@ -29,6 +29,9 @@ pub enum LogOutput {
         by: Peer,
         /// Up to which write.
         seq: u64,
+        /// How far its own log went by then. Whoever has that much of it knows of everything
+        /// that the member wrote before it knew of `seq`.
+        head: u64,
     },
 }
 

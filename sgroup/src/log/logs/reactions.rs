@@ -12,23 +12,12 @@ use crate::log::{Applied, LogChange, OwnLog, PeerLog, UpdateError};
 
 impl Logs {
     /// Whether the mark is news.
-    pub(super) fn on_ack(
-        &mut self,
-        from: Peer,
-        mark: &LogMark,
-        cx: &Context<'_>,
-        out: &mut LogOutputs,
-    ) -> bool {
+    pub(super) fn on_ack(&mut self, from: Peer, mark: &LogMark, cx: &Context<'_>) -> bool {
         let is_ours = mark.owner == cx.me && (mark.boot, mark.era) == (self.boot, self.era);
         let Some(sender) = self.own.as_mut().filter(|_| is_ours) else {
             return false;
         };
-        let is_news = sender.on_ack(from, mark.seq, cx.now, &self.timing.log);
-        if is_news {
-            let (by, seq) = (from, mark.seq);
-            out.push(LogOutput::Acked { by, seq });
-        }
-        is_news
+        sender.on_ack(from, mark.seq, cx.now, &self.timing.log)
     }
 
     /// A member began afresh, so nothing is known of what it has.
@@ -98,7 +87,9 @@ impl Logs {
         out: &mut LogOutputs,
     ) -> bool {
         if mark.owner == cx.me {
-            self.on_ack(from, mark, cx, out);
+            if mark.seq < self.head() {
+                self.on_ack(from, mark, cx);
+            }
             if let Some(sender) = &mut self.own {
                 sender.on_contact(from, cx.now);
             }
@@ -148,7 +139,8 @@ impl Logs {
     pub(super) fn ack(&self, index: usize, cx: &Context<'_>, out: &mut LogOutputs) {
         let log = &self.peers[index];
         let to = log.owner();
-        let body = GroupBody::LogAck(log.mark(cx.peers.id(to)));
+        let (mark, head) = (log.mark(cx.peers.id(to)), self.head());
+        let body = GroupBody::LogAck { mark, head };
         out.push(LogOutput::Send { to, body });
     }
 

@@ -62,7 +62,9 @@ impl End {
                 let sound = self.logs.handle_update(from, update, &cx, out);
                 assert_eq!(sound, Ok(()));
             }
-            GroupBody::LogAck(mark) => self.logs.handle_ack(from, mark, &cx, out),
+            GroupBody::LogAck { mark, head } => {
+                self.logs.handle_ack(from, (mark, *head), &cx, out);
+            }
             GroupBody::LogPull(pull) => self.logs.handle_pull(from, pull, &cx, out),
             GroupBody::LogDigest(marks) => self.logs.handle_digest(from, marks, &cx, out),
             other => panic!("no business of logs: {other:?}"),
@@ -78,6 +80,10 @@ impl End {
     fn id_of(&self, peer: Peer) -> u8 {
         self.node.peers.id(peer).0[0]
     }
+}
+
+fn ack(mark: LogMark) -> GroupBody {
+    GroupBody::LogAck { mark, head: 0 }
 }
 
 fn mark(owner: u8, seq: u64) -> LogMark {
@@ -150,7 +156,7 @@ fn an_update_is_applied_told_and_acknowledged() {
         },
         LogOutput::Send {
             to: peer,
-            body: GroupBody::LogAck(mark(1, 1)),
+            body: ack(mark(1, 1)),
         },
     ];
     assert_eq!(told, expected);
@@ -161,8 +167,15 @@ fn an_update_is_applied_told_and_acknowledged() {
 
     let by = owner.node.peer(2);
     assert!(!owner.logs.is_confirmed(1, [by]));
-    let out = owner.hear(2, &GroupBody::LogAck(mark(1, 1)));
-    assert_eq!(out, [LogOutput::Acked { by, seq: 1 }]);
+    let out = owner.hear(2, &ack(mark(1, 1)));
+    assert_eq!(
+        out,
+        [LogOutput::Acked {
+            by,
+            seq: 1,
+            head: 0
+        }]
+    );
     assert!(owner.logs.is_confirmed(1, [by]));
     assert_eq!(owner.logs.hash(), reader.logs.hash());
     owner.pass(SECOND * 100);
@@ -178,7 +191,7 @@ fn writes_during_a_flight_wait_for_its_acknowledgement_and_share_a_message() {
     owner.put(b"b", b"2");
     owner.put(b"c", b"3");
     assert_eq!(owner.tick(), []);
-    let out = owner.hear(2, &GroupBody::LogAck(mark(1, 1)));
+    let out = owner.hear(2, &ack(mark(1, 1)));
     let [LogOutput::Acked { seq: 1, .. }, rest @ ..] = &out[..] else {
         panic!("not acknowledged: {out:?}")
     };
@@ -209,9 +222,9 @@ fn an_acknowledgement_of_what_was_never_written_or_of_another_era_is_nothing() {
         ..mark(1, 1)
     };
     for lie in [mark(1, 2), mark(1, u64::MAX), mark(1, 0), mark(3, 1), later] {
-        assert_eq!(owner.hear(2, &GroupBody::LogAck(lie)), [], "{lie:?}");
+        assert_eq!(owner.hear(2, &ack(lie)), [], "{lie:?}");
     }
-    assert_eq!(owner.hear(9, &GroupBody::LogAck(mark(1, 1))), []);
+    assert_eq!(owner.hear(9, &ack(mark(1, 1))), []);
 }
 
 #[test]
@@ -220,7 +233,7 @@ fn a_gap_is_asked_for_once_and_again_when_nothing_comes() {
     let mut reader = End::new(2, &[1]);
     owner.put(b"a", b"1");
     owner.tick();
-    owner.hear(2, &GroupBody::LogAck(mark(1, 1)));
+    owner.hear(2, &ack(mark(1, 1)));
     owner.put(b"b", b"2");
     let out = owner.tick();
     let pull = LogPull {

@@ -88,7 +88,8 @@ pub(super) const KINDS: &[(&str, Make)] = &[
     }),
     ("Group.LogAck", |g| {
         let mark = g.log_mark();
-        g.group(GroupBody::LogAck(mark))
+        let head = g.log_mark().seq;
+        g.group(GroupBody::LogAck { mark, head })
     }),
     ("Group.LogPull", |g| {
         let pull = LogPull {
@@ -144,7 +145,7 @@ pub(super) fn kind(message: &Control) -> &'static str {
             GroupBody::ViewDigest(_) => "Group.ViewDigest",
             GroupBody::View(_) => "Group.View",
             GroupBody::Log(_) => "Group.Log",
-            GroupBody::LogAck(_) => "Group.LogAck",
+            GroupBody::LogAck { .. } => "Group.LogAck",
             GroupBody::LogPull(_) => "Group.LogPull",
             GroupBody::LogDigest(_) => "Group.LogDigest",
         },

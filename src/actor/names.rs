@@ -1,0 +1,117 @@
+//! Names: what users ask of the machine, and what it answers and tells.
+
+use std::collections::HashMap;
+
+use archipelago_core::{GroupId, LocalId, Pid};
+use archipelago_router::Command;
+use archipelago_sgroup::names::{NameAct, NameError, NameOutput, OnLoss, Standing};
+use tokio::sync::oneshot;
+
+use super::Actor;
+use crate::NodeEvent;
+use crate::group::RegisterError;
+
+/// How a request about a name ends.
+pub(crate) type NameReply = Result<Option<Standing>, RegisterError>;
+
+/// Who waits for which answer.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    last: u64,
+    replies: HashMap<u64, oneshot::Sender<NameReply>>,
+}
+
+impl Actor {
+    pub(super) fn on_name_request(
+        &mut self,
+        group: GroupId,
+        act: NameAct,
+        reply: oneshot::Sender<NameReply>,
+    ) {
+        if let NameAct::Register(asked) = &act {
+            let local = asked.local;
+            self.shared.ended.want(local);
+            if self.shared.mailboxes.find(local).is_none() {
+                let _ = reply.send(Err(NameError::NoProcess.into()));
+                return;
+            }
+        }
+        self.names.last += 1;
+        let request = self.names.last;
+        self.names.replies.insert(request, reply);
+        let command = Command::Name {
+            group,
+            request,
+            act,
+        };
+        let now = self.now();
+        let result = self.node.handle_command(command, now, &mut self.out);
+        self.perform();
+        if let Err(refused) = result {
+            self.reply(request, Err(refused.into()));
+        }
+    }
+
+    /// Processes that held names have ended.
+    pub(super) fn on_ended(&mut self) {
+        for local in self.shared.ended.take() {
+            let now = self.now();
+            let command = Command::ProcessEnded(local);
+            // A node that is stopping withdraws all its names anyhow.
+            let _ = self.node.handle_command(command, now, &mut self.out);
+            self.perform();
+        }
+    }
+
+    pub(super) fn on_name(&mut self, group: GroupId, output: NameOutput) {
+        match output {
+            NameOutput::Done { request, result } => {
+                self.reply(request, result.map_err(RegisterError::from));
+            }
+            NameOutput::Changed(changes) => self.shared.names.apply(group, changes),
+            NameOutput::Lost {
+                name,
+                local,
+                to,
+                on_loss,
+            } => {
+                let pid = self.own_pid(local, group);
+                let event = NodeEvent::NameLost {
+                    group,
+                    name,
+                    pid,
+                    to: *to,
+                    on_loss,
+                };
+                self.shared.hub.tell(&event);
+                if on_loss == OnLoss::Kill {
+                    self.shared.mailboxes.remove(local);
+                    self.shared.ended.note(local);
+                }
+            }
+            NameOutput::Won { name, local } => {
+                let pid = self.own_pid(local, group);
+                self.shared
+                    .hub
+                    .tell(&NodeEvent::NameWon { group, name, pid });
+            }
+            _ => {}
+        }
+    }
+
+    fn reply(&mut self, request: u64, reply: NameReply) {
+        if let Some(waiting) = self.names.replies.remove(&request) {
+            // Who asked may have gone: it was done all the same.
+            let _ = waiting.send(reply);
+        }
+    }
+
+    fn own_pid(&self, local: LocalId, group: GroupId) -> Pid {
+        Pid {
+            node: self.shared.id,
+            boot: self.shared.boot(),
+            local,
+            home: Some(group),
+        }
+    }
+}
