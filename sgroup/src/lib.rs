@@ -7,6 +7,7 @@ mod group;
 mod join;
 pub mod log;
 pub mod names;
+pub mod strict;
 #[cfg(test)]
 mod testing;
 mod view;

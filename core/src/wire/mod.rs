@@ -12,6 +12,7 @@ mod letter;
 mod list;
 mod name;
 mod route;
+mod strict;
 mod up;
 
 pub use bounded::is_plain_text;
@@ -31,6 +32,7 @@ pub use route::{
     Introduction, Lookup, LookupAnswer, LookupReply, RouteBody, Row, RowGroup, SignedIntroduction,
     SignedRow,
 };
+pub use strict::{Strict, StrictBody, StrictRefusal, Tenancy};
 pub use up::{
     Ancestor, GroupRecord, Heading, SignedGroupRecord, StatementError, Uplink, UplinkParent,
 };

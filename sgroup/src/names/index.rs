@@ -22,7 +22,10 @@ pub(super) struct Index {
 enum Owners {
     One(Peer),
     /// Two or more, ordered.
-    #[expect(clippy::box_collection, reason = "rare, and a pointer keeps the others small")]
+    #[expect(
+        clippy::box_collection,
+        reason = "rare, and a pointer keeps the others small"
+    )]
     Many(Box<Vec<Peer>>),
 }
 
