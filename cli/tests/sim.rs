@@ -207,3 +207,52 @@ fn shipped_scenarios_are_right() {
     }
     assert!(count >= 9, "{count} scenarios");
 }
+
+/// What holds by construction holds on a busy machine too: the sessions, and that every figure was
+/// measured on both sides. How far the others deviate is for a quiet machine to say.
+#[test]
+fn a_live_cluster_is_compared_with_its_simulation() {
+    let small = ["--nodes", "10", "--groups", "2", "--repeat", "1"];
+    let short = ["--stops", "1", "--rest", "1", "--json"];
+    let output = sim(&[&["calibrate"][..], &small, &short].concat());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let figures = json["figures"].as_array().expect("a list of figures");
+    let names: Vec<_> = figures
+        .iter()
+        .filter_map(|it| it["name"].as_str())
+        .collect();
+    let all = [
+        "sessions",
+        "control_forming",
+        "control_idle",
+        "join",
+        "killed",
+        "stopped",
+        "first_message",
+    ];
+    assert_eq!(names, all, "{output:?}");
+    for figure in figures {
+        let (live, simulated) = (&figure["live"], &figure["simulated"]);
+        assert!(live["mean"].as_f64() > Some(0.0), "{figure}");
+        assert!(simulated["mean"].as_f64() > Some(0.0), "{figure}");
+        assert!(live["trials"].as_u64() > Some(0) && simulated["trials"].as_u64() >= Some(10));
+    }
+    let sessions = &figures[0];
+    let deviation = sessions["deviation_percent"].as_f64();
+    assert!(
+        deviation.is_some_and(|percent| percent.abs() < 1e-6),
+        "{sessions}"
+    );
+    assert_eq!(sessions["live"]["worst"], sessions["simulated"]["worst"]);
+    assert!(json["parameters"]["latency_us"].as_f64() > Some(0.0));
+    assert_eq!(json["interrupted"], false);
+}
+
+#[test]
+fn a_cluster_that_cannot_be_calibrated_is_refused() {
+    let output = sim(&["calibrate", "--nodes", "10", "--groups", "10"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let output = sim(&["calibrate", "--nodes", "51"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}

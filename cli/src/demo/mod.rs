@@ -4,16 +4,16 @@
 //! of one phase by the next but that the cluster stands.
 
 mod child;
-mod cluster;
-mod faults;
+pub(crate) mod cluster;
+pub(crate) mod faults;
 mod latency;
-mod letter;
-mod options;
+pub(crate) mod letter;
+pub(crate) mod options;
 mod phases;
-mod progress;
+pub(crate) mod progress;
 mod report;
 mod table;
-mod traffic;
+pub(crate) mod traffic;
 mod watch;
 
 pub(crate) use options::Options;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use archipelago::Mailbox;
 use archipelago_core::Rng;
 
 use super::cluster::Cluster;
@@ -142,7 +141,7 @@ impl<'a> Demo<'a> {
         let mailboxes = cluster.mailboxes().await?;
         let posts: Vec<_> = mailboxes
             .iter()
-            .map(|mailbox| mailbox.as_ref().map(post))
+            .map(|mailbox| mailbox.as_ref().map(Post::of))
             .collect();
         let pairs = traffic::pairs(&cluster.plan, &posts, self.options.pairs, rng);
         let ledger = Ledger::new(pairs.len());
@@ -150,7 +149,14 @@ impl<'a> Demo<'a> {
             ledger.follow(mailbox);
         }
         let bar = self.progress.phase("streams across groups", pairs.len());
-        let sent = traffic::run(&pairs, &posts, &ledger, &cluster.watch, &bar).await;
+        let sent = traffic::run(
+            &pairs,
+            (&posts, traffic::AT_ONCE),
+            &ledger,
+            &cluster.watch,
+            &bar,
+        )
+        .await;
         bar.finish();
         report.pairs = pairs.len();
         report.pairs_relay_first = sent.relay_first;
@@ -313,14 +319,6 @@ async fn settled_in_kernel(ports: &BTreeSet<u16>, expected: usize) -> Option<usi
             return Some(count);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn post(mailbox: &Mailbox) -> Post {
-    Post {
-        sender: mailbox.sender(),
-        pid: mailbox.pid(),
-        id: mailbox.pid().node,
     }
 }
 

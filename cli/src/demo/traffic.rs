@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use archipelago::{NodeId, Pid, SendError, Sender};
+use archipelago::{Mailbox, NodeId, Pid, SendError, Sender};
 use archipelago_core::Rng;
 use indicatif::ProgressBar;
 use tokio::sync::Semaphore;
@@ -19,7 +19,7 @@ const AFTER: u32 = 5;
 /// Between two messages of a stream.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Streams under way at once: what is measured is a message, not a jam of dials.
-const AT_ONCE: usize = 48;
+pub(crate) const AT_ONCE: usize = 48;
 /// How long a direct session may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,6 +29,17 @@ pub(crate) struct Post {
     pub(crate) sender: Sender,
     pub(crate) pid: Pid,
     pub(crate) id: NodeId,
+}
+
+impl Post {
+    /// Of the node that holds this mailbox.
+    pub(crate) fn of(mailbox: &Mailbox) -> Self {
+        Self {
+            sender: mailbox.sender(),
+            pid: mailbox.pid(),
+            id: mailbox.pid().node,
+        }
+    }
 }
 
 /// What the senders saw.
@@ -72,15 +83,15 @@ pub(crate) fn pairs(
     all
 }
 
-/// Runs every stream to its end and waits until all has arrived, or patience ends.
+/// Runs every stream to its end, so many at once, and waits until all has arrived, or patience ends.
 pub(crate) async fn run(
     pairs: &[(usize, usize)],
-    posts: &[Option<Post>],
+    (posts, at_once): (&[Option<Post>], usize),
     ledger: &Ledger,
     watch: &Watch,
     bar: &ProgressBar,
 ) -> Sent {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let places = Arc::new(Semaphore::new(at_once));
     let mut streams = JoinSet::new();
     for (pair, &(from, to)) in pairs.iter().enumerate() {
         let (Some(from), Some(to)) = (posts[from].clone(), posts[to].clone()) else {

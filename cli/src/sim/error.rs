@@ -24,6 +24,8 @@ pub(crate) enum SimError {
     },
     #[error("the result cannot be written: {0}")]
     Write(#[from] serde_json::Error),
+    #[error(transparent)]
+    Live(#[from] crate::demo::DemoError),
     #[error("{0}")]
     Usage(String),
 }

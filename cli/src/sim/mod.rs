@@ -2,6 +2,7 @@
 //!
 //! Everything that counts is in `archipelago-sim`; here are options, bars, tables and files.
 
+mod calibrate;
 mod compare;
 mod error;
 mod files;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Replay(replay::Options),
     /// Leave out faults of a failing run as long as it still fails.
     Shrink(run::Options),
+    /// Run one small cluster live on loopback and in the simulator, and say how far they differ.
+    Calibrate(calibrate::Options),
 }
 
 /// Runs one of the commands; it succeeds when everything held.
@@ -50,6 +53,7 @@ pub(crate) fn main(command: &Command) -> ExitCode {
         Command::Topology(options) => topology::main(options),
         Command::Replay(options) => replay::main(options, &stop),
         Command::Shrink(options) => shrink::main(options, &stop),
+        Command::Calibrate(options) => calibrate::main(options, &stop),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

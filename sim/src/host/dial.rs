@@ -2,9 +2,11 @@
 //!
 //! An open session takes the dialler one round trip and the dialled one and a half. A crashed
 //! process refuses after a round trip, a stopped one leaves the dial hanging, a cut swallows it, and
-//! so does the address translator of a node that cannot be dialled.
+//! so does the address translator of a node that cannot be dialled. Where handshakes take time of
+//! the processor, each end does its own one after the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Address, NodeId};
@@ -48,7 +50,8 @@ impl Host {
     /// Somebody dials this node: answer, and expect the confirmation.
     pub(super) fn on_syn(&mut self, source: u32, theirs: SessionId, net: &mut Net) {
         let session = self.sessions.open(source, Some(theirs));
-        self.transmit(session, Body::Accepted, 0, net);
+        let wait = self.handshake(net);
+        self.transmit_after(wait, session, (Body::Accepted, 0), net);
     }
 
     /// Nobody listens here.
@@ -168,8 +171,20 @@ impl Host {
                 .shared
                 .links
                 .delay(self.ix, target, net.now, &mut self.random);
-            self.push(net.now.after(delay), target, Event::Syn { session }, net);
+            let wait = self.handshake(net);
+            let arrival = net.now.after(wait).after(delay);
+            self.push(arrival, target, Event::Syn { session }, net);
         }
         session
+    }
+
+    /// How long until this node's processor is done with one more handshake.
+    fn handshake(&mut self, net: &Net) -> Duration {
+        if net.shared.handshake_time.is_zero() {
+            return Duration::ZERO;
+        }
+        let begin = self.handshakes_until.max(net.now);
+        self.handshakes_until = begin.after(net.shared.handshake_time);
+        self.handshakes_until.since(net.now)
     }
 }

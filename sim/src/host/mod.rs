@@ -75,6 +75,8 @@ pub(crate) struct Host {
     random: Random,
     /// Until when its uplink is busy with what was sent, where that is limited.
     uplink_until: Time,
+    /// Until when its processor is busy with handshakes, where those take any.
+    handshakes_until: Time,
     /// Events caused so far.
     counter: u32,
     /// Starts so far.
@@ -126,6 +128,7 @@ impl Host {
             app: App::default(),
             random,
             uplink_until: Time::START,
+            handshakes_until: Time::START,
             counter: 0,
             starts: 0,
             dials: BTreeMap::new(),

@@ -25,12 +25,23 @@ const RETRANSMIT_AFTER_HEAL: (Duration, Duration) =
 impl Host {
     /// Sends on a session, after everything sent before. Unknown sessions are ignored.
     pub(super) fn transmit(&mut self, session: SessionId, body: Body, bytes: usize, net: &mut Net) {
+        self.transmit_after(Duration::ZERO, session, (body, bytes), net);
+    }
+
+    /// As [`Host::transmit`], when this node has worked on it for so long.
+    pub(super) fn transmit_after(
+        &mut self,
+        wait: Duration,
+        session: SessionId,
+        (body, bytes): (Body, usize),
+        net: &mut Net,
+    ) {
         let Some(end) = self.sessions.get(session) else {
             return;
         };
         let peer = end.peer;
         if net.shared.links.is_clean() && self.sessions.extra(session).is_none() {
-            return self.launch(session, body, bytes, Duration::ZERO, net);
+            return self.launch(session, body, bytes, wait, net);
         }
         let is_whole = net.shared.links.is_up(self.ix, peer);
         if !is_whole {
@@ -39,7 +50,7 @@ impl Host {
         let is_sendable = net.shared.links.state(self.ix, peer) == LinkState::Up;
         let extra = self.sessions.extra(session);
         if is_sendable && extra.is_none_or(|extra| extra.held.is_empty()) {
-            self.launch(session, body, bytes, Duration::ZERO, net);
+            self.launch(session, body, bytes, wait, net);
         } else if let Some(extra) = self.sessions.extra_mut(session) {
             extra.held.push_back(body);
         }

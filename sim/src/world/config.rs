@@ -18,6 +18,9 @@ pub struct WorldConfig {
     pub underlay: Option<Underlay>,
     /// A timer fires up to this late. Default 1 ms, as operating systems do.
     pub timer_slack: Duration,
+    /// What a handshake takes a node's processor at each end; a node's handshakes are done one
+    /// after the other. Default nothing: only latency counts, as between machines.
+    pub handshake_time: Duration,
     /// A dial that gets no answer fails after this. Default 3 s.
     pub dial_timeout: Duration,
     /// A session that gets no acknowledgement breaks after this. Default 20 s.
@@ -49,6 +52,7 @@ impl WorldConfig {
             link: LinkProfile::default(),
             underlay: None,
             timer_slack: Duration::from_millis(1),
+            handshake_time: Duration::ZERO,
             dial_timeout: Duration::from_secs(3),
             transport_timeout: Duration::from_secs(20),
             codec: true,
