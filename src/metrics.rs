@@ -50,6 +50,12 @@ counters! {
     /// Accepted messages that may not have been delivered; each also tells
     /// [`NodeEvent::Undelivered`](crate::NodeEvent::Undelivered).
     messages_undelivered,
+    /// Letters of the control machine given to channels.
+    letters_sent,
+    /// Letters that came for the control machine.
+    letters_received,
+    /// Messages to the control machine that were no letters, or not from another one.
+    letters_ignored,
     /// Bytes of frames put on data streams.
     data_bytes_sent,
     /// Bytes of frames read from data streams.

@@ -23,8 +23,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use archipelago_core::{GroupId, Time};
-use archipelago_router::{DialId, Output, SessionEvent};
+use archipelago_core::{GroupId, NodeId, Time};
+use archipelago_router::{Command, DialId, Output, SessionEvent, Unreachable};
 use futures::StreamExt;
 use libp2p::swarm::ConnectionId;
 use tokio::sync::mpsc;
@@ -61,6 +61,8 @@ pub(crate) struct Actor {
     names: names::Asked,
     /// Dials that failed at once.
     failed: VecDeque<SessionEvent>,
+    /// Letters that could not be handed over.
+    lost: VecDeque<(NodeId, Unreachable)>,
     stale: Stale,
     /// The machine has stopped: what is still to be written is waited for until then.
     draining: Option<Instant>,
@@ -99,6 +101,7 @@ impl Actor {
             out: Vec::new(),
             names: names::Asked::default(),
             failed: VecDeque::new(),
+            lost: VecDeque::new(),
             stale: Stale::default(),
             draining: None,
             timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
@@ -183,6 +186,14 @@ impl Actor {
         while let Some(event) = self.failed.pop_front() {
             let now = self.now();
             self.node.handle_session(event, now, &mut self.out);
+            self.perform();
+        }
+        while let Some((to, reason)) = self.lost.pop_front() {
+            let reason = Some(reason);
+            let now = self.now();
+            let command = Command::LetterLost { to, reason };
+            // Who is shutting down needs no letters.
+            let _ = self.node.handle_command(command, now, &mut self.out);
             self.perform();
         }
         self.sessions.wake_dirty();

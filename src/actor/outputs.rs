@@ -1,9 +1,9 @@
 //! Does what the machine says, in order.
 
 use archipelago_core::channel::Path;
-use archipelago_core::wire::{Control, SessionId};
-use archipelago_core::{Boot, NodeId};
-use archipelago_router::{Event, Output};
+use archipelago_core::wire::{Control, Letter, SessionId};
+use archipelago_core::{Boot, GroupId, LocalId, NodeId};
+use archipelago_router::{Event, Output, Unreachable};
 use archipelago_sgroup::GroupEvent;
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Actor, DRAIN_TIMEOUT};
 use crate::NodeEvent;
 use crate::node::Life;
-use crate::peer::Signal;
+use crate::peer::{Outgoing, PushError as PushPeerError, Signal};
 use crate::session::PushError;
 
 impl Actor {
@@ -49,6 +49,12 @@ impl Actor {
                 }
             }
             Output::Name { group, output } => self.on_name(group, output),
+            Output::Letter {
+                to,
+                home,
+                after,
+                letter,
+            } => self.post(to, home, after, &letter),
             Output::Event(event) => self.on_event(event),
             Output::Stopped => self.draining = Some(Instant::now() + DRAIN_TIMEOUT),
             _ => {}
@@ -82,6 +88,29 @@ impl Actor {
             known.outbox.close();
             let connection = known.connection;
             self.expect_progress(connection);
+        }
+    }
+
+    /// Hands a letter to the peer's task; what cannot be handed over is lost, which is told after
+    /// this input.
+    fn post(&mut self, to: NodeId, home: Option<GroupId>, after: Option<LocalId>, letter: &Letter) {
+        let Ok(payload) = letter.to_bytes() else {
+            return self.shared.metrics.control_unencodable.add(1);
+        };
+        let mut letter = Outgoing::letter(payload, after);
+        loop {
+            let pushed = match self.shared.peer(to, home) {
+                Ok(peer) => peer.push_letter(letter),
+                Err(error) => Err(PushPeerError::Failed(error)),
+            };
+            match pushed {
+                Ok(()) => return,
+                // Its task came to rest in between: start it again.
+                Err(PushPeerError::Ended(back)) => letter = back,
+                Err(PushPeerError::Failed(_)) => {
+                    return self.lost.push_back((to, Unreachable::Overloaded));
+                }
+            }
         }
     }
 

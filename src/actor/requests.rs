@@ -1,7 +1,7 @@
 //! What others ask of the node's task.
 
-use archipelago_core::GroupId;
-use archipelago_core::wire::{Control, SessionId};
+use archipelago_core::wire::{Control, Letter, SessionId};
+use archipelago_core::{Boot, GroupId, NodeId};
 use archipelago_router::{Command, Refused, SessionEvent};
 use archipelago_sgroup::names::NameAct;
 use tokio::sync::oneshot;
@@ -28,6 +28,12 @@ pub(crate) enum Request {
     Control {
         session: SessionId,
         batch: Vec<Control>,
+    },
+    /// A letter arrived in the channel with a node.
+    Letter {
+        from: NodeId,
+        boot: Boot,
+        letter: Box<Letter>,
     },
     /// A control stream ended; nothing of it follows.
     ControlEnded { session: SessionId, end: PumpEnd },
@@ -57,6 +63,12 @@ impl Actor {
                         .handle_messages(session, &mut batch, now, &mut self.out);
                     self.perform();
                 }
+            }
+            Request::Letter { from, boot, letter } => {
+                let now = self.now();
+                self.node
+                    .handle_letter(from, boot, *letter, now, &mut self.out);
+                self.perform();
             }
             Request::ControlEnded { session, end } => self.on_control_ended(session, end),
             Request::OpenData { session } => {

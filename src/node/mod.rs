@@ -148,6 +148,9 @@ impl Node {
         // 64 random bits: a second draw after a clash is already unheard of.
         for _ in 0..4 {
             let local = LocalId(random_u64()?);
+            if local == LocalId::NODE {
+                continue;
+            }
             if let Some(queue) = shared.mailboxes.insert(local) {
                 let pid = Pid {
                     node: shared.id,

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use archipelago_core::channel::{Message, Path};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId, Pid};
-use archipelago_router::Unreachable;
+use archipelago_router::{LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Unreachable};
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use libp2p::Stream;
@@ -36,6 +36,8 @@ pub(crate) struct Outgoing {
     pub(crate) boot: Boot,
     /// Whose room it takes; decided when it enters.
     lane: Lane,
+    /// A mailbox of this node whose messages go first.
+    pub(crate) after: Option<LocalId>,
 }
 
 /// Which of the two queues a message is in.
@@ -86,6 +88,14 @@ pub(crate) enum Signal {
     Outbound(archipelago_core::wire::SessionId, Stream),
 }
 
+/// What waited for a task that ended.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) messages: VecDeque<Outgoing>,
+    pub(crate) has_letters: bool,
+    pub(crate) signals: VecDeque<Signal>,
+}
+
 /// All that waits for the task.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
@@ -95,8 +105,16 @@ pub(crate) struct Inbox {
     long_flows: HashMap<(LocalId, LocalId), usize>,
     /// At most a few per session that lives: paths and streams come and go with sessions.
     pub(crate) signals: VecDeque<Signal>,
+    pub(crate) letters: Letters,
     pub(crate) relayed: VecDeque<(Path, Boot, Bytes)>,
     pub(crate) is_ended: bool,
+}
+
+/// Letters of the control machine on their way into the channel.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    queue: VecDeque<Outgoing>,
+    bytes: usize,
 }
 
 /// The way to one peer's task.
@@ -126,6 +144,21 @@ impl Outgoing {
             },
             boot: to.boot,
             lane: Lane::Short,
+            after: None,
+        }
+    }
+
+    /// A letter, for whichever start of the peer is alive.
+    pub(crate) const fn letter(payload: Bytes, after: Option<LocalId>) -> Self {
+        Self {
+            message: Message {
+                from: LocalId::NODE,
+                to: LocalId::NODE,
+                payload,
+            },
+            boot: Boot(0),
+            lane: Lane::Short,
+            after,
         }
     }
 
@@ -276,6 +309,22 @@ impl PeerHandle {
             .add_permits(self.cost(outgoing) as usize);
     }
 
+    /// Puts a letter into its queue, if that has room and the task has not ended.
+    pub(crate) fn push_letter(&self, letter: Outgoing) -> Result<(), PushError> {
+        {
+            let mut inbox = self.lock();
+            if inbox.is_ended {
+                drop(inbox);
+                return Err(self.ended(letter));
+            }
+            if !inbox.letters.push(letter) {
+                return Err(PushError::Failed(SendError::Full));
+            }
+        }
+        self.waker.wake();
+        Ok(())
+    }
+
     /// Tells the task something; `false` if it has ended.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         {
@@ -326,7 +375,7 @@ impl PeerHandle {
     }
 
     /// For the task: ends the queue, whatever waits in it, and returns that.
-    pub(crate) fn end(&self, reach: Reach) -> (VecDeque<Outgoing>, VecDeque<Signal>) {
+    pub(crate) fn end(&self, reach: Reach) -> Left {
         self.set_reach(reach);
         let mut inbox = self.lock();
         inbox.is_ended = true;
@@ -337,7 +386,34 @@ impl PeerHandle {
         self.room_long.close();
         let mut messages = left.short;
         messages.extend(left.long);
-        (messages, left.signals)
+        Left {
+            messages,
+            has_letters: !left.letters.is_empty(),
+            signals: left.signals,
+        }
+    }
+}
+
+impl Letters {
+    /// Whether there was room.
+    fn push(&mut self, letter: Outgoing) -> bool {
+        let bytes = self.bytes.saturating_add(letter.message.payload.len());
+        if self.queue.len() >= LETTERS_LEN_MAX || bytes > LETTERS_BYTES_MAX {
+            return false;
+        }
+        self.bytes = bytes;
+        self.queue.push_back(letter);
+        true
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Takes them out, first come first.
+    pub(crate) fn take(&mut self) -> VecDeque<Outgoing> {
+        self.bytes = 0;
+        std::mem::take(&mut self.queue)
     }
 }
 
@@ -346,7 +422,14 @@ impl Inbox {
         self.short.is_empty()
             && self.long.is_empty()
             && self.signals.is_empty()
+            && self.letters.is_empty()
             && self.relayed.is_empty()
+    }
+
+    /// Whether a message of this mailbox waits.
+    pub(crate) fn holds_from(&self, local: LocalId) -> bool {
+        let mut all = self.short.iter().chain(&self.long);
+        all.any(|outgoing| outgoing.message.from == local)
     }
 
     fn forget_long(&mut self, flow: (LocalId, LocalId)) {

@@ -12,7 +12,7 @@ use archipelago_core::channel::{Channel, ChannelConfig, Path, PathEvent};
 use archipelago_core::{Boot, GroupId, NodeId, Time};
 
 use super::PeerHandle;
-use super::handle::{Outgoing, Reach, Signal};
+use super::handle::{Left, Reach, Signal};
 use super::task::Task;
 use crate::SendError;
 use crate::node::Shared;
@@ -111,18 +111,13 @@ impl Registry {
     }
 
     /// Ends the task's place, whatever waits for it; returns the messages that waited.
-    pub(crate) fn fail(
-        &self,
-        handle: &PeerHandle,
-        reach: Reach,
-        resting: Resting,
-    ) -> std::collections::VecDeque<Outgoing> {
+    pub(crate) fn fail(&self, handle: &PeerHandle, reach: Reach, resting: Resting) -> Left {
         let mut inner = self.write();
-        let (left, signals) = handle.end(reach);
+        let mut left = handle.end(reach);
         inner.busy.remove(&handle.id);
         inner.keep(handle.id, resting);
         drop(inner);
-        for signal in signals {
+        for signal in left.signals.drain(..) {
             // A path that came at the last moment must not be forgotten.
             if let Signal::Attach(path, boot) = signal {
                 self.attach(handle.id, boot, path);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use archipelago_core::channel::{ChannelOutput, Frame, Message, Path};
 use archipelago_core::wire::SessionId;
-use archipelago_core::{Boot, Pid, Time};
+use archipelago_core::{Boot, LocalId, Pid, Time};
 use archipelago_router::Command;
 use bytes::Bytes;
 
@@ -102,7 +102,10 @@ impl Task {
                 match output {
                     ChannelOutput::Deliver(message) => self.on_deliver(message),
                     ChannelOutput::NoMailbox { .. } => self.undelivered(1),
-                    ChannelOutput::Reset { unacked } => self.undelivered(unacked),
+                    ChannelOutput::Reset { unacked } => {
+                        self.lose_letters(None, false);
+                        self.undelivered(unacked);
+                    }
                     // The queue is offered anew in every round.
                     _ => {}
                 }
@@ -113,6 +116,9 @@ impl Task {
     }
 
     pub(super) fn on_deliver(&mut self, message: Message) {
+        if message.to == LocalId::NODE {
+            return self.on_letter(&message);
+        }
         let Message { from, to, payload } = message;
         let received = Received {
             from: Pid {

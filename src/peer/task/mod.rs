@@ -6,6 +6,7 @@
 //! an idle peer costs no task, no buffer and no timer.
 
 mod incoming;
+mod letters;
 mod outgoing;
 mod rest;
 mod ways;
@@ -27,6 +28,7 @@ use super::streams::{Reader, Writer};
 use super::{PeerHandle, demand::Demand};
 use crate::actor::Request;
 use crate::node::Shared;
+use letters::Letters;
 
 /// Rounds of work before other tasks have their turn.
 const ROUNDS_MAX: usize = 16;
@@ -41,6 +43,7 @@ pub(crate) struct Task {
     /// Taken from the queues, and not yet accepted by the channel.
     short: VecDeque<Outgoing>,
     long: VecDeque<Outgoing>,
+    letters: Letters,
     writers: Vec<Writer>,
     /// The session on which a data stream is being opened.
     opening: Option<SessionId>,
@@ -87,6 +90,7 @@ impl Task {
             paths: Vec::new(),
             short: VecDeque::new(),
             long: VecDeque::new(),
+            letters: Letters::default(),
             writers: Vec::new(),
             opening: None,
             readers: Vec::new(),
@@ -123,7 +127,7 @@ impl Task {
     pub(crate) async fn run(mut self) {
         loop {
             match std::future::poll_fn(|cx| self.poll(cx)).await {
-                Step::End => return,
+                Step::End => return self.tell_lost().await,
                 Step::Request(request) => {
                     if self.shared.requests.send(request).await.is_err() {
                         return;
@@ -176,6 +180,7 @@ impl Task {
             if self.long.is_empty() {
                 self.long = std::mem::take(&mut inbox.long);
             }
+            self.letters.take(&mut inbox.letters);
         }
         drop(inbox);
         for signal in signals {

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Context;
 
-use archipelago_core::Time;
 use archipelago_core::channel::{ChannelConfig, Frame, FrameEncoder, Part, Path, SendError};
 use archipelago_core::wire::SessionId;
+use archipelago_core::{LocalId, Time};
 use archipelago_router::Command;
 
 use super::Task;
@@ -24,6 +24,7 @@ impl Task {
     /// Gives the channel what waits in the queues, as far as it takes it: short messages first,
     /// for which the channel has some room that long ones cannot fill.
     pub(super) fn feed(&mut self, now: Time) {
+        self.feed_letters(now);
         if self.is_fed() {
             return;
         }
@@ -73,7 +74,7 @@ impl Task {
 
     /// Whether nothing waits to enter the channel.
     pub(super) fn is_fed(&self) -> bool {
-        self.short.is_empty() && self.long.is_empty()
+        self.short.is_empty() && self.long.is_empty() && self.letters.is_empty()
     }
 
     /// Puts on each path what the channel has for it; whether a stream took anything.
@@ -142,19 +143,22 @@ impl Task {
         }
         let mut encoder = FrameEncoder::new();
         let mut bytes = Vec::new();
-        let mut messages = 0;
+        let (mut messages, mut letter_bytes) = (0, 0);
         for frame in self.frames.drain(..) {
-            if let Frame::Data(data) = &frame
-                && matches!(data.part, Part::Whole | Part::First { .. })
-            {
-                messages += 1;
+            if let Frame::Data(data) = &frame {
+                if data.to == LocalId::NODE {
+                    // Letters alone are no reason to open a session.
+                    letter_bytes += data.payload.len();
+                } else if matches!(data.part, Part::Whole | Part::First { .. }) {
+                    messages += 1;
+                }
             }
             encoder.encode(&frame, &mut bytes);
         }
         self.used_at = now;
         self.shared.metrics.relay_bytes_sent.add(bytes.len() as u64);
         let peer = self.handle.id;
-        let len = bytes.len();
+        let len = bytes.len().saturating_sub(letter_bytes);
         self.requests.push_back(Request::Command {
             command: Command::Forward {
                 peer,

@@ -91,12 +91,14 @@ impl Task {
             let handle = self.handle.clone();
             let reach = Reach::Failed(reason);
             let left = self.shared.peers.fail(&handle, reach, resting);
-            self.undelivered(left.len() + self.short.len() + self.long.len());
+            self.lose_letters(Some(reason), left.has_letters);
+            self.undelivered(left.messages.len() + self.short.len() + self.long.len());
             self.is_over = true;
             return;
         }
         if now.since(since) >= GIVE_UP_AFTER {
             let lost = self.channel.abandon(&self.shared.channel_config, now);
+            self.lose_letters(Some(reason), false);
             self.undelivered(lost);
         }
         let at = now.after(RETRY_PAUSE);
