@@ -7,9 +7,12 @@
 
 use std::time::Duration;
 
-use archipelago_router::SessionKind;
+use archipelago_core::{Boot, Era, GroupId, NodeId};
+use archipelago_router::up::UpCounters;
+use archipelago_router::{Node, SessionKind};
 use archipelago_sgroup::DownReason;
-use archipelago_sim::topology::Topology;
+use archipelago_sim::tiers::{self, Hierarchy};
+use archipelago_sim::topology::{Topology, start_all};
 use archipelago_sim::{NodeIx, World, WorldConfig};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -154,6 +157,17 @@ fn sessions(world: &World, node: NodeIx) -> Vec<(NodeIx, SessionKind)> {
         .collect()
 }
 
+/// Who is in a group, and in which others: records of nodes that joined are renewed on the way.
+fn members(node: &Node, group: GroupId) -> Vec<(NodeId, (Boot, Era), Vec<GroupId>)> {
+    let members = node.members(group).expect("it is a member").into_iter();
+    let named = members.map(|member| {
+        let record = member.record.expect("members have shown their records");
+        let groups = record.record.groups.iter().copied().collect();
+        (member.node, (member.boot, member.era), groups)
+    });
+    named.collect()
+}
+
 /// Which groups are reached, and over how many reflectors: of equals the nearest may differ.
 fn routes(world: &World, node: NodeIx) -> Vec<(archipelago_core::GroupId, u8, usize)> {
     let routes = world.node(node).expect("it runs").routes();
@@ -168,6 +182,104 @@ fn rest(world: &mut World) -> (u64, u64) {
     world.run_for(MINUTE);
     let after = (world.tally().total(), world.trace().events());
     (after.0 - before.0, after.1 - before.1)
+}
+
+/// The same hierarchy twice: joined and elected, and generated.
+struct Tiers {
+    hierarchy: Hierarchy,
+    joined: World,
+    generated: World,
+}
+
+impl Tiers {
+    fn new(hierarchy: Hierarchy, seed: u64) -> Self {
+        let build = || hierarchy.build(WorldConfig::large(seed), |_, _| {});
+        let (mut joined, mut generated) = (build(), build());
+        start_all(&mut joined);
+        let is_formed = |world: &World| tiers::is_formed(world, &hierarchy);
+        let took = joined.run_until(tiers::forming_limit(&hierarchy), is_formed);
+        assert!(took.is_some(), "the hierarchy forms");
+        joined.run_for(MINUTE);
+        generated.generate().expect("a good configuration");
+        assert!(is_formed(&generated), "nothing is left to be said");
+        generated.run_for(MINUTE);
+        Self {
+            hierarchy,
+            joined,
+            generated,
+        }
+    }
+
+    /// Structure, node by node: groups, members, sessions, what is known of the tiers, and what
+    /// members wrote.
+    fn compare(&self) {
+        for node in self.joined.nodes() {
+            let (joined, generated) = (&self.joined, &self.generated);
+            assert_eq!(
+                joined.groups_of(node),
+                generated.groups_of(node),
+                "{node:?}"
+            );
+            assert_eq!(
+                sessions(joined, node),
+                sessions(generated, node),
+                "{node:?}"
+            );
+            let tiers = |world: &World| world.node(node).expect("it runs").tiers();
+            assert_eq!(tiers(joined), tiers(generated), "{node:?}");
+            for group in joined.groups_of(node) {
+                let machine = |world: &World| {
+                    let node = world.node(node).expect("it runs");
+                    (members(node, group), node.written(group))
+                };
+                let (joined, generated) = (machine(joined), machine(generated));
+                assert_eq!(joined, generated, "{group:?} at {node:?}");
+            }
+        }
+        // Nothing was written since: the state that was generated is the one that machines keep.
+        let up = |world: &World, node| world.node(node).expect("it runs").up_counters();
+        for node in self.generated.nodes() {
+            assert_eq!(up(&self.generated, node), UpCounters::default(), "{node:?}");
+        }
+    }
+
+    /// As for [`Pair`]. Of events a tenth: so few sessions fall quiet that looks for them are many.
+    fn compare_rest(&mut self) {
+        let joined = rest(&mut self.joined);
+        let generated = rest(&mut self.generated);
+        println!("a minute: {joined:?} joined, {generated:?} generated");
+        let differ = |joined: u64, generated: u64| joined.abs_diff(generated) * 100 / joined;
+        assert!(differ(joined.0, generated.0) < 2, "messages");
+        assert!(differ(joined.1, generated.1) < 10, "events");
+    }
+
+    /// A reflector at the top dies: another one takes its place at each tier, in both worlds.
+    fn compare_loss(&mut self) {
+        let top = self.hierarchy.id(0);
+        let victim = self.joined.members_of(top).last().copied();
+        let victim = victim.expect("somebody is at the top");
+        for world in [&mut self.joined, &mut self.generated] {
+            world.crash(victim);
+            let is_formed = |world: &World| tiers::is_formed(world, &self.hierarchy);
+            let took = world.run_until(tiers::forming_limit(&self.hierarchy), is_formed);
+            println!("replaced after {took:?}");
+            assert!(took.is_some());
+            world.run_for(MINUTE);
+        }
+        let both = [&self.joined, &self.generated];
+        for node in self
+            .joined
+            .nodes()
+            .into_iter()
+            .filter(|&node| node != victim)
+        {
+            let [joined, generated] = both.map(|world| {
+                let machine = world.node(node).expect("it runs");
+                (sessions(world, node), machine.tiers())
+            });
+            assert_eq!(joined, generated, "{node:?}");
+        }
+    }
 }
 
 #[test]
@@ -191,6 +303,31 @@ fn groups_under_a_backbone_have_the_same_rows_and_routes() {
     pair.compare_rest();
     // A reflector, which is in two groups.
     pair.compare_death(NodeIx(0), false);
+}
+
+#[test]
+fn two_tiers_generated_are_two_tiers_joined() {
+    let mut tiers = Tiers::new(Hierarchy::tree(&[5], 8), 7);
+    tiers.compare();
+    tiers.compare_rest();
+    tiers.compare_loss();
+}
+
+#[test]
+fn three_tiers_generated_are_three_tiers_joined() {
+    let mut tiers = Tiers::new(Hierarchy::tree(&[2, 3], 7), 8);
+    tiers.compare();
+    tiers.compare_rest();
+    tiers.compare_loss();
+}
+
+#[test]
+#[ignore = "10,000 nodes: minutes in release"]
+fn ten_thousand_nodes_under_tiers_generated_are_ten_thousand_joined() {
+    let mut tiers = Tiers::new(Hierarchy::tree(&[5, 5, 20], 20), 9);
+    tiers.compare();
+    tiers.compare_rest();
+    tiers.compare_loss();
 }
 
 #[test]

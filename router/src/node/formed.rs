@@ -13,17 +13,19 @@ use archipelago_sgroup::{Formed, Group};
 use super::shutdown::Life;
 use super::{Node, Outputs};
 use crate::reflect::{GroupChange, MemberChange};
+use crate::up::FormedTiers;
 
 impl Node {
     /// Begins as a running node with these sessions, up in those of its configured groups that are
-    /// among `groups`; the others it joins. Nothing is told to watchers of what lies before.
+    /// among `groups` and placed as `tiers` says; the others it joins. Parents that it was elected
+    /// for are among the configured groups. Nothing is told to watchers of what lies before.
     ///
     /// # Panics
     /// When the node was started already.
     pub fn form(
         &mut self,
         mut peers: Vec<FormedPeer>,
-        groups: &[&Formed],
+        (groups, tiers): (&[&Formed], &FormedTiers),
         now: Time,
         out: &mut Outputs,
     ) {
@@ -49,7 +51,11 @@ impl Node {
             let group =
                 formed.and_then(|formed| Group::formed(config.clone(), record, formed, &mut cx));
             match group {
-                Some(group) => self.take_formed(group, config.is_closed, now),
+                Some(group) => {
+                    let id = group.id();
+                    self.take_formed(group, config.is_closed, now);
+                    self.up.form(id, tiers, self.base.me, now);
+                }
                 None => self.enter_group(config, now),
             }
         }

@@ -304,6 +304,27 @@ impl Node {
         Some((group.view_hash(), names(observers), names(observed)))
     }
 
+    /// The keys that each member of a group has in its log, as far as they are here, by name, for
+    /// inspection; members that wrote nothing are left out.
+    pub fn written(&self, group: GroupId) -> Option<Vec<(NodeId, Vec<Bytes>)>> {
+        let group = self.groups.get(&group)?;
+        let logs = group.logs();
+        let names = |entries: &mut dyn Iterator<Item = (&Bytes, &Bytes)>| {
+            entries.map(|(key, _)| key.clone()).collect()
+        };
+        let own = logs
+            .own()
+            .map(|log| (self.config.id, names(&mut log.range(&[]))));
+        let others = group.reachable().filter_map(|peer| {
+            let log = logs.peer(peer)?;
+            Some((self.base.peers.id(peer), names(&mut log.range(&[]))))
+        });
+        let mut written: Vec<(NodeId, Vec<Bytes>)> = others.chain(own).collect();
+        written.retain(|(_, keys)| !keys.is_empty());
+        written.sort_unstable();
+        Some(written)
+    }
+
     /// All sessions in use, by the peer's name.
     pub fn sessions(&self) -> Vec<SessionInfo> {
         let used = self.base.peers.iter().filter_map(|(peer, state)| {

@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use archipelago_core::wire::Uplink;
+use archipelago_core::wire::{Charter, Uplink};
 use archipelago_core::{GroupId, NodeId};
 
 use super::level::Level;
@@ -19,11 +19,20 @@ pub(super) fn elect(
     level: &Level,
     (me, own): (NodeId, &Uplink),
 ) -> Vec<NodeId> {
-    let mut ranked: Vec<_> = candidates(parent, level, (me, own))
+    best(group, &level.charter, candidates(parent, level, (me, own)))
+}
+
+/// As many of the candidates as the charter says, best first.
+pub(super) fn best(
+    group: GroupId,
+    charter: &Charter,
+    candidates: impl Iterator<Item = (NodeId, bool, bool)>,
+) -> Vec<NodeId> {
+    let mut ranked: Vec<_> = candidates
         .map(|(id, is_seed, is_in)| (!is_seed, !is_in, Reverse(weight(group, id)), id))
         .collect();
     ranked.sort_unstable();
-    let places = usize::from(level.charter.reflectors.max(1));
+    let places = usize::from(charter.reflectors.max(1));
     ranked.into_iter().take(places).map(|(.., id)| id).collect()
 }
 
@@ -33,7 +42,7 @@ pub(super) fn candidates(
     level: &Level,
     (me, own): (NodeId, &Uplink),
 ) -> impl Iterator<Item = (NodeId, bool, bool)> {
-    let others = level.uplinks.iter().map(|(&id, uplink)| (id, uplink));
+    let others = level.uplinks.iter().map(|(&id, uplink)| (id, &**uplink));
     let all = others.chain([(me, own)]);
     let pinned = level.charter.pinned.clone();
     all.filter(move |(id, _)| pinned.is_empty() || pinned.contains(id))

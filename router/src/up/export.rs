@@ -47,7 +47,7 @@ impl Up {
     /// All records that this node should tell in the log of `parent`.
     fn desired(&mut self, parent: GroupId, routes: &dyn Routes, cx: &Context<'_>) -> Records {
         let mut desired = Records::new();
-        let Some(tier) = self.levels.get(&parent).map(Level::tier) else {
+        let Some(tier) = self.levels.get(&parent).map(|level| level.tier()) else {
             return desired;
         };
         let children: Vec<GroupId> = self

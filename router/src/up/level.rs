@@ -21,22 +21,29 @@ pub(super) struct Level {
     pub(super) is_elected: bool,
     /// Since when nothing wants this node here.
     pub(super) idle_since: Option<Time>,
-    /// What the other members say of the parents.
-    pub(super) uplinks: BTreeMap<NodeId, Uplink>,
+    /// What the other members say of the parents. Shared by plain members that were formed
+    /// together, until one is told something else.
+    pub(super) uplinks: Arc<Uplinks>,
     /// What this node says of them, and since when.
     pub(super) said: (Uplink, Time),
     /// Since when this node is elected to join each parent.
     pub(super) elected: BTreeMap<GroupId, Time>,
     /// Parents that are mis-wired, and until when they are left alone.
     pub(super) cut: BTreeMap<GroupId, Time>,
-    /// Groups below, as each teller tells of them.
-    pub(super) below: Below,
+    /// Groups below, as each teller tells of them; shared in the same way.
+    pub(super) below: Arc<Below>,
     /// What this node tells in this group's log, and since when.
     pub(super) told: BTreeMap<GroupId, (Arc<SignedGroupRecord>, Time)>,
 }
 
+/// Statements by who makes them.
+pub(super) type Uplinks = BTreeMap<NodeId, Arc<Uplink>>;
+
 /// Records by group, then by who tells of it here.
-pub(super) type Below = BTreeMap<GroupId, BTreeMap<NodeId, Arc<SignedGroupRecord>>>;
+pub(super) type Below = BTreeMap<GroupId, Arc<Tellers>>;
+
+/// Records of one group by who tells of it.
+pub(super) type Tellers = BTreeMap<NodeId, Arc<SignedGroupRecord>>;
 
 impl Level {
     pub(super) fn new(config: Arc<GroupConfig>, charter: Arc<Charter>) -> Self {
@@ -46,11 +53,11 @@ impl Level {
             is_up: false,
             is_elected: false,
             idle_since: None,
-            uplinks: BTreeMap::new(),
+            uplinks: Arc::default(),
             said: (Uplink::default(), Time::START),
             elected: BTreeMap::new(),
             cut: BTreeMap::new(),
-            below: Below::new(),
+            below: Arc::default(),
             told: BTreeMap::new(),
         }
     }
@@ -79,10 +86,7 @@ impl Level {
 
     /// Everything above that a statement leads to; nothing that is not higher counts.
     pub(super) fn ancestors<'a>(&self, uplink: &'a Uplink) -> impl Iterator<Item = Ancestor> + 'a {
-        let tier = self.tier();
-        let parents = uplink.parents.iter();
-        let ancestors = parents.flat_map(|parent| parent.ancestors.iter().copied());
-        ancestors.filter(move |ancestor| ancestor.tier > tier)
+        ancestors(self.tier(), uplink)
     }
 
     /// Everything above that any member leads to, nearest first.
@@ -92,15 +96,27 @@ impl Level {
             .uplinks
             .values()
             .flat_map(|uplink| self.ancestors(uplink));
-        let mut lead: Vec<Ancestor> = own.chain(others).collect();
-        lead.sort_unstable_by_key(|ancestor| (ancestor.tier, ancestor.group));
-        lead.dedup_by_key(|ancestor| ancestor.group);
-        lead
+        nearest_first(own.chain(others))
     }
 
     /// Groups below, over all tellers but this node.
     pub(super) fn records_len(&self) -> usize {
         self.below.len()
+    }
+
+    /// What `owner` told of a group below holds no longer.
+    pub(super) fn forget_told(&mut self, owner: NodeId, group: GroupId) {
+        let tells = |tellers: &Arc<Tellers>| tellers.contains_key(&owner);
+        if !self.below.get(&group).is_some_and(tells) {
+            return;
+        }
+        let below = Arc::make_mut(&mut self.below);
+        if let Some(tellers) = below.get_mut(&group) {
+            Arc::make_mut(tellers).remove(&owner);
+            if tellers.is_empty() {
+                below.remove(&group);
+            }
+        }
     }
 
     /// All groups below, those that only this node tells of included.
@@ -114,9 +130,31 @@ impl Level {
         let others = self.below.get(&group).into_iter();
         let others = others.flat_map(|tellers| tellers.values());
         let own = self.told.get(&group).map(|(told, _)| told);
-        others.chain(own).max_by_key(|signed| {
-            let record = &signed.record;
-            (record.epoch, record.reflector, record.boot, record.seq)
-        })
+        best(others.chain(own))
     }
+}
+
+/// The record that all readers of these agree on.
+pub(super) fn best<'a>(
+    records: impl Iterator<Item = &'a Arc<SignedGroupRecord>>,
+) -> Option<&'a Arc<SignedGroupRecord>> {
+    records.max_by_key(|signed| {
+        let record = &signed.record;
+        (record.epoch, record.reflector, record.boot, record.seq)
+    })
+}
+
+/// What a statement leads to above a group of tier `tier`.
+pub(super) fn ancestors(tier: u8, uplink: &Uplink) -> impl Iterator<Item = Ancestor> {
+    let parents = uplink.parents.iter();
+    let ancestors = parents.flat_map(|parent| parent.ancestors.iter().copied());
+    ancestors.filter(move |ancestor| ancestor.tier > tier)
+}
+
+/// Each once, nearest first.
+pub(super) fn nearest_first(ancestors: impl Iterator<Item = Ancestor>) -> Vec<Ancestor> {
+    let mut lead: Vec<Ancestor> = ancestors.collect();
+    lead.sort_unstable_by_key(|ancestor| (ancestor.tier, ancestor.group));
+    lead.dedup_by_key(|ancestor| ancestor.group);
+    lead
 }

@@ -23,20 +23,21 @@
 mod config;
 mod election;
 mod export;
+mod formed;
 mod level;
 mod parents;
 mod read;
 mod statement;
 
 pub use config::{UpConfig, UpCounters};
+pub use formed::FormedTiers;
 pub(crate) use read::Atlas;
 pub use read::TierInfo;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use archipelago_core::wire::{Charter, SignedGroupRecord, Uplink};
-use archipelago_core::{Context, GroupId, NodeId, Roles, SignedRecord, Time};
+use archipelago_core::{Context, GroupId, NodeId, Roles, SignedRecord, SmallMap, Time};
 use archipelago_sgroup::GroupConfig;
 use archipelago_sgroup::log::keys;
 use bytes::Bytes;
@@ -75,7 +76,7 @@ pub type UpOutputs = Vec<UpOutput>;
 pub struct Up {
     config: Arc<UpConfig>,
     record: Arc<SignedRecord>,
-    levels: BTreeMap<GroupId, Level>,
+    levels: SmallMap<GroupId, Box<Level>>,
     due_at: Option<Time>,
     /// Of the last record that this node signed.
     seq: u64,
@@ -89,7 +90,7 @@ impl Up {
         Self {
             config,
             record,
-            levels: BTreeMap::new(),
+            levels: SmallMap::new(),
             due_at: None,
             seq: 0,
             changes: 0,
@@ -113,10 +114,16 @@ impl Up {
         if charter.parents.is_empty() && charter.tier == 0 && !self.levels.contains_key(&group) {
             return;
         }
-        let make = || Level::new(Arc::clone(config), Arc::clone(charter));
-        let level = self.levels.entry(group).or_insert_with(make);
-        level.config = Arc::clone(config);
-        level.charter = Arc::clone(charter);
+        match self.levels.get_mut(&group) {
+            Some(level) => {
+                level.config = Arc::clone(config);
+                level.charter = Arc::clone(charter);
+            }
+            None => {
+                let level = Level::new(Arc::clone(config), Arc::clone(charter));
+                self.levels.insert(group, Box::new(level));
+            }
+        }
         self.wake(now);
     }
 
@@ -159,9 +166,10 @@ impl Up {
                 self.counters.malformed += 1;
                 None
             });
+            let uplinks = Arc::make_mut(&mut level.uplinks);
             match said {
-                Some(uplink) => level.uplinks.insert(owner, uplink),
-                None => level.uplinks.remove(&owner),
+                Some(uplink) => uplinks.insert(owner, Arc::new(uplink)),
+                None => uplinks.remove(&owner),
             };
         } else if let Some(below) = keys::below_group(key) {
             self.on_below(group, (owner, below), value, cx);
@@ -179,12 +187,7 @@ impl Up {
         let Some(level) = self.levels.get_mut(&group) else {
             return;
         };
-        if let Some(tellers) = level.below.get_mut(&below) {
-            tellers.remove(&owner);
-            if tellers.is_empty() {
-                level.below.remove(&below);
-            }
-        }
+        level.forget_told(owner, below);
         let Some(bytes) = value else { return };
         let is_full = level.records_len() >= self.config.records_max;
         match SignedGroupRecord::from_bytes(bytes) {
@@ -196,7 +199,8 @@ impl Up {
                 if is_full && !level.below.contains_key(&below) {
                     self.counters.full += 1;
                 } else {
-                    let tellers = level.below.entry(below).or_default();
+                    let all = Arc::make_mut(&mut level.below);
+                    let tellers = Arc::make_mut(all.entry(below).or_default());
                     tellers.insert(owner, Arc::new(signed));
                 }
             }

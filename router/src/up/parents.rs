@@ -64,7 +64,7 @@ impl Up {
         let charter = charter_of(&config);
         let mut above = Level::new(config.clone(), Arc::new(charter));
         above.is_elected = true;
-        self.levels.insert(parent, above);
+        self.levels.insert(parent, Box::new(above));
         self.counters.joined += 1;
         out.push(UpOutput::Join { config, helpers });
     }

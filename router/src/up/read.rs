@@ -48,7 +48,7 @@ impl Up {
     }
 
     fn tier(&self, group: GroupId) -> u8 {
-        self.levels.get(&group).map_or(0, Level::tier)
+        self.levels.get(&group).map_or(0, |level| level.tier())
     }
 
     /// The groups below any of this node's, by their ids.
@@ -70,7 +70,7 @@ impl Up {
         let levels = self
             .levels
             .iter()
-            .map(|(&id, level)| (level.tier(), id, level));
+            .map(|(&id, level)| (level.tier(), id, &**level));
         let mut open: Vec<_> = levels
             .filter(|(tier, _, level)| level.is_up && is_open(*tier))
             .collect();
@@ -140,7 +140,7 @@ fn info(group: GroupId, level: &Level, me: NodeId) -> TierInfo {
     let own = level.said.0.parents.iter();
     let own = own.filter(|said| !said.ancestors.is_empty());
     let parents: Vec<GroupId> = own.map(|said| said.group).collect();
-    let leads = |uplink: &&Uplink| uplink.parents.iter().any(|p| !p.ancestors.is_empty());
+    let leads = |uplink: &Uplink| uplink.parents.iter().any(|p| !p.ancestors.is_empty());
     let uplinks = level.uplinks.iter();
     let others = uplinks
         .filter(|(_, uplink)| leads(uplink))

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use archipelago_core::wire::{Ancestor, List, Uplink, UplinkParent};
-use archipelago_core::{Context, GroupId, NodeId};
+use archipelago_core::{Address, Context, GroupId, NodeId};
 use archipelago_sgroup::log::keys;
 use archipelago_sgroup::{GroupConfig, Seed};
 
@@ -53,6 +53,7 @@ impl Up {
         parents.extend(joined.filter(|parent| self.levels.contains_key(parent)));
         parents.sort_unstable();
         parents.dedup();
+        let addresses = &self.record.record.addresses;
         let said = parents.into_iter().filter_map(|parent| {
             let config = level.parent_config(parent);
             let above = self.levels.get(&parent);
@@ -61,20 +62,13 @@ impl Up {
             }
             Some(UplinkParent {
                 group: parent,
-                is_seed: config.is_some_and(|config| self.is_seed(config, me)),
+                is_seed: config.is_some_and(|config| is_seed(config, me, addresses)),
                 ancestors: above.map_or_else(List::new, |above| ancestors(parent, above)),
             })
         });
         Uplink {
             parents: List::truncated(said),
         }
-    }
-
-    /// Whether others look for the group at this node.
-    fn is_seed(&self, config: &GroupConfig, me: NodeId) -> bool {
-        let addresses = &self.record.record.addresses;
-        let is_own = |seed: &Seed| seed.node == Some(me) || addresses.contains(&seed.address);
-        config.seeds.is_empty() || config.seeds.iter().any(is_own)
     }
 
     /// Cuts the edges to parents that cannot be parents, and tries those again that were cut long
@@ -115,17 +109,24 @@ impl Up {
     }
 }
 
+/// Whether others look for the group at the node `me` with these addresses.
+pub(super) fn is_seed(config: &GroupConfig, me: NodeId, addresses: &[Address]) -> bool {
+    let is_own = |seed: &Seed| seed.node == Some(me) || addresses.contains(&seed.address);
+    config.seeds.is_empty() || config.seeds.iter().any(is_own)
+}
+
 /// A parent that this node is up in, with all that lies above it.
 fn ancestors(parent: GroupId, above: &Level) -> List<Ancestor, 16> {
-    if !above.is_up {
-        return List::new();
+    if above.is_up {
+        route((parent, above.tier()), above.lead())
+    } else {
+        List::new()
     }
-    let tier = above.tier();
-    let first = Ancestor {
-        group: parent,
-        tier,
-    };
-    List::truncated([first].into_iter().chain(above.lead()))
+}
+
+/// A parent and what its members lead to.
+pub(super) fn route((group, tier): (GroupId, u8), lead: Vec<Ancestor>) -> List<Ancestor, 16> {
+    List::truncated([Ancestor { group, tier }].into_iter().chain(lead))
 }
 
 /// Whether something that was said is no longer so.

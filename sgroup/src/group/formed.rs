@@ -2,14 +2,17 @@
 //!
 //! For simulations of very many nodes: [`Formed`] describes the group once, and
 //! [`Group::formed`] is one member of it, in the state that joining, proving and a first period of
-//! heartbeats lead to: up, every member admitted and told, observers chosen and watching, no log
-//! written. What differs from a joined member is the phase of its timers, which is drawn, and what
+//! heartbeats lead to: up, every member admitted and told, observers chosen and watching, and what
+//! members wrote into their logs ([`Formed::write`]) known to all. What differs from a joined member is the phase of its timers, which is drawn, and what
 //! only the way there leaves behind (hashes of earlier views, counts).
 //!
 //! It checks no proof: whoever calls it says that these nodes are members. Live nodes never do.
 //! Cost: O(g²) per group to rank observers, O(g) per member.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use archipelago_core::wire::{Charter, Life};
 use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, Peers, SignedRecord};
@@ -17,7 +20,7 @@ use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, Peers, 
 use super::{Group, Quorum, charter};
 use crate::detector::Formation;
 use crate::join::Phase;
-use crate::log::Logs;
+use crate::log::{FormedLog, Logs, PeerLog};
 use crate::view::{Member, Standing, View, membership, rendezvous};
 use crate::{GroupConfig, Timing};
 
@@ -32,6 +35,9 @@ pub struct Formed {
     observers: Vec<Vec<u32>>,
     /// Of the membership, every member included.
     hash: u64,
+    /// What members wrote, by their places; those of the others are empty.
+    logs: BTreeMap<u32, FormedLog>,
+    log_hash: u32,
 }
 
 impl Formed {
@@ -48,7 +54,24 @@ impl Formed {
             hash: membership(standings),
             observers: rank(&members, &config.timing),
             members,
+            logs: BTreeMap::new(),
+            log_hash: 0,
         }
+    }
+
+    /// A member has written these keys and values, each key once, in this order; whoever is no
+    /// member has not. Once for each member.
+    pub fn write(&mut self, node: NodeId, written: Vec<(Bytes, Bytes)>) {
+        let Some(place) = self.place(node).filter(|_| !written.is_empty()) else {
+            return;
+        };
+        let Some(signed) = self.members.get(place) else {
+            return;
+        };
+        let log = FormedLog::new(written);
+        let contribution = log.contribution(node, signed.record.boot);
+        self.log_hash = self.log_hash.wrapping_add(contribution);
+        self.logs.insert(number(place), log);
     }
 
     /// The group's id.
@@ -86,11 +109,7 @@ impl Group {
         group.charter = Arc::clone(&formed.charter);
         group.phase = Phase::Up;
         group.view = view(formed, me, &slots, &group);
-        let epochs = group.view.iter().map(|member| {
-            let (boot, era) = member.standing.tenure();
-            (member.peer, boot, era)
-        });
-        group.logs = Logs::formed(group.view.own().boot, Era(0), &group.config.timing, epochs);
+        group.logs = logs(formed, me, &slots, &group);
         for peer in slots.iter().flatten() {
             group.seeds.on_member(*peer);
         }
@@ -153,6 +172,26 @@ fn view(formed: &Formed, me: usize, slots: &[Option<Peer>], group: &Group) -> Vi
         &members,
         formed.hash,
     )
+}
+
+fn logs(formed: &Formed, me: usize, slots: &[Option<Peer>], group: &Group) -> Logs {
+    let mut peers = Vec::with_capacity(slots.len().saturating_sub(1));
+    for (place, (slot, signed)) in (0u32..).zip(slots.iter().zip(&formed.members)) {
+        let Some(peer) = *slot else { continue };
+        let (boot, era) = (signed.record.boot, Era(0));
+        peers.push(match formed.logs.get(&place) {
+            Some(log) => log.replica(peer, boot, era),
+            None => PeerLog::new(peer, boot, era),
+        });
+    }
+    peers.sort_unstable_by_key(PeerLog::owner);
+    let epoch = (group.view.own().boot, Era(0));
+    let own = formed.logs.get(&number(me));
+    Logs::formed(epoch, &group.config.timing, peers, own, formed.log_hash)
+}
+
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// Who observes this member, and whom it observes.

@@ -52,6 +52,16 @@ impl Sender {
         }
     }
 
+    /// Everybody has the whole log.
+    pub(super) fn formed(log: OwnLog, receivers: impl IntoIterator<Item = Peer>) -> Self {
+        let mut sender = Self::new(log, receivers, Time::NEVER);
+        let head = sender.log.head();
+        for receiver in &mut sender.receivers {
+            (receiver.acked, receiver.sent) = (head, head);
+        }
+        sender
+    }
+
     /// A receiver that nothing is known of; its own pull usually comes before `due`.
     pub(super) fn add(&mut self, peer: Peer, due: Time) {
         let fresh = Receiver::new(peer, due);

@@ -32,6 +32,7 @@ mod peer;
 pub use config::{
     KEY_BYTES_MAX, LogConfig, LogError, PAGE_ENTRIES_MAX, UpdateError, VALUE_BYTES_MAX,
 };
+pub(crate) use logs::FormedLog;
 pub use logs::{LogCounts, LogOutput, LogOutputs, Logs};
 pub use own::OwnLog;
 pub use peer::{Applied, LogChange, PeerLog};

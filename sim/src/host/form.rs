@@ -3,21 +3,30 @@
 use std::sync::Arc;
 
 use archipelago_core::{FormedPeer, Rng, SignedRecord};
+use archipelago_router::up::FormedTiers;
 use archipelago_router::{ConfigError, Node};
-use archipelago_sgroup::Formed;
+use archipelago_sgroup::{Formed, GroupConfig};
 
 use super::{Host, ProcessState};
 use crate::net::Net;
 use crate::world::generate;
 
 impl Host {
-    /// The process runs, and its machine was not told to begin; returns its record.
-    pub(crate) fn prepare(&mut self, net: &mut Net) -> Result<Arc<SignedRecord>, ConfigError> {
+    /// The process runs, and its machine was not told to begin; returns its record. It is in these
+    /// groups too, until it restarts.
+    pub(crate) fn prepare(
+        &mut self,
+        joined: &[Arc<GroupConfig>],
+        net: &mut Net,
+    ) -> Result<Arc<SignedRecord>, ConfigError> {
         assert!(self.state == ProcessState::Down, "the process runs already");
         let seed = Rng::from_u64(net.shared.seed)
             .split(u64::from(self.ix))
             .split(u64::from(self.starts));
-        let config = Arc::clone(&self.config);
+        let mut config = Arc::clone(&self.config);
+        if !joined.is_empty() {
+            Arc::make_mut(&mut config).groups.extend_from_slice(joined);
+        }
         let node = Node::new(config, Arc::clone(&self.crypto), seed, net.now)?;
         let record = Arc::clone(node.record());
         self.node = Some(Box::new(node));
@@ -52,7 +61,12 @@ impl Host {
     }
 
     /// The machine goes on as one that has joined.
-    pub(crate) fn form(&mut self, peers: Vec<FormedPeer>, groups: &[&Formed], net: &mut Net) {
+    pub(crate) fn form(
+        &mut self,
+        peers: Vec<FormedPeer>,
+        groups: (&[&Formed], &FormedTiers),
+        net: &mut Net,
+    ) {
         self.drive(net, |node, now, out| node.form(peers, groups, now, out));
         self.settle(net);
     }

@@ -3,15 +3,17 @@
 //!
 //! The machines are the real ones, put by their own constructors ([`Formed`], `Node::form`) into
 //! the state that joining leads to; `tests/generated.rs` holds it against joined nodes, what they
-//! do afterwards included. Results that begin so say "generated". Rows of reflectors are told by
+//! do afterwards included. Parents of a hierarchy are joined by those whom an election of all at
+//! once chooses ([`FormedTiers`]). Results that begin so say "generated". Rows of reflectors are told by
 //! messages in the first second. Round trips are drawn from the links, once for each end.
 //! Cost: some µs per session; nothing is signed but each node's own record.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use archipelago_core::wire::SessionId;
+use archipelago_core::wire::{SessionId, SignedGroupRecord};
 use archipelago_core::{FormedPeer, GroupId, SignedRecord, Time};
+use archipelago_router::up::FormedTiers;
 use archipelago_router::{ConfigError, Event, SessionKind};
 use archipelago_sgroup::{Formed, GroupConfig, GroupEvent};
 use std::sync::Arc;
@@ -31,9 +33,17 @@ const PAIRS: u64 = 0x70a1;
 /// Groups by their ids, with a configuration and the members' numbers.
 type Plan = BTreeMap<GroupId, (Arc<GroupConfig>, Vec<u32>)>;
 
+/// What nodes are formed from.
+struct Start {
+    groups: BTreeMap<GroupId, Formed>,
+    /// Of each node, by its number.
+    records: Vec<Option<Arc<SignedRecord>>>,
+    tiers: FormedTiers,
+}
+
 impl World {
-    /// Starts every node that is down in the state in which all of its groups have formed. A
-    /// world younger than a minute becomes a minute old.
+    /// Starts every node that is down in the state in which all of its groups have formed, and in
+    /// a hierarchy all elections are over. A world younger than a minute becomes a minute old.
     ///
     /// # Errors
     /// [`ConfigError`] for a configuration that cannot work; nodes before it are prepared and not
@@ -43,27 +53,44 @@ impl World {
         self.run_for(AGE.saturating_sub(age));
         let down = |node: &NodeIx| self.state(*node) == ProcessState::Down;
         let nodes: Vec<NodeIx> = self.nodes().into_iter().filter(down).collect();
-        let plan = self.plan(&nodes);
+        let tiers = self.elect(&nodes);
+        let plan = self.plan(&nodes, &tiers);
         let mut records = vec![None; self.nodes().len()];
         for &node in &nodes {
-            let record = self.with(node, |host, net| host.prepare(net))?;
+            let joined = tiers.joined(&self.host(node).id);
+            let record = self.with(node, |host, net| host.prepare(joined, net))?;
             records[node.0 as usize] = Some(record);
         }
+        let is_in_several = several(&plan, records.len());
         for (_, members) in plan.values() {
-            self.connect(members);
+            self.connect(members, &is_in_several);
         }
-        let formed = form(&plan, &records);
+        let start = Start {
+            groups: form(&plan, &records, &tiers),
+            records,
+            tiers,
+        };
         for node in nodes {
-            self.form(node, &records, &formed);
+            self.form(node, &start);
         }
         Ok(())
     }
 
-    /// Who is to be in which group, by the nodes' configurations.
-    fn plan(&self, nodes: &[NodeIx]) -> Plan {
+    /// Who joins the parents of the nodes' groups, and what they tell of them.
+    fn elect(&self, nodes: &[NodeIx]) -> FormedTiers {
+        let configs = nodes.iter().map(|&node| self.node_config(node));
+        FormedTiers::new(configs, &mut |record| {
+            let reflector = self.host(self.node_of(&record.reflector));
+            SignedGroupRecord::new(record, reflector.crypto())
+        })
+    }
+
+    /// Who is to be in which group, by the nodes' configurations and elections.
+    fn plan(&self, nodes: &[NodeIx], tiers: &FormedTiers) -> Plan {
         let mut plan = Plan::new();
         for &node in nodes {
-            for config in &self.node_config(node).groups {
+            let host = self.host(node);
+            for config in host.config.groups.iter().chain(tiers.joined(&host.id)) {
                 let entry = plan.entry(config.id());
                 let (_, members) = entry.or_insert_with(|| (Arc::clone(config), Vec::new()));
                 members.push(node.0);
@@ -72,22 +99,22 @@ impl World {
         plan
     }
 
-    /// Opens a session between every two members that have none yet.
-    fn connect(&mut self, members: &[u32]) {
+    /// Opens a session between every two members that have none yet: only nodes in several groups
+    /// can have met before.
+    fn connect(&mut self, members: &[u32], is_in_several: &[bool]) {
         for (place, &a) in members.iter().enumerate() {
             for &b in &members[place + 1..] {
-                if !self.is_met(a, b) {
+                let may_have_met = is_in_several[a as usize] && is_in_several[b as usize];
+                if !(may_have_met && self.is_met(a, b)) {
                     self.open(a, b);
                 }
             }
         }
     }
 
-    /// Only nodes in several groups can have met before.
     fn is_met(&self, a: u32, b: u32) -> bool {
-        let is_in_several = |node| self.node_config(NodeIx(node)).groups.len() > 1;
         let mut ends = self.host(NodeIx(a)).sessions.iter();
-        is_in_several(a) && is_in_several(b) && ends.any(|(_, end)| end.peer == b)
+        ends.any(|(_, end)| end.peer == b)
     }
 
     fn open(&mut self, a: u32, b: u32) {
@@ -110,18 +137,20 @@ impl World {
     }
 
     /// Puts one node into its state.
-    fn form(
-        &mut self,
-        node: NodeIx,
-        records: &[Option<Arc<SignedRecord>>],
-        formed: &BTreeMap<GroupId, Formed>,
-    ) {
-        let mine = self.node_config(node).groups.iter();
-        let groups: Vec<&Formed> = mine.filter_map(|group| formed.get(&group.id())).collect();
+    fn form(&mut self, node: NodeIx, start: &Start) {
+        let host = self.host(node);
+        let mine = host
+            .config
+            .groups
+            .iter()
+            .chain(start.tiers.joined(&host.id));
+        let groups: Vec<&Formed> = mine
+            .filter_map(|group| start.groups.get(&group.id()))
+            .collect();
         let seed = self.config().seed;
         self.with(node, |host, net| {
-            let peers = host.formed_peers(records, seed, net);
-            host.form(peers, &groups, net);
+            let peers = host.formed_peers(&start.records, seed, net);
+            host.form(peers, (&groups, &start.tiers), net);
         });
         if self.config().log {
             self.note(node, Observation::Started);
@@ -143,8 +172,7 @@ impl World {
             peer: session.peer,
             kind,
         }));
-        for config in &self.node_config(node).groups {
-            let group = config.id();
+        for group in machine.groups() {
             let members = machine.members(group).unwrap_or_default();
             let others = members
                 .into_iter()
@@ -193,11 +221,29 @@ pub(crate) fn peer(
     }
 }
 
-fn form(plan: &Plan, records: &[Option<Arc<SignedRecord>>]) -> BTreeMap<GroupId, Formed> {
+/// Which nodes are in more than one group.
+fn several(plan: &Plan, nodes: usize) -> Vec<bool> {
+    let mut counts = vec![0u8; nodes];
+    for &member in plan.values().flat_map(|(_, members)| members) {
+        let count = &mut counts[member as usize];
+        *count = count.saturating_add(1);
+    }
+    counts.into_iter().map(|count| count > 1).collect()
+}
+
+fn form(
+    plan: &Plan,
+    records: &[Option<Arc<SignedRecord>>],
+    tiers: &FormedTiers,
+) -> BTreeMap<GroupId, Formed> {
     let record = |&node: &u32| records.get(node as usize).cloned().flatten();
     let groups = plan.iter().map(|(&id, (config, members))| {
         let records = members.iter().filter_map(record).collect();
-        (id, Formed::new(config, records))
+        let mut formed = Formed::new(config, records);
+        for (node, written) in tiers.written(id) {
+            formed.write(node, written);
+        }
+        (id, formed)
     });
     groups.collect()
 }

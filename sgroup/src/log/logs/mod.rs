@@ -11,9 +11,11 @@
 //!
 //! Cost at rest: about 80 bytes and 24 per member whose log is empty.
 
+mod formed;
 mod output;
 mod reactions;
 
+pub(crate) use formed::FormedLog;
 pub use output::{LogCounts, LogOutput, LogOutputs};
 
 use std::collections::BTreeMap;
@@ -70,20 +72,6 @@ impl Logs {
             era,
             hash: 0,
         }
-    }
-
-    /// No entries, and members in the order of their slots, each in its start and era.
-    pub(crate) fn formed(
-        boot: Boot,
-        era: Era,
-        timing: &Arc<Timing>,
-        members: impl Iterator<Item = (Peer, Boot, Era)>,
-    ) -> Self {
-        let mut logs = Self::new(boot, era, Arc::clone(timing));
-        logs.peers
-            .extend(members.map(|(peer, boot, era)| PeerLog::new(peer, boot, era)));
-        logs.peers.shrink_to_fit();
-        logs
     }
 
     /// Writes `value` under `key` in the own log; returns the number of the write. It leaves with

@@ -17,15 +17,18 @@
 //! replica of an empty log takes 24 bytes.
 
 mod form;
+mod formed;
 mod replica;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use archipelago_core::wire::{LogMark, LogPull, LogUpdate};
 use archipelago_core::{Boot, Era, NodeId, Peer};
 
-use super::config::{LogConfig, UpdateError};
-use replica::Replica;
+use super::config::{LogConfig, UpdateError, weight};
+pub(crate) use replica::Replica;
 
 /// A key that changed in a replica; `None`: it is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +58,8 @@ pub enum Applied {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerLog {
     boot: Boot,
-    data: Option<Box<Replica>>,
+    /// Nodes of one process that were formed together share it until one of them changes it.
+    data: Option<Arc<Replica>>,
     owner: Peer,
     era: Era,
 }
@@ -135,7 +139,7 @@ impl PeerLog {
     /// The owner says that its log goes up to `head` in this start and era.
     pub fn on_head(&mut self, head: u64) {
         if head > 0 {
-            let data = self.data.get_or_insert_default();
+            let data = Arc::make_mut(self.data.get_or_insert_default());
             data.head = data.head.max(head);
         }
     }
@@ -153,11 +157,8 @@ impl PeerLog {
     /// Empties the replica; what vanishes is appended to `changes`.
     pub fn clear(&mut self, changes: &mut Vec<LogChange>) {
         if let Some(data) = self.data.take() {
-            changes.extend(
-                data.entries
-                    .into_keys()
-                    .map(|key| LogChange { key, value: None }),
-            );
+            let keys = Arc::unwrap_or_clone(data).entries.into_keys();
+            changes.extend(keys.map(|key| LogChange { key, value: None }));
         }
     }
 
@@ -180,7 +181,7 @@ impl PeerLog {
         if update.to_seq == 0 {
             return Ok(Applied::Known);
         }
-        let data = self.data.get_or_insert_default();
+        let data = Arc::make_mut(self.data.get_or_insert_default());
         data.head = data.head.max(update.to_seq);
         if update.to_seq <= data.applied {
             Ok(Applied::Known)

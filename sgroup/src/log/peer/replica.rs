@@ -14,7 +14,7 @@ use crate::log::config::{LogConfig, UpdateError, weight};
 const PAGES_MAX: usize = 1_024;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Replica {
+pub(crate) struct Replica {
     /// Everything up to this is here.
     pub(super) applied: u64,
     /// The owner has written up to this, by its own word.
