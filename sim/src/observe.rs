@@ -1,7 +1,9 @@
 //! What a run shows to its checkers and tests: one record for each thing that a node reported.
 
+use std::sync::Arc;
+
 use archipelago_core::channel::Path;
-use archipelago_core::{Boot, NodeId, Time};
+use archipelago_core::{Boot, GroupId, NodeId, Time};
 use archipelago_router::{CloseReason, Event, Unreachable};
 
 /// Something that a node reported.
@@ -33,6 +35,14 @@ impl Observed {
 pub enum Observation {
     /// The process began.
     Started,
+    /// A generated start: the process is up in a group with these members, itself among them, each
+    /// in its first era; it was told of them before.
+    Formed {
+        /// The group.
+        group: GroupId,
+        /// Its members.
+        members: Arc<[(NodeId, Boot)]>,
+    },
     /// The process ended: killed, or shut down.
     Ended,
     /// The process was stopped.

@@ -4,6 +4,7 @@
 //! election decides who does. The first members of the first children are a parent's seeds.
 //! Source of the shapes: regions, sites, racks (acceptance U25); DESIGN section 11 for the sizes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,13 +122,12 @@ impl Hierarchy {
     ) -> World {
         let mut world = World::new(config);
         let timing = Arc::new(Timing::default());
-        let configs: Vec<Arc<GroupConfig>> = (0..self.plans.len())
-            .map(|place| self.config(&world, place, &timing, (0, 0)))
-            .collect();
+        let mut maker = Maker::new(self, &timing);
         for place in self.leaves() {
+            let leaf = maker.config(&world, place, (0, 0));
             for (index, &node) in self.plans[place].members.iter().enumerate() {
                 let added = world.add(REALM, |config| {
-                    config.groups = vec![Arc::clone(&configs[place])];
+                    config.groups = vec![Arc::clone(&leaf)];
                     if index < self.capable {
                         config.roles = Roles::REFLECTOR;
                         config.on_demand_max = 512;
@@ -159,32 +159,7 @@ impl Hierarchy {
         timing: &Arc<Timing>,
         (depth, tier_min): (usize, u8),
     ) -> Arc<GroupConfig> {
-        let plan = &self.plans[place];
-        let tier = plan.tier.max(tier_min);
-        let step = (depth + 1, tier.saturating_add(1));
-        let parents = plan.parents.iter().filter(|_| depth < 5);
-        let parents = parents.map(|&above| self.config(world, above, timing, step));
-        Arc::new(GroupConfig {
-            realm: REALM.into(),
-            name: plan.name.as_str().into(),
-            cookies: Some(cookies(&format!("cookie of {}", plan.name))),
-            seeds: self.seeds(world, place),
-            size: 0,
-            members_max: 1_024,
-            is_closed: false,
-            timing: Arc::clone(timing),
-            place: Place {
-                tier,
-                parents: parents.collect(),
-                reflectors: self.reflectors,
-                ..Place::default()
-            },
-        })
-    }
-
-    fn seeds(&self, world: &World, place: usize) -> Vec<Seed> {
-        let nodes = self.seed_nodes(place, 0);
-        nodes.into_iter().map(|node| seed(world, node)).collect()
+        Maker::new(self, timing).config(world, place, (depth, tier_min))
     }
 
     /// The first two members of a leaf, or the first seeds of the first two children.
@@ -196,6 +171,72 @@ impl Hierarchy {
         let children = self.children(place).into_iter().take(2);
         let first = |child| self.seed_nodes(child, depth + 1).into_iter().take(1);
         children.flat_map(first).collect()
+    }
+}
+
+/// Makes configurations, each once: leaves under one parent share the parent's.
+struct Maker<'a> {
+    hierarchy: &'a Hierarchy,
+    timing: &'a Arc<Timing>,
+    /// By place, depth and least tier.
+    made: BTreeMap<(usize, usize, u8), Arc<GroupConfig>>,
+    /// By place.
+    seeds: BTreeMap<usize, Vec<Seed>>,
+}
+
+impl<'a> Maker<'a> {
+    const fn new(hierarchy: &'a Hierarchy, timing: &'a Arc<Timing>) -> Self {
+        Self {
+            hierarchy,
+            timing,
+            made: BTreeMap::new(),
+            seeds: BTreeMap::new(),
+        }
+    }
+
+    fn config(
+        &mut self,
+        world: &World,
+        place: usize,
+        (depth, tier_min): (usize, u8),
+    ) -> Arc<GroupConfig> {
+        if let Some(made) = self.made.get(&(place, depth, tier_min)) {
+            return Arc::clone(made);
+        }
+        let plan = &self.hierarchy.plans[place];
+        let tier = plan.tier.max(tier_min);
+        let step = (depth + 1, tier.saturating_add(1));
+        let parents = plan.parents.iter().filter(|_| depth < 5);
+        let parents = parents.map(|&above| self.config(world, above, step));
+        let place_above = Place {
+            tier,
+            parents: parents.collect(),
+            reflectors: self.hierarchy.reflectors,
+            ..Place::default()
+        };
+        let config = Arc::new(GroupConfig {
+            realm: REALM.into(),
+            name: plan.name.as_str().into(),
+            cookies: Some(cookies(&format!("cookie of {}", plan.name))),
+            seeds: self.seeds(world, place),
+            size: 0,
+            members_max: 1_024,
+            is_closed: false,
+            timing: Arc::clone(self.timing),
+            place: place_above,
+        });
+        self.made
+            .insert((place, depth, tier_min), Arc::clone(&config));
+        config
+    }
+
+    fn seeds(&mut self, world: &World, place: usize) -> Vec<Seed> {
+        let hierarchy = self.hierarchy;
+        let made = self.seeds.entry(place).or_insert_with(|| {
+            let nodes = hierarchy.seed_nodes(place, 0);
+            nodes.into_iter().map(|node| seed(world, node)).collect()
+        });
+        made.clone()
     }
 }
 

@@ -24,6 +24,7 @@ mod forwarding;
 mod groups;
 mod lend;
 mod letters;
+mod limits;
 mod messages;
 mod peers;
 mod record;
@@ -53,14 +54,15 @@ use archipelago_sgroup::names::NameInfo;
 use archipelago_sgroup::{Group, MemberInfo};
 use bytes::Bytes;
 
-use crate::forward::{Forward, ForwardConfig};
-use crate::lookup::{LookupConfig, Lookups};
+use crate::forward::Forward;
+use crate::lookup::Lookups;
 use crate::on_demand::{OnDemand, OnDemandConfig};
 use crate::pulse::Pulse;
-use crate::reflect::{Reflect, ReflectConfig};
+use crate::reflect::Reflect;
 use crate::sessions::{Detours, DialBook, Sessions};
-use crate::up::{TierInfo, Up, UpConfig, UpCounters};
+use crate::up::{TierInfo, Up, UpCounters};
 use lend::Base;
+use limits::LIMITS;
 use shutdown::Life;
 use work::{Via, Work};
 
@@ -121,7 +123,8 @@ impl Node {
             rng,
             peers: Peers::new(config.peers_max),
         };
-        let forward = Arc::new(ForwardConfig::default());
+        let limits = &*LIMITS;
+        let forward = Arc::clone(&limits.forward);
         let forward = Forward::new(forward, record.clone(), &mut base.context(now));
         Ok(Self {
             boot,
@@ -140,14 +143,9 @@ impl Node {
             dials: DialBook::default(),
             pulse: Pulse::default(),
             on_demand: OnDemand::new(on_demand(&config)),
-            reflect: Reflect::new(
-                Arc::new(ReflectConfig::default()),
-                config.id,
-                config.roles,
-                boot,
-            ),
-            up: Up::new(Arc::new(UpConfig::default()), record.clone()),
-            lookups: Lookups::new(Arc::new(LookupConfig::default()), record.clone()),
+            reflect: Reflect::new(Arc::clone(&limits.reflect), config.id, config.roles, boot),
+            up: Up::new(Arc::clone(&limits.up), record.clone()),
+            lookups: Lookups::new(Arc::clone(&limits.lookup), record.clone()),
             record,
             quotas: None,
             work: VecDeque::new(),

@@ -36,6 +36,11 @@ pub fn check(world: &World) -> Vec<Violation> {
             let is_its = |watch: &Watch| (watch.watcher, watch.group) == (observed.node, *group);
             last.retain(|watch, _| !is_its(watch));
         }
+        if let Observation::Formed { group, members } = &observed.what {
+            for &(member, boot) in members.iter() {
+                last.insert(watch(observed, *group, member), Last::Up(boot, Era(0)));
+            }
+        }
         let Observation::Event(Event::Group { group, event }) = &observed.what else {
             continue;
         };
@@ -49,6 +54,15 @@ pub fn check(world: &World) -> Vec<Violation> {
     found
 }
 
+fn watch(observed: &Observed, group: GroupId, member: NodeId) -> Watch {
+    Watch {
+        watcher: observed.node,
+        watcher_boot: observed.boot,
+        group,
+        member,
+    }
+}
+
 fn step(
     last: &mut BTreeMap<Watch, Last>,
     world: &World,
@@ -56,13 +70,7 @@ fn step(
     group: GroupId,
     (info, next): (&MemberInfo, Last),
 ) -> Option<Violation> {
-    let watch = Watch {
-        watcher: observed.node,
-        watcher_boot: observed.boot,
-        group,
-        member: info.node,
-    };
-    let before = last.insert(watch, next);
+    let before = last.insert(watch(observed, group, info.node), next);
     let is_right = match (before, next) {
         (None, Last::Up(..)) => true,
         (None, Last::Down(..)) => false,

@@ -199,17 +199,25 @@ pub fn figures(result: &RunResult) -> Vec<Figure> {
     all
 }
 
+/// How it began, and what was there.
+pub(super) fn mode(result: &RunResult) -> String {
+    if result.mode.contains(&result.start) {
+        format!("mode: {}", result.mode)
+    } else {
+        format!("{} start, {} mode", result.start, result.mode)
+    }
+}
+
 /// A table for people: what was run, and what it came to.
 pub fn rows(result: &RunResult) -> Vec<(String, String)> {
     let mut rows = Vec::new();
     let mut add = |label: &str, value: String| rows.push((label.to_owned(), value));
     let world = format!(
-        "{} nodes, {} groups, {} reflectors; {} start, {} mode",
+        "{} nodes, {} groups, {} reflectors; {}",
         count(result.nodes),
         count(result.groups),
         count(result.reflectors),
-        result.start,
-        result.mode
+        mode(result)
     );
     add("world", world);
     add(

@@ -1,7 +1,7 @@
 //! The report of one run, and several runs side by side.
 
 use super::Figure;
-use super::figures::{figures, rows};
+use super::figures::{figures, mode, rows};
 use super::format::{count, escape, figure, ms};
 use super::page::Page;
 use super::plots::{Lines, bars, named_bars};
@@ -341,12 +341,11 @@ fn kinds(result: &RunResult) -> Vec<Vec<String>> {
 
 pub(super) fn footer(result: &RunResult) -> String {
     format!(
-        "<code>{}</code> · seed {} · digest <code>{}</code> · archipelago {} · {} mode, {} start",
+        "<code>{}</code> · seed {} · digest <code>{}</code> · archipelago {} · {}",
         escape(&result.command),
         result.seed,
         escape(&result.digest),
         escape(&result.version),
-        escape(&result.mode),
-        escape(&result.start)
+        escape(&mode(result))
     )
 }

@@ -128,6 +128,9 @@ fn diagram(nodes: &BTreeSet<u32>, lines: &[Told]) -> String {
 fn describe(what: &Observation) -> (String, Option<NodeId>) {
     match what {
         Observation::Started => ("starts".to_owned(), None),
+        Observation::Formed { members, .. } => {
+            (format!("is in a group of {}", members.len()), None)
+        }
         Observation::Ended => ("ends".to_owned(), None),
         Observation::Paused => ("is stopped".to_owned(), None),
         Observation::Resumed => ("goes on".to_owned(), None),

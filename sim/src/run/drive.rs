@@ -121,7 +121,7 @@ impl Experiment<'_> {
             phase,
             done,
             total,
-            events: self.world.trace().events(),
+            events: self.world.events(),
         }
     }
 

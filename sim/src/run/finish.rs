@@ -54,9 +54,7 @@ impl Experiment<'_> {
         let tally = self.world.tally();
         let messages = tally.total() + samples::delivered(&self.world);
         let sessions = self.sessions();
-        let reflectors = (0u32..)
-            .take(nodes)
-            .filter(|&node| self.nodes.is_reflector(node));
+        let reflectors = (0u32..).take(nodes).filter(|&node| self.is_reflector(node));
         RunResult {
             name: self.scenario.name.clone(),
             about: self.scenario.about.clone(),
@@ -65,7 +63,10 @@ impl Experiment<'_> {
             seed: self.scenario.seed,
             parameters: self.options.parameters.clone(),
             digest: format!("{:016x}", trace.hash()),
-            mode: "exact".to_owned(),
+            mode: match self.scenario.start {
+                StartMode::Joined => "exact".to_owned(),
+                StartMode::Generated => "exact, generated start".to_owned(),
+            },
             start: match self.scenario.start {
                 StartMode::Joined => "joined".to_owned(),
                 StartMode::Generated => "generated".to_owned(),
@@ -120,6 +121,15 @@ impl Experiment<'_> {
             violations: Vec::new(),
             violations_count: 0,
             interrupted: false,
+        }
+    }
+
+    /// Whether a node is in several groups: by the plan, or, where parents are joined by whoever is
+    /// elected, by what became of it.
+    fn is_reflector(&self, node: u32) -> bool {
+        match &self.tiers {
+            Some(_) => self.world.groups_of(NodeIx(node)).len() > 1,
+            None => self.nodes.is_reflector(node),
         }
     }
 
@@ -220,7 +230,7 @@ impl Experiment<'_> {
         let (mut members, mut total) = (0u64, 0u64);
         for node in self.world.nodes() {
             let heard = self.world.heard(node).messages;
-            if self.nodes.is_reflector(node.0) {
+            if self.is_reflector(node.0) {
                 reflectors.push(heard);
             } else {
                 members += 1;

@@ -23,7 +23,8 @@ pub struct RunResult {
     pub parameters: Vec<(String, String)>,
     /// The hash over all events: the same for the same seed.
     pub digest: String,
-    /// `exact`: every session, timer and table was there.
+    /// `exact`: every session, timer and table was there; where they were there from the beginning,
+    /// `exact, generated start`.
     pub mode: String,
     /// `joined` message by message, or `generated`.
     pub start: String,

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use archipelago_core::wire::{SessionId, SignedGroupRecord};
-use archipelago_core::{FormedPeer, GroupId, SignedRecord, Time};
+use archipelago_core::{Boot, FormedPeer, GroupId, NodeId, SignedRecord, Time};
+use archipelago_router::ConfigError;
 use archipelago_router::up::FormedTiers;
-use archipelago_router::{ConfigError, Event, SessionKind};
-use archipelago_sgroup::{Formed, GroupConfig, GroupEvent};
+use archipelago_sgroup::{Formed, GroupConfig};
 use std::sync::Arc;
 
 use super::{NodeIx, World};
@@ -39,6 +39,8 @@ struct Start {
     /// Of each node, by its number.
     records: Vec<Option<Arc<SignedRecord>>>,
     tiers: FormedTiers,
+    /// Of each group, for watchers.
+    members: BTreeMap<GroupId, Arc<[(NodeId, Boot)]>>,
 }
 
 impl World {
@@ -65,8 +67,11 @@ impl World {
         for (_, members) in plan.values() {
             self.connect(members, &is_in_several);
         }
+        let groups = form(&plan, &records, &tiers);
+        let named = groups.iter().map(|(&id, formed)| (id, named(formed)));
         let start = Start {
-            groups: form(&plan, &records, &tiers),
+            members: named.collect(),
+            groups,
             records,
             tiers,
         };
@@ -153,41 +158,19 @@ impl World {
             host.form(peers, (&groups, &start.tiers), net);
         });
         if self.config().log {
-            self.note(node, Observation::Started);
-            self.note_formed(node);
+            self.note_formed(node, start);
         }
         self.collect();
     }
 
-    /// What a node that joined would have told its watchers by now.
-    fn note_formed(&mut self, node: NodeIx) {
-        let Some(machine) = self.node(node) else {
-            return;
-        };
-        let boot = machine.boot();
-        let mut told = vec![Event::Started { boot }];
-        let kind = SessionKind::Group;
-        let sessions = machine.sessions().into_iter();
-        told.extend(sessions.map(|session| Event::SessionUp {
-            peer: session.peer,
-            kind,
-        }));
-        for group in machine.groups() {
-            let members = machine.members(group).unwrap_or_default();
-            let others = members
-                .into_iter()
-                .filter(|member| member.node != machine.id());
-            told.extend(others.map(|member| Event::Group {
-                group,
-                event: GroupEvent::MemberUp(member),
-            }));
-            let event = GroupEvent::Joined { missing: 0 };
-            told.push(Event::Group { group, event });
-        }
-        for event in told {
-            self.with(node, |host, net| {
-                host.observe(Observation::Event(event), net)
-            });
+    /// What a node that joined would have told its watchers by now, in short.
+    fn note_formed(&mut self, node: NodeIx, start: &Start) {
+        self.note(node, Observation::Started);
+        for group in self.groups_of(node) {
+            if let Some(members) = start.members.get(&group) {
+                let members = Arc::clone(members);
+                self.note(node, Observation::Formed { group, members });
+            }
         }
     }
 }
@@ -219,6 +202,12 @@ pub(crate) fn peer(
         round_trip,
         used_at: Time::from_micros(now.as_micros().saturating_sub(unused_us)),
     }
+}
+
+fn named(formed: &Formed) -> Arc<[(NodeId, Boot)]> {
+    let members = formed.members().iter();
+    let named = members.map(|signed| (signed.record.node, signed.record.boot));
+    named.collect()
 }
 
 /// Which nodes are in more than one group.

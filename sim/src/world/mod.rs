@@ -201,10 +201,14 @@ impl World {
         self.engine.now()
     }
 
+    /// Events so far.
+    pub fn events(&self) -> u64 {
+        self.engine.shards().map(|nodes| nodes.local.events).sum()
+    }
+
     /// The run's digest so far. It is the same for any number of shards and threads.
     pub fn trace(&self) -> Trace {
-        let events = self.engine.shards().map(|nodes| nodes.local.events);
-        let mut trace = Trace::new(events.sum());
+        let mut trace = Trace::new(self.events());
         for host in self.hosts() {
             trace.add(host.ix, host.chain);
         }

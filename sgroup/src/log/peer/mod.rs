@@ -95,11 +95,13 @@ impl PeerLog {
         self.data.as_ref().map_or(0, |data| data.head)
     }
 
-    /// What it holds on the heap; nothing while it is empty.
+    /// What it holds on the heap, its part of what is shared; nothing while it is empty.
     pub fn heap_bytes(&self) -> usize {
-        self.data
-            .as_ref()
-            .map_or(0, |data| size_of::<Replica>() + data.bytes)
+        let part = |data: &Arc<Replica>| {
+            let bytes = size_of::<Replica>() + data.bytes;
+            bytes / Arc::strong_count(data)
+        };
+        self.data.as_ref().map_or(0, part)
     }
 
     /// The value of `key`.
