@@ -8,6 +8,7 @@ mod join;
 pub mod log;
 pub mod names;
 pub mod strict;
+pub mod registry;
 #[cfg(test)]
 mod testing;
 mod view;

@@ -13,6 +13,7 @@ mod list;
 mod name;
 mod route;
 mod strict;
+mod said;
 mod up;
 
 pub use bounded::is_plain_text;
@@ -33,6 +34,7 @@ pub use route::{
     SignedRow,
 };
 pub use strict::{Strict, StrictBody, StrictRefusal, Tenancy};
+pub use said::{Duty, Finite, Offer, Value, number_from_bytes, number_to_bytes};
 pub use up::{
     Ancestor, GroupRecord, Heading, SignedGroupRecord, StatementError, Uplink, UplinkParent,
 };

@@ -6,6 +6,8 @@ use archipelago_core::wire::{Charter, GroupBody, Life};
 use archipelago_core::{Boot, Era, NodeId, Peer, SignedRecord};
 use bytes::Bytes;
 
+use crate::registry::RegistryChange;
+
 /// What a group asks of its caller, or tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,6 +67,8 @@ pub enum GroupOutput {
     },
     /// The names of the group answer or tell.
     Name(crate::names::NameOutput),
+    /// A member, or this node, says something else than before of what is no contest.
+    Registry(RegistryChange),
     /// A member's message breaks the protocol: its session is to be closed.
     Misbehaved {
         /// Who.

@@ -360,6 +360,7 @@ impl Group {
     ) {
         self.on_place_told(owner, changes, cx, out);
         self.on_names_changed(owner, changes, cx, out);
+        self.on_registry_told(owner, changes, cx, out);
         let is_path = |change: &LogChange| keys::path_down_node(&change.key).is_some();
         if !changes.iter().any(is_path) {
             return;

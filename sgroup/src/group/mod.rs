@@ -6,7 +6,8 @@
 //!                     ├─► view, view/sync         who is a member; what differs    ──► Send
 //!                     ├─► detector                who may be dead                  ──► Send, Ping
 //!                     ├─► log                     what members say to all          ──► Send
-//!                     └─► names                   who holds which, over the logs   ──► Name
+//!                     ├─► names                   who holds which, over the logs   ──► Name
+//!                     └─► registry                what of that is no contest       ──► Registry
 //! ```
 //!
 //! [`Group`] only dispatches to them; they know nothing of each other. It names peers by [`Peer`]
@@ -24,6 +25,7 @@ mod membership;
 mod messages;
 mod names;
 mod progress;
+mod registry;
 
 use std::sync::Arc;
 
@@ -44,6 +46,7 @@ use crate::detector::{Detector, Fact, Surroundings};
 use crate::join::{Mesh, MeshAct, Phase, Seeds};
 use crate::log::{LogError, Logs};
 use crate::names::Names;
+use crate::registry::Registry;
 use crate::view::{Standing, Sync, View};
 use crate::{Cookies, GroupConfig};
 
@@ -77,6 +80,8 @@ pub struct Group {
     logs: Logs,
     /// Nothing before the first claim of any member.
     names: Option<Box<Names>>,
+    /// Made when this node first says something.
+    registry: Option<Box<Registry>>,
     /// To whom a `Join` was said that is not answered yet; twice if two were.
     asked: Vec<Peer>,
     /// Entries that the first `Welcome` announced, where they come in several messages.
@@ -108,6 +113,7 @@ impl Group {
             detector: Detector::new(),
             logs: Logs::new(boot, Era(0), config.timing.clone()),
             names: None,
+            registry: None,
             asked: Vec::new(),
             announced: 0,
             quorum: None,
@@ -300,6 +306,7 @@ impl Group {
         if self.phase.is_in() {
             self.detector
                 .handle_timeout(&around!(self), cx, out, &mut facts);
+            self.on_registry_due(cx, out);
             self.on_logs_due(cx, out);
             self.expire(cx);
         }
@@ -390,6 +397,8 @@ impl Group {
         footprint.add("logs", self.logs.heap_bytes());
         let names = self.names.as_ref().map_or(0, |names| names.heap_bytes());
         footprint.add("names", names);
+        let registry = self.registry.as_ref().map_or(0, |r| r.heap_bytes());
+        footprint.add("registry", registry);
         let join = self.mesh.heap_bytes() + self.seeds.heap_bytes();
         footprint.add("join", join);
         footprint

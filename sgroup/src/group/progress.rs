@@ -164,10 +164,12 @@ impl Group {
         let names = self.names.as_ref();
         let names = names.map_or(Time::NEVER, |names| names.poll_timeout());
         let log = self.logs.poll_timeout().map_or(Time::NEVER, |(due, _)| due);
+        let registry = self.registry.as_ref().map_or(Time::NEVER, |r| r.next());
         [
             (detector, "failure detector"),
             (log, "owner-log"),
             (names, "claims to confirm"),
+            (registry, "registry"),
             (self.mesh.next(&self.config.timing), "members to dial"),
             (self.seeds.next(), "seeds to ask"),
             (self.phase.next(), "join time-out"),

@@ -4,14 +4,14 @@
 //! |---|---|---|---|
 //! | `0x01` | broken paths: whom the owner cannot reach | the other's 32-byte name | empty |
 //! | `0x02` | claims on names | reserved | |
-//! | `0x03` | process groups | reserved | |
-//! | `0x04` | services | reserved | |
-//! | `0x05` | attributes and properties | reserved | |
-//! | `0x06` | load | reserved | |
+//! | `0x03` | process groups | name, mailbox | how often it joined |
+//! | `0x04` | services | name, mailbox | an `Offer` |
+//! | `0x05` | attributes, properties, counters | which, name, mailbox | a `Value`, a count |
+//! | `0x06` | load | empty | a number |
 //! | `0x07` | the group's charter, where it was changed at run time | empty | a `Charter` |
 //! | `0x08` | the owner leads to the group's parents | empty | an `Uplink` |
 //! | `0x09` | a group below this one | its 16-byte id | a `SignedGroupRecord` |
-//! | `0x80` | the application's own keys | any | any |
+//! | `0x80` | the application's own keys | 1 to 255 bytes | any |
 //!
 //! All other bytes are reserved. A reader passes over keys that it cannot parse: they come from a
 //! later version, or from a peer that lies, and harm nobody but the owner's own log.

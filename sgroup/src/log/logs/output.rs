@@ -45,6 +45,8 @@ pub struct LogCounts {
     pub malformed: u32,
     /// Updates beyond what one owner may have.
     pub too_large: u32,
+    /// Entries that no user of the log can read: of a later version, or a lie.
+    pub unread: u32,
     /// Messages from those who are no members.
     pub strangers: u32,
 }

@@ -211,6 +211,14 @@ impl Logs {
         *strangers = strangers.saturating_add(1);
     }
 
+    /// So many entries could not be read by whoever they are for.
+    pub(crate) fn count_unread(&mut self, entries: u32) {
+        if entries > 0 {
+            let unread = &mut self.repair().counts.unread;
+            *unread = unread.saturating_add(entries);
+        }
+    }
+
     pub(super) fn count(&mut self, error: UpdateError) {
         let counts = &mut self.repair().counts;
         let count = match error {
