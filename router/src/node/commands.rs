@@ -45,6 +45,8 @@ impl Node {
                 self.forward_frames(peer, path, frames, now);
             }
             Command::LetterLost { to, reason } => self.on_letter_lost(to, reason, now),
+            Command::Registry(group, said) => return self.say(group, said, now),
+            Command::MailboxEnded(local) => self.end_mailbox(local, now),
             Command::Activity(session) => self.activity(session, now),
             Command::Shutdown => self.shut_down(now, out),
         }

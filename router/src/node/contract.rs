@@ -7,6 +7,9 @@ use archipelago_core::channel::Path;
 use archipelago_core::wire::{ByeReason, Control, Letter, SessionId};
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
 use archipelago_sgroup::names::{NameAct, NameOutput};
+use archipelago_core::wire::{ByeReason, Control, SessionId};
+use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
+use archipelago_sgroup::registry::{RegistryChange, RegistryCommand, RegistryError};
 use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent};
 use bytes::Bytes;
 
@@ -178,6 +181,10 @@ pub enum Command {
         /// Why there is no way; `None` where there may be one.
         reason: Option<Unreachable>,
     },
+    /// Says something in a group without a contest: see [`RegistryCommand`].
+    Registry(GroupId, RegistryCommand),
+    /// A mailbox is gone: what was said of it, in any group, is taken back.
+    MailboxEnded(LocalId),
     /// Data went either way on a session since the last report; at most once a second each.
     Activity(SessionId),
     /// Leave all groups, say `Bye` on all sessions; [`Output::Stopped`] follows.
@@ -200,6 +207,9 @@ pub enum Refused {
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,
+    /// It cannot be said in the group.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// A queue or table is full.
     #[error("too much is under way already: try again later")]
     Overloaded,
@@ -313,6 +323,13 @@ pub enum Output {
         group: GroupId,
         /// What.
         output: NameOutput,
+    /// A member of a group, or this node, says something else than before: for the driver's
+    /// [`Table`](archipelago_sgroup::registry::Table) of that group, which is dropped with the group.
+    Registry {
+        /// Where.
+        group: GroupId,
+        /// Who, and what.
+        change: RegistryChange,
     },
     /// For those who watch.
     Event(Event),

@@ -28,6 +28,7 @@ mod limits;
 mod messages;
 mod peers;
 mod record;
+mod registry;
 mod routing;
 mod shutdown;
 mod sweep;

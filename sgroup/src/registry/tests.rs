@@ -2,7 +2,7 @@
 
 use archipelago_core::wire::{Offer, Value, number_to_bytes};
 use archipelago_core::{Boot, Era, Pid};
-use proptest::prelude::*;
+use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use std::sync::Arc;
 
 use super::*;

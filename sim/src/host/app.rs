@@ -108,6 +108,14 @@ impl App {
         self.mailbox.is_some() && flow >= self.first_flow
     }
 
+    /// A mailbox is gone.
+    pub(super) fn end_mailbox(&mut self, local: LocalId) {
+        self.more_mailboxes.retain(|&other| other != local);
+        if self.mailbox == Some(local) {
+            self.mailbox = None;
+        }
+    }
+
     fn has_mailbox(&self, local: LocalId) -> bool {
         self.mailbox == Some(local) || self.more_mailboxes.contains(&local)
     }

@@ -18,6 +18,7 @@ mod mischief;
 mod outputs;
 mod packets;
 mod protocol;
+mod registry;
 pub(crate) mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,8 +27,9 @@ use std::time::Duration;
 
 use archipelago_core::footprint::{Footprint, map_bytes, set_bytes, vec_bytes};
 use archipelago_core::wire::{Control, SessionId};
-use archipelago_core::{Boot, Crypto, NodeId, Rng, Time};
+use archipelago_core::{Boot, Crypto, GroupId, NodeId, Rng, Time};
 use archipelago_router::{Command, ConfigError, Node, NodeConfig, Output, Refused, SessionEvent};
+use archipelago_sgroup::registry::Table;
 
 pub(crate) use app::App;
 pub use app::{Flow, FlowReport, Received};
@@ -71,6 +73,8 @@ pub(crate) struct Host {
     pub(crate) node: Option<Box<Node>>,
     pub(crate) sessions: Sessions,
     pub(crate) app: App,
+    /// What members say, in the groups that this node is in.
+    pub(crate) tables: BTreeMap<GroupId, Table>,
     crypto: Arc<dyn Crypto>,
     random: Random,
     /// Until when its uplink is busy with what was sent, where that is limited.
@@ -126,6 +130,7 @@ impl Host {
             node: None,
             sessions: Sessions::default(),
             app: App::default(),
+            tables: BTreeMap::new(),
             random,
             uplink_until: Time::START,
             handshakes_until: Time::START,
@@ -228,10 +233,17 @@ impl Host {
 
     /// A command of the user or of this driver.
     pub(crate) fn command(&mut self, command: Command, net: &mut Net) -> Result<(), Refused> {
+        let left = match &command {
+            Command::Leave(group) => Some(*group),
+            _ => None,
+        };
         let mut result = Ok(());
         self.drive(net, |node, now, out| {
             result = node.handle_command(command, now, out);
         });
+        if let Some(group) = left.filter(|_| result.is_ok()) {
+            self.forget_group(group);
+        }
         result
     }
 
@@ -321,6 +333,7 @@ impl Host {
         self.stopped = false;
         self.lose_channels();
         self.app.forget_mailboxes();
+        self.tables.clear();
     }
 
     /// Gives the machine an input, and then does everything that follows from it.

@@ -49,6 +49,7 @@ impl Host {
                 after,
                 letter,
             } => self.post(to, home, after, &letter, net),
+            Output::Registry { group, change } => self.on_registry(group, &change),
             Output::Event(event) => self.observe(Observation::Event(event), net),
             Output::Stopped => self.stopped = true,
             _ => {}

@@ -16,6 +16,7 @@ mod inspect;
 mod mischief;
 pub(crate) mod nodes;
 mod protocols;
+mod registry;
 
 use std::sync::Arc;
 use std::time::Duration;
