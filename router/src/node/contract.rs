@@ -7,8 +7,6 @@ use archipelago_core::channel::Path;
 use archipelago_core::wire::{ByeReason, Control, Letter, SessionId};
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
 use archipelago_sgroup::names::{NameAct, NameOutput};
-use archipelago_core::wire::{ByeReason, Control, SessionId};
-use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
 use archipelago_sgroup::registry::{RegistryChange, RegistryCommand, RegistryError};
 use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent};
 use bytes::Bytes;
@@ -323,6 +321,7 @@ pub enum Output {
         group: GroupId,
         /// What.
         output: NameOutput,
+    },
     /// A member of a group, or this node, says something else than before: for the driver's
     /// [`Table`](archipelago_sgroup::registry::Table) of that group, which is dropped with the group.
     Registry {
