@@ -46,7 +46,6 @@ impl Node {
             }
             Command::LetterLost { to, reason } => self.on_letter_lost(to, reason, now),
             Command::Registry(group, said) => return self.say(group, said, now),
-            Command::MailboxEnded(local) => self.end_mailbox(local, now),
             Command::Activity(session) => self.activity(session, now),
             Command::Shutdown => self.shut_down(now, out),
         }

@@ -181,8 +181,6 @@ pub enum Command {
     },
     /// Says something in a group without a contest: see [`RegistryCommand`].
     Registry(GroupId, RegistryCommand),
-    /// A mailbox is gone: what was said of it, in any group, is taken back.
-    MailboxEnded(LocalId),
     /// Data went either way on a session since the last report; at most once a second each.
     Activity(SessionId),
     /// Leave all groups, say `Bye` on all sessions; [`Output::Stopped`] follows.

@@ -1,6 +1,6 @@
 //! What is said in groups without a contest, handed to them.
 
-use archipelago_core::{GroupId, LocalId, Time};
+use archipelago_core::{GroupId, Time};
 use archipelago_sgroup::registry::RegistryCommand;
 
 use super::{Node, Refused};
@@ -17,13 +17,5 @@ impl Node {
             result = group.handle_registry(said, cx, out).map_err(Refused::from);
         });
         result
-    }
-
-    pub(super) fn end_mailbox(&mut self, local: LocalId, now: Time) {
-        self.with_groups(now, |group, cx, out| {
-            let said = RegistryCommand::MailboxEnded { local };
-            let ended = group.handle_registry(said, cx, out);
-            debug_assert!(ended.is_ok(), "taking back is never refused");
-        });
     }
 }

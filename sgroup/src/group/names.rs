@@ -33,7 +33,7 @@ impl Group {
         self.settle(Vec::new(), cx, out);
     }
 
-    /// A process of this node has ended: its claims are withdrawn.
+    /// A process of this node has ended: its claims are withdrawn, and all that was said of it.
     pub fn handle_process_ended(
         &mut self,
         local: LocalId,
@@ -43,6 +43,7 @@ impl Group {
         self.with_names(cx, out, |names, around| {
             names.handle_process_ended(local, around);
         });
+        self.on_process_ended(local, cx, out);
         self.settle(Vec::new(), cx, out);
     }
 

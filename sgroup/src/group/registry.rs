@@ -1,6 +1,6 @@
 //! What this node says into the group without a contest, and what it hears of that kind.
 
-use archipelago_core::{Context, Peer};
+use archipelago_core::{Context, LocalId, Peer};
 
 use super::{Group, GroupOutput, GroupOutputs};
 use crate::log::LogChange;
@@ -10,7 +10,9 @@ impl Group {
     /// Says something to all members, until it is said otherwise or this node is gone. The change
     /// is told ([`GroupOutput::Registry`]) at once here, and at the others when they hear it.
     ///
-    /// Pids are of this node's start: say nothing of mailboxes before the start is final.
+    /// Pids are of this node's start: say nothing of processes before the start is final. Whether
+    /// a process exists, the caller has looked, and says when it ends
+    /// ([`Group::handle_process_ended`]).
     ///
     /// # Errors
     /// [`RegistryError`]; nothing changed.
@@ -20,14 +22,24 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) -> Result<(), RegistryError> {
-        if self.registry.is_none() && matches!(command, RegistryCommand::MailboxEnded { .. }) {
-            return Ok(());
-        }
         let registry = self.registry.get_or_insert_default();
         let entries = registry.handle(command, &mut self.logs, cx)?;
         self.tell_own(entries, cx, out);
         self.settle(Vec::new(), cx, out);
         Ok(())
+    }
+
+    /// Takes back what was said of a process of this node.
+    pub(super) fn on_process_ended(
+        &mut self,
+        local: LocalId,
+        cx: &Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        if let Some(registry) = &mut self.registry {
+            let entries = registry.handle_process_ended(local, &mut self.logs, cx);
+            self.tell_own(entries, cx, out);
+        }
     }
 
     /// Says what was held back.

@@ -43,11 +43,19 @@ pub enum RegistryCommand {
         /// 0: idle.
         load: u32,
     },
-    /// A mailbox is gone, and with it all that was said of it.
-    MailboxEnded {
-        /// Which.
-        local: LocalId,
-    },
+}
+
+impl RegistryCommand {
+    /// The process of this node that it is about; none where it is about the node.
+    pub fn process(&self) -> Option<LocalId> {
+        match self {
+            Self::JoinProcessGroup { local, .. }
+            | Self::LeaveProcessGroup { local, .. }
+            | Self::AddToCounter { local, .. } => Some(*local),
+            Self::Say(entry) => entry.mailbox(),
+            Self::SetLoad { .. } => None,
+        }
+    }
 }
 
 /// Why something was not said; nothing changed.
@@ -63,6 +71,9 @@ pub enum RegistryError {
     /// A value is too large, or a text that cannot be shown.
     #[error("the value is too large, or a text with control characters: see `Value` for limits")]
     Value,
+    /// The pid is of another node or start, or its mailbox is gone.
+    #[error("no such mailbox on this node: say it where the process lives")]
+    NoProcess,
     /// There is nothing to leave.
     #[error("the mailbox has not joined that process group, or has left it as often")]
     NotThere,

@@ -60,9 +60,6 @@ impl Registry {
         cx: &Context<'_>,
     ) -> Result<Vec<Entry>, RegistryError> {
         let entry = match command {
-            RegistryCommand::MailboxEnded { local } => {
-                return Ok(self.on_mailbox_ended(local, logs, cx));
-            }
             RegistryCommand::SetLoad { load } => {
                 self.load.want(load, cx.now);
                 return Ok(self.poll(logs, cx));
@@ -88,6 +85,21 @@ impl Registry {
         Ok(vec![entry])
     }
 
+    /// A process of this node has ended, and with it goes all that was said of it.
+    pub(crate) fn handle_process_ended(
+        &mut self,
+        local: LocalId,
+        logs: &mut Logs,
+        cx: &Context<'_>,
+    ) -> Vec<Entry> {
+        let keys = self.of_mailbox.remove(&local).unwrap_or_default();
+        let deleted = keys.into_iter().filter_map(|key| {
+            logs.delete(&key, cx)?;
+            Entry::read(&key, None).ok()
+        });
+        deleted.collect()
+    }
+
     /// Says the load, if it is worth it and due.
     pub(crate) fn poll(&mut self, logs: &mut Logs, cx: &Context<'_>) -> Vec<Entry> {
         let Some(load) = self.load.poll(cx.now) else {
@@ -111,21 +123,6 @@ impl Registry {
         let sets = self.of_mailbox.values();
         let keys = sets.map(|keys| keys.len() * size_of::<Bytes>());
         size_of::<Self>() + map_bytes(&self.of_mailbox) + keys.sum::<usize>()
-    }
-
-    /// A mailbox is gone, and all that was said of it.
-    fn on_mailbox_ended(
-        &mut self,
-        local: LocalId,
-        logs: &mut Logs,
-        cx: &Context<'_>,
-    ) -> Vec<Entry> {
-        let keys = self.of_mailbox.remove(&local).unwrap_or_default();
-        let deleted = keys.into_iter().filter_map(|key| {
-            logs.delete(&key, cx)?;
-            Entry::read(&key, None).ok()
-        });
-        deleted.collect()
     }
 
     fn write(

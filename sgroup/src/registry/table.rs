@@ -39,32 +39,39 @@ impl<T> Default for Cells<T> {
 impl Table {
     /// One member says something else than before.
     pub fn apply(&mut self, change: &RegistryChange) {
-        let RegistryChange { owner, boot, .. } = *change;
         for entry in &change.entries {
-            match entry {
-                Entry::ProcessGroup { name, local, times } => {
-                    let times = (*times > 0).then_some(*times);
-                    self.process_groups.put(name, (owner, *local), boot, times);
-                }
-                Entry::Service {
-                    service,
-                    local,
-                    offer,
-                } => self.services.put(service, (owner, *local), boot, *offer),
-                Entry::Property { key, local, value } => {
-                    let value = value.clone();
-                    self.properties.put(key, (owner, *local), boot, value);
-                }
-                Entry::Counter { key, local, value } => {
-                    self.counters.put(key, (owner, *local), boot, *value);
-                }
-                Entry::Load { load: Some(load) } => {
-                    self.loads.insert(owner, *load);
-                }
-                Entry::Load { load: None } => {
-                    self.loads.remove(&owner);
-                }
-                Entry::Shared { key, value } => self.share(key, owner, value.as_ref()),
+            self.apply_one(change.owner, change.boot, entry);
+        }
+    }
+
+    /// One entry of a change. Returns the start of the member in which the entry is said, or, if
+    /// it is gone, was; `None` where nobody said it.
+    pub fn apply_one(&mut self, owner: NodeId, boot: Boot, entry: &Entry) -> Option<Boot> {
+        match entry {
+            Entry::ProcessGroup { name, local, times } => {
+                let times = (*times > 0).then_some(*times);
+                self.process_groups.put(name, (owner, *local), boot, times)
+            }
+            Entry::Service {
+                service,
+                local,
+                offer,
+            } => self.services.put(service, (owner, *local), boot, *offer),
+            Entry::Property { key, local, value } => {
+                let value = value.clone();
+                self.properties.put(key, (owner, *local), boot, value)
+            }
+            Entry::Counter { key, local, value } => {
+                self.counters.put(key, (owner, *local), boot, *value)
+            }
+            Entry::Load { load: Some(load) } => {
+                self.loads.insert(owner, *load);
+                Some(boot)
+            }
+            Entry::Load { load: None } => self.loads.remove(&owner).map(|_| boot),
+            Entry::Shared { key, value } => {
+                let is_told = self.share(key, owner, value.as_ref());
+                is_told.then_some(boot)
             }
         }
     }
@@ -171,30 +178,44 @@ impl Table {
         self.shared.keys()
     }
 
-    fn share(&mut self, key: &Bytes, owner: NodeId, value: Option<&Bytes>) {
+    /// Whether there is something to tell.
+    fn share(&mut self, key: &Bytes, owner: NodeId, value: Option<&Bytes>) -> bool {
         if let Some(value) = value {
             let said = self.shared.entry(key.clone()).or_default();
             said.insert(owner, value.clone());
-        } else if let Some(said) = self.shared.get_mut(key) {
-            said.remove(&owner);
-            if said.is_empty() {
-                self.shared.remove(key);
-            }
+            return true;
         }
+        let Some(said) = self.shared.get_mut(key) else {
+            return false;
+        };
+        let was_there = said.remove(&owner).is_some();
+        if said.is_empty() {
+            self.shared.remove(key);
+        }
+        was_there
     }
 }
 
 impl<T> Cells<T> {
-    fn put(&mut self, name: &Bytes, at: (NodeId, LocalId), boot: Boot, value: Option<T>) {
+    /// The start in which it is said or, if it is gone, was.
+    fn put(
+        &mut self,
+        name: &Bytes,
+        at: (NodeId, LocalId),
+        boot: Boot,
+        value: Option<T>,
+    ) -> Option<Boot> {
         if let Some(value) = value {
             let said = self.0.entry(name.clone()).or_default();
             said.insert(at, (boot, value));
-        } else if let Some(said) = self.0.get_mut(name) {
-            said.remove(&at);
-            if said.is_empty() {
-                self.0.remove(name);
-            }
+            return Some(boot);
         }
+        let said = self.0.get_mut(name)?;
+        let gone = said.remove(&at);
+        if said.is_empty() {
+            self.0.remove(name);
+        }
+        gone.map(|(boot, _)| boot)
     }
 
     fn of(&self, name: &[u8], home: Option<GroupId>) -> impl Iterator<Item = (Pid, &T)> {

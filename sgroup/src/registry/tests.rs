@@ -36,6 +36,13 @@ impl One {
         Ok(entries)
     }
 
+    fn end(&mut self, local: LocalId) -> Vec<Entry> {
+        let cx = self.node.cx();
+        let entries = self.registry.handle_process_ended(local, &mut self.logs, &cx);
+        self.table.apply(&change(1, entries.clone()));
+        entries
+    }
+
     /// The log's entries as another member reads them.
     fn as_read(&self) -> Table {
         let mut table = Table::default();
@@ -110,8 +117,7 @@ fn l1_a_mailbox_takes_its_entries_along() {
             one.say(RegistryCommand::Say(entry)).unwrap();
         }
     }
-    let gone = one.say(RegistryCommand::MailboxEnded { local: MAILBOX });
-    assert_eq!(gone.unwrap().len(), 4);
+    assert_eq!(one.end(MAILBOX).len(), 4);
     let mut expected = One::new();
     expected.say(join("g", other)).unwrap();
     for entry in of(other) {
@@ -119,8 +125,7 @@ fn l1_a_mailbox_takes_its_entries_along() {
     }
     assert_eq!(one.table, expected.table);
     assert_eq!(one.as_read(), expected.table);
-    let again = one.say(RegistryCommand::MailboxEnded { local: MAILBOX });
-    assert_eq!(again, Ok(Vec::new()));
+    assert_eq!(one.end(MAILBOX), []);
 }
 
 fn of(local: LocalId) -> [Entry; 5] {
@@ -296,7 +301,7 @@ proptest! {
         }
         prop_assert_eq!(&one.as_read(), &one.table);
         if ended > 0 {
-            one.say(RegistryCommand::MailboxEnded { local: LocalId(ended) }).unwrap();
+            one.end(LocalId(ended));
             prop_assert_eq!(&one.as_read(), &one.table);
             prop_assert!(one.table.process_group(b"a", None).all(|(pid, _)| pid.local.0 != ended));
         }

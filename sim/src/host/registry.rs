@@ -28,6 +28,6 @@ impl Host {
     pub(crate) fn end_mailbox(&mut self, local: LocalId, net: &mut Net) {
         self.app.end_mailbox(local);
         // A node that is stopping takes everything back in any case.
-        let _stopping = self.command(Command::MailboxEnded(local), net);
+        let _stopping = self.command(Command::ProcessEnded(local), net);
     }
 }
