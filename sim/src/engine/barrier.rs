@@ -32,8 +32,13 @@ impl Barrier {
             self.round.store(round.wrapping_add(1), Ordering::Release);
             return !self.is_broken();
         }
+        self.spin_until(|| self.round.load(Ordering::Acquire) != round)
+    }
+
+    /// Waits until something is so; `false` when one of the threads panicked.
+    pub(super) fn spin_until(&self, is_so: impl Fn() -> bool) -> bool {
         let mut spins = 0;
-        while self.round.load(Ordering::Acquire) == round {
+        while !is_so() {
             if self.is_broken() {
                 return false;
             }

@@ -9,6 +9,8 @@ pub struct Layout {
     shards: u32,
     /// Nodes of a stripe, as a power of two.
     stripe_bits: u32,
+    /// 2^64 / shards, rounded up: a multiplication in place of a division.
+    reciprocal: u64,
 }
 
 impl Layout {
@@ -18,8 +20,10 @@ impl Layout {
     /// Without a shard.
     pub fn new(shards: usize, stripe_len: u32) -> Self {
         assert!(shards > 0, "nodes must be somewhere");
+        let shards = u32::try_from(shards).expect("fewer than 2^32 shards");
         Self {
-            shards: u32::try_from(shards).expect("fewer than 2^32 shards"),
+            shards,
+            reciprocal: (u64::MAX / u64::from(shards)).wrapping_add(1),
             stripe_bits: stripe_len
                 .clamp(1, 1 << 20)
                 .next_power_of_two()
@@ -38,7 +42,8 @@ impl Layout {
         if self.shards == 1 {
             return 0;
         }
-        ((node >> self.stripe_bits) % self.shards) as usize
+        let stripe = node >> self.stripe_bits;
+        (stripe - self.turn(stripe) * self.shards) as usize
     }
 
     /// The place of a node among those of its shard, in the order of their numbers.
@@ -47,15 +52,31 @@ impl Layout {
         if self.shards == 1 {
             return node as usize;
         }
-        let stripe = (node >> self.stripe_bits) / self.shards;
+        let stripe = self.turn(node >> self.stripe_bits);
         let within = node & ((1 << self.stripe_bits) - 1);
         ((stripe << self.stripe_bits) + within) as usize
+    }
+
+    /// How often all shards had a stripe before this one: `stripe / shards`, of two or more.
+    #[inline]
+    const fn turn(&self, stripe: u32) -> u32 {
+        ((self.reciprocal as u128 * stripe as u128) >> 64) as u32
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_multiplication_divides() {
+        for shards in [2, 3, 5, 7, 1_000, 65_535, u32::MAX] {
+            let layout = Layout::new(shards as usize, 1);
+            for stripe in [0, 1, shards - 1, shards, u32::MAX - 1, u32::MAX] {
+                assert_eq!(layout.turn(stripe), stripe / shards, "{stripe} / {shards}");
+            }
+        }
+    }
 
     #[test]
     fn places_are_dense_in_every_shard() {

@@ -2,22 +2,25 @@
 //! nothing but the seed.
 //!
 //! ```text
-//!             ┌ Shard 0: nodes ── Queue ┐   window [t, t + lookahead): each runs its own events,
-//!  Engine ────┤                         ├── then what they sent each other is handed over at one
-//!             └ Shard 1: nodes ── Queue ┘   barrier, and the next window begins
+//!             ┌ Shard 0: nodes ── Queue ┐   in windows, a lookahead apart at most: what they send
+//!  Engine ────┤            ╳            ├── each other is handed over before the window in which
+//!             └ Shard 1: nodes ── Queue ┘   it is due
 //! ```
 //! Events are ordered by (time, source, the source's own counter). An event for another node lies
 //! at least the lookahead ahead, so what a node sees, and in which order, is the same for any
 //! number of shards and threads. The engine knows nothing of networks: what an event means is the
 //! [`Shard`]'s business, and workload W1 (`benches/w1.rs`) is as much its user as the world.
 //! Never: a clock, a random number, an order that depends on a thread.
-//! Cost: O(1) per event, 24 bytes and its body while it waits; one barrier per window and thread.
+//! Cost: O(1) per event, 24 bytes and its body while it waits; per window and thread a few loads
+//! and stores that others see.
 //! Source: conservative synchronisation with lookahead, Chandy and Misra, IEEE TSE 1979; windows
 //! as in bounded-lag simulation, Lubachevsky, CACM 1989.
 
 mod barrier;
+mod clock;
 mod layout;
 mod occupied;
+mod pace;
 mod parallel;
 mod post;
 mod queue;
@@ -25,6 +28,8 @@ mod queue;
 use std::time::Duration;
 
 use archipelago_core::Time;
+use archipelago_core::footprint::vec_bytes;
+use post::Letter;
 
 pub use layout::Layout;
 pub use post::Post;
@@ -69,13 +74,14 @@ pub struct Engine<S: Shard> {
     now: Time,
 }
 
-/// A shard, its queue, and what it has for other shards.
+/// A shard, its queue, and what it has for other shards; no two of them share a line of cache.
 #[derive(Debug)]
+#[repr(align(128))]
 struct Part<S: Shard> {
     shard: S,
     queue: Queue<S::Body>,
-    /// By receiving shard.
-    mail: Vec<Vec<post::Letter<S::Body>>>,
+    /// By receiving shard, this one among them.
+    mail: Vec<Vec<Letter<S::Body>>>,
 }
 
 impl<S: Shard> Engine<S> {
@@ -150,7 +156,7 @@ impl<S: Shard> Engine<S> {
         let result = call(
             shard,
             &self.shared,
-            &mut Post::new(queue, mail, self.layout, here),
+            &mut Post::new(queue, mail, self.layout),
         );
         self.exchange();
         result
@@ -169,14 +175,16 @@ impl<S: Shard> Engine<S> {
 
     /// What the queues hold on the heap, the bodies' own heap not counted.
     pub fn heap_bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.queue.heap_bytes()).sum()
+        let mail = self.parts.iter().flat_map(|part| &part.mail);
+        let queues = self.parts.iter().map(|part| part.queue.heap_bytes());
+        queues.sum::<usize>() + mail.map(vec_bytes).sum::<usize>()
     }
 
     /// Lets everything due by `until` happen, with up to `threads` threads. Events between nodes
     /// must lie at least `lookahead` ahead; with a lookahead of zero there is no parallel run.
     pub fn run(&mut self, until: Time, lookahead: Duration, threads: usize) {
         if self.parts.len() == 1 {
-            self.parts[0].run(until, &self.shared, self.layout, 0);
+            self.parts[0].run(until, &self.shared, self.layout);
         } else if threads > 1 && lookahead > Duration::ZERO {
             parallel::run(
                 &mut self.parts,
@@ -198,8 +206,8 @@ impl<S: Shard> Engine<S> {
             && start <= until
         {
             let last = window_last(start, lookahead).min(until);
-            for (here, part) in self.parts.iter_mut().enumerate() {
-                part.run(last, &self.shared, self.layout, here);
+            for part in &mut self.parts {
+                part.run(last, &self.shared, self.layout);
             }
             self.exchange();
         }
@@ -216,9 +224,7 @@ impl<S: Shard> Engine<S> {
         for from in 0..self.parts.len() {
             for to in 0..self.parts.len() {
                 let mut letters = std::mem::take(&mut self.parts[from].mail[to]);
-                for (key, target, body) in letters.drain(..) {
-                    self.parts[to].queue.push(key, target, body);
-                }
+                file(&mut self.parts[to].queue, &mut letters);
                 self.parts[from].mail[to] = letters;
             }
         }
@@ -226,15 +232,18 @@ impl<S: Shard> Engine<S> {
 }
 
 impl<S: Shard> Part<S> {
-    /// Lets everything due by `last` happen in this shard.
-    fn run(&mut self, last: Time, shared: &S::Shared, layout: Layout, here: usize) {
+    /// Lets everything due by `last` happen in this shard; how many events that was.
+    fn run(&mut self, last: Time, shared: &S::Shared, layout: Layout) -> u64 {
+        let mut events = 0;
         while let Some(due) = self.queue.pop(last) {
+            events += 1;
             if S::FORESIGHT > 0 && self.queue.is_batch_begun() {
                 self.foresee(layout);
             }
-            let mut post = Post::new(&mut self.queue, &mut self.mail, layout, here);
+            let mut post = Post::new(&mut self.queue, &mut self.mail, layout);
             self.shard.handle(due, shared, &mut post);
         }
+        events
     }
 
     /// Has the memory of the next few events fetched.
@@ -246,6 +255,13 @@ impl<S: Shard> Part<S> {
                 coming.map(|(node, body)| self.shard.foresee(layout.place(node), body, step));
             std::hint::black_box(said.fold(0, u64::max));
         }
+    }
+}
+
+/// Files letters in the queue of the shard that they are for.
+fn file<T>(queue: &mut Queue<T>, letters: &mut Vec<Letter<T>>) {
+    for (key, target, body) in letters.drain(..) {
+        queue.push(key, target, body);
     }
 }
 

@@ -1,5 +1,5 @@
 //! Where a node's events go while its shard runs: into the shard's own queue, or into the bag for
-//! another shard.
+//! a shard.
 
 use super::layout::Layout;
 use super::queue::{Due, Key, Queue};
@@ -13,7 +13,6 @@ pub struct Post<'a, T> {
     queue: &'a mut Queue<T>,
     mail: &'a mut [Vec<Letter<T>>],
     layout: Layout,
-    here: usize,
 }
 
 impl<'a, T> Post<'a, T> {
@@ -21,13 +20,11 @@ impl<'a, T> Post<'a, T> {
         queue: &'a mut Queue<T>,
         mail: &'a mut [Vec<Letter<T>>],
         layout: Layout,
-        here: usize,
     ) -> Self {
         Self {
             queue,
             mail,
             layout,
-            here,
         }
     }
 
@@ -37,13 +34,15 @@ impl<'a, T> Post<'a, T> {
     }
 
     /// Adds an event for `target`.
+    ///
+    /// Where there are several shards, even what stays in this one waits until the window is over:
+    /// to ask which it is costs more, since no processor can guess the answer.
     #[inline]
     pub fn push(&mut self, key: Key, target: u32, body: T) {
-        let there = self.layout.shard(target);
-        if there == self.here {
+        if key.source == target || self.mail.len() <= 1 {
             self.queue.push(key, target, body);
         } else {
-            self.mail[there].push((key, target, body));
+            self.mail[self.layout.shard(target)].push((key, target, body));
         }
     }
 

@@ -11,6 +11,9 @@ use super::{Due, Entry, Key};
 /// Buckets with fewer events are sorted as they are.
 const DEAL_LEN_MIN: usize = 96;
 
+/// More events of one microsecond are sorted apart.
+const CROWD_LEN_MIN: u32 = 12;
+
 /// Events whose memory is fetched at once: about as many loads as a processor has under way.
 const BATCH_LEN: usize = 16;
 
@@ -172,8 +175,9 @@ impl<T> Open<T> {
         for &rank in &self.spare {
             self.counts[offset(rank) + 1] += 1;
         }
-        let mut before = 0;
+        let (mut before, mut most) = (0, 0);
         for count in &mut self.counts {
+            most = most.max(*count);
             before += *count;
             *count = before;
         }
@@ -183,6 +187,26 @@ impl<T> Open<T> {
             self.ranks[*next as usize] = rank;
             *next += 1;
         }
+        if most <= CROWD_LEN_MIN {
+            self.settle_neighbours();
+        } else {
+            self.settle_crowds(bits);
+        }
+    }
+
+    /// Sorts what is in order but for the few of one microsecond.
+    fn settle_neighbours(&mut self) {
+        for at in 1..self.ranks.len() {
+            let mut at = at;
+            while at > 0 && self.ranks[at - 1] > self.ranks[at] {
+                self.ranks.swap(at - 1, at);
+                at -= 1;
+            }
+        }
+    }
+
+    /// Sorts what each microsecond has.
+    fn settle_crowds(&mut self, bits: u32) {
         let mut first = 0;
         for &end in &self.counts[..1 << bits] {
             self.ranks[first..end as usize].sort_unstable();
