@@ -48,6 +48,7 @@ fn map(graph: &str) -> Result<String, Box<dyn std::error::Error>> {
             unknown_ms: Some(1.0),
             hop_ms: 0.0,
             local_ms: 0.25,
+            bandwidths: None,
         }),
         ..UnderlayConfig::default()
     };

@@ -135,6 +135,7 @@ fn on_a_map_groups_are_where_their_nodes_are() {
             unknown_ms: None,
             hop_ms: 0.0,
             local_ms: 0.25,
+            bandwidths: None,
         }),
         ..UnderlayConfig::default()
     };

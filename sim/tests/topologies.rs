@@ -390,6 +390,7 @@ fn worlds_of_plans_on_underlays_form_and_repeat() {
             unknown_ms: None,
             hop_ms: 0.0,
             local_ms: 0.5,
+            bandwidths: None,
         };
         let underlay = UnderlayConfig {
             latency: LatencyModel::Graph(graph),

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use archipelago_core::Time;
 use archipelago_sim::underlay::{
-    Constant, CoordinatesConfig, Delays, Distribution, Draw, GraphConfig, LatencyModel, Lognormal,
-    MatrixConfig, MatrixFormat, Normal, Pareto, Placement, RegionsConfig, Sinusoid, Step,
-    UnderlayConfig, Uniform, Varying, Way,
+    Bandwidths, Constant, CoordinatesConfig, Delays, Distribution, Draw, GraphConfig, LatencyModel,
+    Lognormal, MatrixConfig, MatrixFormat, Normal, Pareto, Placement, RegionsConfig, Sinusoid,
+    Step, UnderlayConfig, Uniform, Varying, Way,
 };
 use archipelago_sim::{Random, Underlay};
 
@@ -322,6 +322,7 @@ fn graph(file: &str, delays: Delays) -> GraphConfig {
         unknown_ms: None,
         hop_ms: 0.0,
         local_ms: 0.25,
+        bandwidths: None,
     }
 }
 
@@ -367,6 +368,74 @@ fn given_delays_take_the_shortest_path() {
     config.hop_ms = 1.0;
     let underlay = build(with(LatencyModel::Graph(config)));
     assert_eq!(micros(&underlay, 0, 2, 0), 7_500);
+}
+
+/// What paths carry in a graph of a file, by `bandwidths`.
+fn carried(file: &str, bandwidths: Bandwidths) -> Underlay {
+    let delays = Delays::Attribute {
+        name: "delay".into(),
+        unit_ms: 1.0,
+    };
+    let mut config = graph(file, delays);
+    config.bandwidths = Some(bandwidths);
+    build(with(LatencyModel::Graph(config)))
+}
+
+#[test]
+fn a_path_carries_what_its_narrowest_edge_does() {
+    let underlay = carried("speeds.graphml", Bandwidths::default());
+    assert!(underlay.is_shaped());
+    let mbit = |from, to| underlay.bandwidth(from, to).map(|rate| rate / 125_000);
+    assert_eq!(mbit(0, 1), Some(10_000), "an edge of its own");
+    assert_eq!(
+        mbit(0, 2),
+        Some(155),
+        "by the shortest path, not the widest"
+    );
+    assert_eq!(mbit(2, 0), Some(155), "both ways");
+    assert_eq!(
+        mbit(0, 3),
+        Some(155),
+        "the median of the others is no narrower"
+    );
+    assert_eq!(mbit(0, 4), Some(155), "of two that are as short, the wider");
+    assert_eq!(mbit(0, 0), None, "one site is not limited");
+    assert_eq!(micros(&underlay, 0, 2, 0), 2_000);
+}
+
+#[test]
+fn an_attribute_of_ones_own_has_its_own_unit_and_the_underlay_its_own_limit() {
+    let bandwidths = Bandwidths {
+        attribute: "capacity".into(),
+        unit_mbit: Some(1_000.0),
+        unknown_mbit: Some(1.0),
+    };
+    let underlay = carried("speeds.graphml", bandwidths.clone());
+    assert_eq!(underlay.bandwidth(0, 1), Some(5_000 * 125_000));
+    assert_eq!(underlay.bandwidth(0, 2), Some(125_000), "none is said");
+    let mut config = graph("speeds.graphml", Delays::default());
+    config.unknown_ms = Some(1.0);
+    config.bandwidths = Some(bandwidths);
+    let mut config = with(LatencyModel::Graph(config));
+    config.bandwidth_mbit = Some(100.0);
+    assert_eq!(build(config).bandwidth(0, 1), Some(100 * 125_000));
+}
+
+#[test]
+fn a_graph_without_a_bandwidth_says_what_to_give() {
+    let bandwidths = Bandwidths {
+        attribute: "speed".into(),
+        ..Bandwidths::default()
+    };
+    let mut config = graph("speeds.graphml", Delays::default());
+    config.unknown_ms = Some(1.0);
+    config.bandwidths = Some(bandwidths);
+    let built = with(LatencyModel::Graph(config)).build(1, &data(""));
+    let error = built.expect_err("no edge has it").to_string();
+    assert!(
+        error.contains("speed") && error.contains("unknown_mbit"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -534,6 +603,34 @@ fn an_underlay_may_be_read_from_any_thread() {
     is_shared::<Underlay>();
 }
 
+/// Whether a file says the speeds of links; then every pair of two sites has a bandwidth, between a
+/// modem's and ten terabits, and both ways the same.
+fn has_link_speeds(name: &str, folder: &Path) -> bool {
+    let mut config = graph(name, Delays::default());
+    config.unknown_ms = Some(1.0);
+    config.bandwidths = Some(Bandwidths::default());
+    let built = with(LatencyModel::Graph(config)).build(1, folder);
+    let text = std::fs::read_to_string(name).expect("it was listed");
+    let is_said = text.contains("LinkSpeedRaw");
+    let underlay = match built {
+        Ok(underlay) => underlay,
+        Err(error) => {
+            assert!(!is_said, "{name}: {error}");
+            return false;
+        }
+    };
+    let sites = u32::try_from(underlay.sites().len()).expect("a few hundred");
+    for (from, to) in (0..sites).flat_map(|from| (0..from).map(move |to| (from, to))) {
+        let rate = underlay.bandwidth(from, to).expect("every path has one");
+        assert!(
+            (1_000..=1_250_000_000_000).contains(&rate),
+            "{name}: {rate}"
+        );
+        assert_eq!(underlay.bandwidth(to, from), Some(rate), "{name}");
+    }
+    true
+}
+
 /// Everything in the folder that ARCHIPELAGO_DATA names becomes an underlay, with no pair of sites
 /// farther than half the earth's circumference (or a second, where it was measured).
 #[test]
@@ -542,7 +639,7 @@ fn real_underlays_are_read() {
         return;
     };
     let folder = Path::new(&folder);
-    let mut read = 0;
+    let (mut read, mut shaped) = (0, 0);
     for entry in std::fs::read_dir(folder.join("topology-zoo"))
         .into_iter()
         .flatten()
@@ -558,6 +655,7 @@ fn real_underlays_are_read() {
         let sites = u32::try_from(underlay.sites().len()).unwrap();
         let farthest = (1..sites).map(|to| micros(&underlay, 0, to, 0)).max();
         assert!(farthest.unwrap_or(0) < 400_000, "{name}: {farthest:?}");
+        shaped += usize::from(has_link_speeds(name, folder));
         read += 1;
     }
     let aws = folder.join("aws-2020-06-05");
@@ -587,5 +685,5 @@ fn real_underlays_are_read() {
         read += 1;
     }
     assert!(read > 0, "nothing known in {}", folder.display());
-    println!("{read} underlays");
+    println!("{read} underlays, {shaped} of them with the speeds of links");
 }

@@ -14,6 +14,7 @@ use super::coordinates::Coordinates;
 use super::distribution::{Distribution, micros_exact, whole};
 use super::error::UnderlayError;
 use super::paths;
+use super::rates::Rates;
 use super::sites::{Site, Spread, Table, micros};
 use super::vary::Factor;
 use super::{Access, Inner, LATENCY_LEAST, Model, Underlay};
@@ -27,7 +28,7 @@ impl UnderlayConfig {
     /// # Errors
     /// [`UnderlayError`], naming the parameter, or the file and line, and what is allowed.
     pub fn build(&self, seed: u64, folder: &Path) -> Result<Underlay, UnderlayError> {
-        let (model, sites) = self.model(seed, folder)?;
+        let (model, sites, rates) = self.model(seed, folder)?;
         let access = self.access.map(|it| access(&it, seed)).transpose()?;
         let jitter = self.jitter.map(|it| it.sampler()).transpose()?;
         let factor = self.varying.as_ref().map(Factor::new).transpose()?;
@@ -40,6 +41,7 @@ impl UnderlayConfig {
         let mut inner = Inner {
             model,
             sites: sites.into(),
+            rates: rates.map(Arc::new),
             placement: self.placement.clone(),
             draw: self.draw,
             seed,
@@ -60,10 +62,10 @@ impl UnderlayConfig {
         })
     }
 
-    fn model(&self, seed: u64, folder: &Path) -> Result<(Model, Vec<Site>), UnderlayError> {
+    fn model(&self, seed: u64, folder: &Path) -> Result<Found, UnderlayError> {
         let drawn = |distribution: Distribution| {
             let sampler = distribution.sampler()?;
-            Ok((Model::Drawn(sampler), Vec::new()))
+            Ok((Model::Drawn(sampler), Vec::new(), None))
         };
         match &self.latency {
             LatencyModel::Constant(it) => drawn(Distribution::Constant(*it)),
@@ -79,7 +81,10 @@ impl UnderlayConfig {
     }
 }
 
-fn matrices(config: &MatrixConfig, folder: &Path) -> Result<(Model, Vec<Site>), UnderlayError> {
+/// Latencies, the sites that they are between, and what the paths carry if that is known.
+type Found = (Model, Vec<Site>, Option<Rates>);
+
+fn matrices(config: &MatrixConfig, folder: &Path) -> Result<Found, UnderlayError> {
     let range = (0.001, 3_600_000.0);
     let unit_ms = UnderlayError::check("unit_ms", config.unit_ms, range, "0.001 to 3600000")?;
     let range = (0.001, 31_536_000.0);
@@ -120,7 +125,7 @@ fn matrices(config: &MatrixConfig, folder: &Path) -> Result<(Model, Vec<Site>), 
     nonempty(table, sites.collect())
 }
 
-fn cloud(config: &RegionsConfig, folder: &Path) -> Result<(Model, Vec<Site>), UnderlayError> {
+fn cloud(config: &RegionsConfig, folder: &Path) -> Result<Found, UnderlayError> {
     let names = if config.only.is_empty() {
         region_names(&folder.join(&config.folder))?
     } else {
@@ -183,18 +188,18 @@ fn coordinates(
     config: &CoordinatesConfig,
     seed: u64,
     folder: &Path,
-) -> Result<(Model, Vec<Site>), UnderlayError> {
+) -> Result<Found, UnderlayError> {
     let Some(file) = &config.file else {
         let model = Coordinates::by_chance(config, seed)?;
-        return Ok((Model::Coordinates(model), Vec::new()));
+        return Ok((Model::Coordinates(model), Vec::new(), None));
     };
     let (text, file) = load(folder, file)?;
     let points = points::read(&text).map_err(|source| UnderlayError::Format { file, source })?;
     let (model, sites) = Coordinates::given(points, config)?;
-    Ok((Model::Coordinates(model), sites))
+    Ok((Model::Coordinates(model), sites, None))
 }
 
-fn graph(config: &GraphConfig, folder: &Path) -> Result<(Model, Vec<Site>), UnderlayError> {
+fn graph(config: &GraphConfig, folder: &Path) -> Result<Found, UnderlayError> {
     let (text, file) = load(folder, &config.file)?;
     let Some(format) = config.format.or_else(|| GraphFormat::of(&config.file)) else {
         let problem = format!("{file}: no known ending; give format");
@@ -203,16 +208,17 @@ fn graph(config: &GraphConfig, folder: &Path) -> Result<(Model, Vec<Site>), Unde
     let graph = format
         .read(&text)
         .map_err(|source| UnderlayError::Format { file, source })?;
-    let (table, sites) = paths::table(&graph, config)?;
-    nonempty(table, sites)
+    let paths = paths::find(&graph, config)?;
+    let (model, sites, _) = nonempty(paths.table, paths.sites)?;
+    Ok((model, sites, paths.rates))
 }
 
-fn nonempty(table: Table, sites: Vec<Site>) -> Result<(Model, Vec<Site>), UnderlayError> {
+fn nonempty(table: Table, sites: Vec<Site>) -> Result<Found, UnderlayError> {
     if table.sites() == 0 {
         let problem = "no site: name at least one file with one site";
         return Err(UnderlayError::Contradiction(problem.to_owned()));
     }
-    Ok((Model::Sites(Arc::new(table)), sites))
+    Ok((Model::Sites(Arc::new(table)), sites, None))
 }
 
 /// A file's text and its name for messages.

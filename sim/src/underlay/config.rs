@@ -225,7 +225,44 @@ pub struct GraphConfig {
     /// Between two nodes of one site, milliseconds. Default 0.25.
     #[serde(default = "local_ms")]
     pub local_ms: f64,
+    /// What paths carry. Default what the whole underlay says.
+    #[serde(default)]
+    pub bandwidths: Option<Bandwidths>,
 }
+
+/// What the edges of a graph carry: a path carries what its narrowest edge does. Each pair of nodes
+/// has that for itself; that others share the edge is not modelled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bandwidths {
+    /// The attribute of the edges. Default `LinkSpeedRaw`, as the Internet Topology Zoo has it.
+    #[serde(default = "link_speed")]
+    pub attribute: String,
+    /// Megabits per second that one unit is. Default 0.000001 for `LinkSpeedRaw`, else 1.
+    #[serde(default)]
+    pub unit_mbit: Option<f64>,
+    /// The bandwidth of an edge that says none, megabits per second. Default the median of the
+    /// others.
+    #[serde(default)]
+    pub unknown_mbit: Option<f64>,
+}
+
+impl Default for Bandwidths {
+    fn default() -> Self {
+        Self {
+            attribute: link_speed(),
+            unit_mbit: None,
+            unknown_mbit: None,
+        }
+    }
+}
+
+fn link_speed() -> String {
+    LINK_SPEED.to_owned()
+}
+
+/// Where the Internet Topology Zoo says how many bits per second a link has.
+pub(super) const LINK_SPEED: &str = "LinkSpeedRaw";
 
 /// Where the delays of a graph's edges come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

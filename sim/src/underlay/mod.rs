@@ -17,6 +17,7 @@ mod coordinates;
 mod distribution;
 mod error;
 mod paths;
+mod rates;
 mod sites;
 mod vary;
 
@@ -27,8 +28,8 @@ use std::time::Duration;
 use archipelago_core::Time;
 
 pub use config::{
-    CoordinatesConfig, Delays, Draw, GraphConfig, LatencyModel, MatrixConfig, MatrixFormat,
-    Placement, RegionsConfig, Sinusoid, Step, UnderlayConfig, Varying, Way,
+    Bandwidths, CoordinatesConfig, Delays, Draw, GraphConfig, LatencyModel, MatrixConfig,
+    MatrixFormat, Placement, RegionsConfig, Sinusoid, Step, UnderlayConfig, Varying, Way,
 };
 pub(crate) use distribution::unit;
 pub use distribution::{
@@ -39,6 +40,7 @@ pub use sites::Site;
 
 use coordinates::Coordinates;
 use distribution::{floor, whole};
+use rates::Rates;
 use sites::Table;
 use vary::Factor;
 
@@ -58,6 +60,8 @@ pub struct Underlay {
 struct Inner {
     model: Model,
     sites: Arc<[Site]>,
+    /// What the paths between sites carry, where a graph says it.
+    rates: Option<Arc<Rates>>,
     placement: Placement,
     draw: Draw,
     seed: u64,
@@ -141,9 +145,14 @@ impl Underlay {
         Duration::from_micros(self.inner.latency_min)
     }
 
-    /// What the direction from `from` to `to` carries, in bytes per second; `None` is unlimited.
-    pub fn bandwidth(&self, _from: u32, _to: u32) -> Option<u64> {
-        self.inner.bandwidth
+    /// What the direction from `from` to `to` carries, in bytes per second; `None` is unlimited. On a
+    /// graph whose edges have a bandwidth, no more than the narrowest edge of the path.
+    pub fn bandwidth(&self, from: u32, to: u32) -> Option<u64> {
+        let Some(rates) = &self.inner.rates else {
+            return self.inner.bandwidth;
+        };
+        let path = rates.of(self.inner.site_of(from), self.inner.site_of(to));
+        path.into_iter().chain(self.inner.bandwidth).min()
     }
 
     /// What a node sends to all others together, in bytes per second; `None` is unlimited.
@@ -153,7 +162,8 @@ impl Underlay {
 
     /// Whether anything has a bandwidth, so that the length of messages matters.
     pub fn is_shaped(&self) -> bool {
-        self.inner.bandwidth.is_some() || self.inner.uplink.is_some()
+        let inner = &*self.inner;
+        inner.bandwidth.is_some() || inner.uplink.is_some() || inner.rates.is_some()
     }
 
     /// How often the next message is carried: 1, or 2 where it is duplicated.

@@ -3,7 +3,8 @@
 //! Delays are given, or follow from where the vertices are: along a great circle at the speed of
 //! light in glass. Vertices that the largest part of the graph cannot reach are left out.
 //! Sources: E. Dijkstra 1959; haversine formula (R. Sinnott 1984); 200 km per ms as in the Internet
-//! Topology Zoo's uses. Cost: O(n · m log n) once, n² · 4 bytes.
+//! Topology Zoo's uses. Of paths that take the same time the widest counts.
+//! Cost: O(n · m log n) once, n² · 4 bytes, and as much again where edges have a bandwidth.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,17 +12,24 @@ use std::collections::BinaryHeap;
 use super::config::{Delays, GraphConfig};
 use super::distribution::micros_exact;
 use super::error::UnderlayError;
+use super::rates::{self, Rates};
 use super::sites::{Site, Table, median, micros};
 use crate::formats::{Edge, Graph, SITES_MAX, Vertex};
 
 /// The mean radius of the earth, kilometres.
 const EARTH_KM: f64 = 6_371.0;
 
-/// A table of the shortest paths, and the vertices that are in it.
-pub(super) fn table(
-    graph: &Graph,
-    config: &GraphConfig,
-) -> Result<(Table, Vec<Site>), UnderlayError> {
+/// What a graph's shortest paths are like.
+pub(super) struct Paths {
+    pub(super) table: Table,
+    /// What they carry, where that was asked for.
+    pub(super) rates: Option<Rates>,
+    /// The vertices that are in the tables.
+    pub(super) sites: Vec<Site>,
+}
+
+/// The shortest paths of a graph.
+pub(super) fn find(graph: &Graph, config: &GraphConfig) -> Result<Paths, UnderlayError> {
     if graph.vertices().len() > SITES_MAX {
         let problem = format!(
             "a graph of {} vertices: {SITES_MAX} are allowed",
@@ -31,22 +39,24 @@ pub(super) fn table(
     }
     let network = Network::new(graph, config)?;
     let kept = network.largest_part();
-    let mut numbers = vec![None; graph.vertices().len()];
-    for (number, &place) in kept.iter().enumerate() {
-        numbers[place] = Some(number);
-    }
     let local = micros(micros_exact("local_ms", config.local_ms)?);
-    let mut cells = Vec::with_capacity(kept.len() * kept.len());
+    let count = kept.len() * kept.len();
+    let (mut cells, mut rates) = (Vec::with_capacity(count), Vec::with_capacity(count));
     for &from in &kept {
-        let distances = network.distances(from);
-        cells.extend(kept.iter().map(|&to| match distances[to] {
+        let ways = network.ways(from);
+        cells.extend(kept.iter().map(|&to| match ways[to].micros {
             _ if to == from => local,
             distance => u32::try_from(distance).unwrap_or(u32::MAX).max(1),
         }));
+        rates.extend(kept.iter().map(|&to| ways[to].rate));
     }
+    let has_rates = config.bandwidths.is_some();
     let vertices = graph.vertices();
-    let sites = kept.iter().map(|&place| site(&vertices[place])).collect();
-    Ok((Table::of(kept.len(), cells), sites))
+    Ok(Paths {
+        table: Table::of(kept.len(), cells),
+        rates: has_rates.then(|| Rates::new(kept.len(), rates.into_iter())),
+        sites: kept.iter().map(|&place| site(&vertices[place])).collect(),
+    })
 }
 
 fn site(vertex: &Vertex) -> Site {
@@ -78,9 +88,41 @@ pub(crate) fn great_circle_km(one: (f64, f64), other: (f64, f64)) -> f64 {
     2.0 * EARTH_KM * libm::asin(libm::sqrt(square.clamp(0.0, 1.0)))
 }
 
-/// Neighbours and delays in microseconds, by vertex.
+/// One edge, or a path of several.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    micros: u64,
+    /// Bytes per second.
+    rate: u64,
+}
+
+impl Way {
+    const NONE: Self = Self {
+        micros: u64::MAX,
+        rate: 0,
+    };
+    /// From a vertex to itself.
+    const HERE: Self = Self {
+        micros: 0,
+        rate: u64::MAX,
+    };
+
+    fn then(self, next: Self) -> Self {
+        Self {
+            micros: self.micros.saturating_add(next.micros),
+            rate: self.rate.min(next.rate),
+        }
+    }
+
+    /// Shorter ways come first, then wider ones.
+    const fn rank(self) -> (u64, Reverse<u64>) {
+        (self.micros, Reverse(self.rate))
+    }
+}
+
+/// Neighbours and the edges to them, by vertex.
 struct Network {
-    neighbours: Vec<Vec<(usize, u64)>>,
+    neighbours: Vec<Vec<(usize, Way)>>,
 }
 
 impl Network {
@@ -94,15 +136,17 @@ impl Network {
             None => median(delays.iter().flatten().copied().collect()),
         };
         let hop = micros_exact("hop_ms", config.hop_ms)?;
+        let rates = rates::of_edges(graph, config.bandwidths.as_ref())?;
         let mut neighbours = vec![Vec::new(); graph.vertices().len()];
-        for (edge, delay) in graph.edges().iter().zip(delays) {
+        for ((edge, delay), rate) in graph.edges().iter().zip(delays).zip(rates) {
             let Some(delay) = delay.or(unknown) else {
                 let problem = "no edge of the graph has a delay: give unknown_ms";
                 return Err(UnderlayError::Contradiction(problem.to_owned()));
             };
-            let delay = micros(delay + hop).into();
-            neighbours[edge.from].push((edge.to, delay));
-            neighbours[edge.to].push((edge.from, delay));
+            let micros = micros(delay + hop).into();
+            let way = Way { micros, rate };
+            neighbours[edge.from].push((edge.to, way));
+            neighbours[edge.to].push((edge.from, way));
         }
         Ok(Self { neighbours })
     }
@@ -128,24 +172,25 @@ impl Network {
         largest
     }
 
-    /// From one vertex to all; `u64::MAX` where there is no path.
-    fn distances(&self, from: usize) -> Vec<u64> {
-        let mut distances = vec![u64::MAX; self.neighbours.len()];
-        let mut open = BinaryHeap::from([Reverse((0, from))]);
-        distances[from] = 0;
-        while let Some(Reverse((distance, vertex))) = open.pop() {
-            if distance > distances[vertex] {
+    /// From one vertex to all; [`Way::NONE`] where there is no path.
+    fn ways(&self, from: usize) -> Vec<Way> {
+        let mut ways = vec![Way::NONE; self.neighbours.len()];
+        let mut open = BinaryHeap::from([Reverse((Way::HERE.rank(), from))]);
+        ways[from] = Way::HERE;
+        while let Some(Reverse((rank, vertex))) = open.pop() {
+            let way = ways[vertex];
+            if rank > way.rank() {
                 continue;
             }
-            for &(next, delay) in &self.neighbours[vertex] {
-                let there = distance.saturating_add(delay);
-                if there < distances[next] {
-                    distances[next] = there;
-                    open.push(Reverse((there, next)));
+            for &(next, edge) in &self.neighbours[vertex] {
+                let there = way.then(edge);
+                if there.rank() < ways[next].rank() {
+                    ways[next] = there;
+                    open.push(Reverse((there.rank(), next)));
                 }
             }
         }
-        distances
+        ways
     }
 }
 
