@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use archipelago_core::channel::Message;
+use archipelago_core::channel::{Data, Frame, Message, Part};
 use archipelago_core::{LocalId, Pid, Time};
 use bytes::Bytes;
 
@@ -18,6 +18,8 @@ use crate::net::Net;
 
 /// Bytes of a message that the checker needs.
 const HEADER_LEN: usize = 24;
+/// Set in a message's first word when its fourth is the length of a body.
+const BODY_MARK: u64 = 1 << 63;
 
 /// Messages from one node's mailbox to another's.
 #[derive(Clone, Debug)]
@@ -28,8 +30,12 @@ pub struct Flow {
     pub messages: u64,
     /// Between two of them; zero sends all at once, as far as there is room.
     pub period: Duration,
-    /// Bytes of each, at least 24.
+    /// Bytes of each, at least 24 (32 with a body).
     pub bytes: usize,
+    /// Bytes of a body that each carries besides. They are charged to the links that have a
+    /// bandwidth, and held and copied nowhere; 0 is none. By relay or detour they cost nothing: a
+    /// body makes the control machine dial instead.
+    pub body: u64,
 }
 
 /// How a flow went so far, as its sender knows.
@@ -87,6 +93,8 @@ pub(crate) struct App {
     mailbox: Option<LocalId>,
     /// Made besides, for tests of what flows do to each other.
     more_mailboxes: Vec<LocalId>,
+    /// Whether any flow so far had bodies.
+    has_bodies: bool,
     /// Flows of this process that wait for room.
     blocked: Vec<u32>,
     /// Flows of earlier processes are over.
@@ -113,6 +121,24 @@ impl App {
         self.more_mailboxes.retain(|&other| other != local);
         if self.mailbox == Some(local) {
             self.mailbox = None;
+        }
+    }
+
+    /// What the bodies of the messages that begin in these frames weigh.
+    pub(super) fn body_bytes(&self, frames: &[Frame]) -> u64 {
+        let bodies = frames.iter().filter_map(|frame| self.body(frame));
+        bodies.fold(0, u64::saturating_add)
+    }
+
+    /// The place of the first of these frames with which a body goes.
+    pub(super) fn first_with_body(&self, frames: &[Frame]) -> Option<usize> {
+        frames.iter().position(|frame| self.body(frame).is_some())
+    }
+
+    fn body(&self, frame: &Frame) -> Option<u64> {
+        match frame {
+            Frame::Data(data) if self.has_bodies && self.has_mailbox(data.from) => body(data),
+            _ => None,
         }
     }
 
@@ -158,6 +184,7 @@ impl Host {
     /// Starts a flow of this process; its number.
     pub(crate) fn start_flow(&mut self, flow: Flow, net: &mut Net) -> u32 {
         let number = u32::try_from(self.app.flows.len()).expect("fewer than 2^32 flows");
+        self.app.has_bodies |= flow.body > 0;
         self.app.flows.push((flow, FlowReport::default()));
         self.push(net.now, self.ix, Event::Flow { flow: number }, net);
         number
@@ -254,7 +281,7 @@ impl Host {
         let message = Message {
             from: from.local,
             to: to.local,
-            payload: compose(number, report.sent, net.now, flow.bytes),
+            payload: compose(number, report.sent, net.now, flow),
         };
         let is_accepted = if peer == self.ix {
             self.on_deliver(peer, message, net)
@@ -292,13 +319,30 @@ impl Received {
     }
 }
 
-fn compose(flow: u32, number: u64, now: Time, bytes: usize) -> Bytes {
-    let mut payload = Vec::with_capacity(bytes.max(HEADER_LEN));
-    payload.extend_from_slice(&u64::from(flow).to_le_bytes());
-    payload.extend_from_slice(&number.to_le_bytes());
-    payload.extend_from_slice(&now.as_micros().to_le_bytes());
-    payload.resize(bytes.max(HEADER_LEN), 0xa5);
+fn compose(number: u32, message: u64, now: Time, flow: &Flow) -> Bytes {
+    let mut payload = Vec::with_capacity(flow.bytes.max(HEADER_LEN + 8));
+    let words = [u64::from(number) | has_body(flow), message, now.as_micros()];
+    let body = (flow.body > 0).then_some(flow.body);
+    for word in words.into_iter().chain(body) {
+        payload.extend_from_slice(&word.to_le_bytes());
+    }
+    payload.resize(flow.bytes.max(payload.len()), 0xa5);
     payload.into()
+}
+
+/// The mark of a message that says how long its body is.
+const fn has_body(flow: &Flow) -> u64 {
+    if flow.body > 0 { BODY_MARK } else { 0 }
+}
+
+/// How long the body is of the message that ends with this frame, if this frame has its header.
+fn body(data: &Data) -> Option<u64> {
+    let is_whole = matches!(data.part, Part::Whole | Part::First { .. });
+    let word = |index: usize| {
+        let bytes = data.payload.get(index * 8..index * 8 + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    (is_whole && word(0)? & BODY_MARK != 0).then(|| word(3))?
 }
 
 fn parse(payload: &[u8]) -> Option<(u32, u64, Time)> {
@@ -306,7 +350,7 @@ fn parse(payload: &[u8]) -> Option<(u32, u64, Time)> {
         let bytes = payload.get(index * 8..index * 8 + 8)?;
         Some(u64::from_le_bytes(bytes.try_into().ok()?))
     };
-    let flow = u32::try_from(word(0)?).ok()?;
+    let flow = u32::try_from(word(0)? & !BODY_MARK).ok()?;
     Some((flow, word(1)?, Time::from_micros(word(2)?)))
 }
 
@@ -326,9 +370,58 @@ mod tests {
         assert_eq!(received.next, 5);
     }
 
+    fn flow(bytes: usize, body: u64) -> Flow {
+        let to = Pid {
+            node: names::node_id(1, 0),
+            boot: archipelago_core::Boot(1),
+            local: LocalId(2),
+            home: None,
+        };
+        Flow {
+            to,
+            messages: 1,
+            period: Duration::ZERO,
+            bytes,
+            body,
+        }
+    }
+
+    #[test]
+    fn a_body_is_said_and_not_carried() {
+        let flow = flow(300, 5_000_000_000);
+        let payload = compose(3, 9, Time::from_micros(77), &flow);
+        assert_eq!(payload.len(), 300);
+        assert_eq!(parse(&payload), Some((3, 9, Time::from_micros(77))));
+        let mut app = App {
+            has_bodies: true,
+            mailbox: Some(LocalId(1)),
+            ..App::default()
+        };
+        app.more_mailboxes.push(LocalId(3));
+        let frame = |from, part, payload| {
+            Frame::Data(Data {
+                epoch: 1,
+                seq: 0,
+                is_fresh: false,
+                from,
+                to: LocalId(2),
+                part,
+                payload,
+            })
+        };
+        let first = Part::First { len: 300 };
+        let frames = [
+            frame(LocalId(1), Part::Whole, payload.clone()),
+            frame(LocalId(1), first, payload.slice(..100)),
+            frame(LocalId(1), Part::Last, payload.slice(..100)),
+            frame(LocalId(9), Part::Whole, payload),
+        ];
+        assert_eq!(app.body_bytes(&frames), 10_000_000_000);
+    }
+
     #[test]
     fn a_message_says_who_and_which() {
-        let payload = compose(3, 9, Time::from_micros(77), 300);
+        let payload = compose(3, 9, Time::from_micros(77), &flow(300, 0));
         assert_eq!(payload.len(), 300);
         assert_eq!(parse(&payload), Some((3, 9, Time::from_micros(77))));
         assert_eq!(parse(&payload[..20]), None);

@@ -236,10 +236,34 @@ impl Host {
         let Some((frames, bytes)) = self.transmit_from(peer, path, WRITE_BYTES_MAX, net) else {
             return false;
         };
-        let parcel = net.local.frames.wrap(frames);
-        self.transmit(session, Body::Frames(parcel), bytes, net);
+        self.transmit_frames(session, frames, bytes as u64, net);
         self.report_activity(session, net);
         true
+    }
+
+    /// Sends frames of so many bytes. Each message with a body is a packet of its own, which arrives
+    /// when the last byte of that body has.
+    fn transmit_frames(
+        &mut self,
+        session: SessionId,
+        mut frames: Vec<Frame>,
+        bytes: u64,
+        net: &mut Net,
+    ) {
+        let count = frames.len().max(1) as u64;
+        while let Some(last) = self.app.first_with_body(&frames) {
+            let rest = frames.split_off(last + 1);
+            let packet = std::mem::replace(&mut frames, rest);
+            let share = bytes * packet.len() as u64 / count;
+            let bytes = share.saturating_add(self.app.body_bytes(&packet));
+            let parcel = net.local.frames.wrap(packet);
+            self.transmit(session, Body::Frames(parcel), bytes, net);
+        }
+        if !frames.is_empty() {
+            let share = bytes * frames.len() as u64 / count;
+            let parcel = net.local.frames.wrap(frames);
+            self.transmit(session, Body::Frames(parcel), share, net);
+        }
     }
 
     fn pump_forward(&mut self, peer: u32, path: Path, net: &mut Net) -> bool {
@@ -253,9 +277,10 @@ impl Host {
             frames: frames::encode(&batch),
         };
         let messages = frames::messages(&batch);
+        let bytes = (bytes as u64).saturating_add(self.app.body_bytes(&batch));
         let is_taken = self.command(forward, net).is_ok();
         if path == Path::Relay && messages > 0 {
-            let bytes = bytes.saturating_sub(frames::letter_bytes(&batch));
+            let bytes = bytes.saturating_sub(frames::letter_bytes(&batch) as u64);
             let demand = Command::Demand {
                 peer: id,
                 messages,
@@ -275,11 +300,15 @@ impl Host {
             .links
             .bandwidth(self.ix, end.peer)
             .and_then(|rate| {
-                let busy_until = self.sessions.extra(session)?.busy_until;
+                let busy_until = self.sessions.extra(session)?.line.busy_until();
                 room_from(busy_until, rate, net.now)
             });
         let uplink = net.shared.links.uplink(self.ix);
-        pair.max(uplink.and_then(|rate| room_from(self.uplink_until, rate, net.now)))
+        let shared = uplink.and_then(|rate| {
+            let busy_until = self.uplink.as_ref()?.busy_until();
+            room_from(busy_until, rate, net.now)
+        });
+        pair.max(shared)
     }
 
     fn transmit_from(

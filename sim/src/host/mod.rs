@@ -45,6 +45,7 @@ pub use protocol::{Protocol, Turn};
 use sessions::Sessions;
 
 use crate::event::{Body, Event};
+use crate::link::Line;
 use crate::net::Net;
 use crate::observe::{Observation, Observed};
 use crate::random::Random;
@@ -77,8 +78,8 @@ pub(crate) struct Host {
     pub(crate) tables: BTreeMap<GroupId, Table>,
     crypto: Arc<dyn Crypto>,
     random: Random,
-    /// Until when its uplink is busy with what was sent, where that is limited.
-    uplink_until: Time,
+    /// What all its links share, where that is limited.
+    uplink: Option<Box<Line>>,
     /// Until when its processor is busy with handshakes, where those take any.
     handshakes_until: Time,
     /// Events caused so far.
@@ -132,7 +133,7 @@ impl Host {
             app: App::default(),
             tables: BTreeMap::new(),
             random,
-            uplink_until: Time::START,
+            uplink: None,
             handshakes_until: Time::START,
             counter: 0,
             starts: 0,

@@ -74,7 +74,7 @@ impl Host {
     fn send_honestly(&mut self, session: SessionId, message: Control, net: &mut Net) {
         if !net.shared.codec {
             let bytes = if net.shared.links.is_shaped() {
-                trace::digest(&message).1
+                trace::digest(&message).1 as u64
             } else {
                 0
             };
@@ -85,7 +85,7 @@ impl Host {
         codec::encode(&message, &mut encoded).expect("machines say only what can be encoded");
         let decoded = codec::decode(&encoded).expect("what one end encodes the other decodes");
         let parcel = net.local.messages.wrap(decoded);
-        self.transmit(session, Body::Control(parcel), encoded.len(), net);
+        self.transmit(session, Body::Control(parcel), encoded.len() as u64, net);
     }
 }
 

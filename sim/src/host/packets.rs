@@ -6,17 +6,18 @@
 
 use std::time::Duration;
 
+use archipelago_core::Time;
 use archipelago_core::wire::SessionId;
 use archipelago_router::SessionEvent;
 
 use super::Host;
 use super::sessions::{End, Stage};
 use crate::event::{Body, Event};
-use crate::link::{LinkState, occupancy};
+use crate::link::{Lane, LinkState};
 use crate::net::Net;
 
 /// What a packet costs on the link beyond its message.
-const PACKET_OVERHEAD: usize = 60;
+const PACKET_OVERHEAD: u64 = 60;
 /// A held packet leaves so long after a heal at the earliest, and at the latest: where the
 /// sender's retransmission timer happens to stand.
 const RETRANSMIT_AFTER_HEAL: (Duration, Duration) =
@@ -24,7 +25,7 @@ const RETRANSMIT_AFTER_HEAL: (Duration, Duration) =
 
 impl Host {
     /// Sends on a session, after everything sent before. Unknown sessions are ignored.
-    pub(super) fn transmit(&mut self, session: SessionId, body: Body, bytes: usize, net: &mut Net) {
+    pub(super) fn transmit(&mut self, session: SessionId, body: Body, bytes: u64, net: &mut Net) {
         self.transmit_after(Duration::ZERO, session, (body, bytes), net);
     }
 
@@ -33,7 +34,7 @@ impl Host {
         &mut self,
         wait: Duration,
         session: SessionId,
-        (body, bytes): (Body, usize),
+        (body, bytes): (Body, u64),
         net: &mut Net,
     ) {
         let Some(end) = self.sessions.get(session) else {
@@ -52,7 +53,7 @@ impl Host {
         if is_sendable && extra.is_none_or(|extra| extra.held.is_empty()) {
             self.launch(session, body, bytes, wait, net);
         } else if let Some(extra) = self.sessions.extra_mut(session) {
-            extra.held.push_back(body);
+            extra.held.push_back((body, bytes));
         }
     }
 
@@ -171,8 +172,8 @@ impl Host {
             let held = std::mem::take(&mut extra.held);
             let (low, high) = RETRANSMIT_AFTER_HEAL;
             let wait = self.random.duration(low, high);
-            for body in held {
-                self.launch(session, body, 0, wait, net);
+            for (body, bytes) in held {
+                self.launch(session, body, bytes, wait, net);
             }
         }
     }
@@ -180,7 +181,10 @@ impl Host {
     /// The other end has lost its power: what is under way to it is never acknowledged.
     pub(crate) fn on_peer_dark(&mut self, session: SessionId, net: &mut Net) {
         let end = self.sessions.get(session);
-        if end.is_some_and(|end| end.last_arrival > net.now) {
+        let extra = self.sessions.extra(session);
+        let is_under_way = end.is_some_and(|end| end.last_arrival > net.now)
+            || extra.is_some_and(|extra| extra.data_arrival > net.now);
+        if is_under_way {
             self.await_acknowledgement(session, net);
         }
     }
@@ -219,7 +223,7 @@ impl Host {
         &mut self,
         session: SessionId,
         body: Body,
-        bytes: usize,
+        bytes: u64,
         wait: Duration,
         net: &mut Net,
     ) {
@@ -228,37 +232,69 @@ impl Host {
         };
         let (peer, remote) = (end.peer, end.remote());
         let Some(to) = remote else { return };
-        let mut departure = net.now.after(wait);
         let copies = net.shared.links.copies(self.ix, peer, &mut self.random);
-        let bytes = (bytes + PACKET_OVERHEAD) * copies as usize;
-        if let Some(uplink) = net.shared.links.uplink(self.ix) {
-            departure = departure
-                .max(self.uplink_until)
-                .after(occupancy(bytes, uplink));
-            self.uplink_until = departure;
-        }
-        let bandwidth = net.shared.links.bandwidth(self.ix, peer);
-        if let Some(bandwidth) = bandwidth
-            && let Some(extra) = self.sessions.extra_mut(session)
-        {
-            let occupancy = occupancy(bytes, bandwidth);
-            departure = departure.max(extra.busy_until).after(occupancy);
-            extra.busy_until = departure;
-        }
+        let bytes = bytes
+            .saturating_add(PACKET_OVERHEAD)
+            .saturating_mul(u64::from(copies));
+        let lane = match body {
+            Body::Frames(_) | Body::Fin => Lane::Data,
+            _ => Lane::Control,
+        };
+        let ready = net.now.after(wait);
+        let left = self.occupy_lines(session, (lane, bytes), ready, net);
+        let departure = left.unwrap_or(ready);
         let delay = net
             .shared
             .links
             .delay(self.ix, peer, departure, &mut self.random);
-        let Some(end) = self.sessions.get_mut(session) else {
+        let data_lane = left.map(|_| lane);
+        let Some(arrival) = self.arrive(session, departure.after(delay), data_lane) else {
             return;
         };
-        let arrival = departure.after(delay).max(end.last_arrival);
-        end.last_arrival = arrival;
         let event = Event::Packet {
             from: session,
             to,
             body,
         };
         self.push(arrival, peer, event, net);
+    }
+
+    /// Has a packet pass the lines of limited bandwidth before its link; when it has left the last
+    /// one, or `None` where nothing is limited.
+    fn occupy_lines(
+        &mut self,
+        session: SessionId,
+        (lane, bytes): (Lane, u64),
+        ready: Time,
+        net: &Net,
+    ) -> Option<Time> {
+        let peer = self.sessions.get(session)?.peer;
+        let links = &net.shared.links;
+        let mut left = None;
+        if let Some(rate) = links.uplink(self.ix) {
+            let uplink = self.uplink.get_or_insert_default();
+            left = Some(uplink.send(lane, bytes, rate, ready));
+        }
+        if let Some(rate) = links.bandwidth(self.ix, peer)
+            && let Some(extra) = self.sessions.extra_mut(session)
+        {
+            let ready = left.unwrap_or(ready);
+            left = Some(extra.line.send(lane, bytes, rate, ready));
+        }
+        left
+    }
+
+    /// When a packet that gets there at `time` is read: a session is in order, and where a line has
+    /// lanes, each of them is. What ends a session comes after everything.
+    fn arrive(&mut self, session: SessionId, time: Time, lane: Option<Lane>) -> Option<Time> {
+        let end = self.sessions.get_mut(session)?;
+        let after_control = time.max(end.last_arrival);
+        if lane != Some(Lane::Data) {
+            end.last_arrival = after_control;
+            return Some(after_control);
+        }
+        let extra = self.sessions.extra_mut(session)?;
+        extra.data_arrival = time.max(extra.data_arrival);
+        Some(extra.data_arrival)
     }
 }

@@ -11,6 +11,7 @@ use archipelago_core::wire::SessionId;
 use archipelago_core::{Boot, Time};
 
 use crate::event::Body;
+use crate::link::Line;
 
 /// One end of a session, or a slot for one.
 #[derive(Debug)]
@@ -57,14 +58,16 @@ const UNKNOWN: SessionId = SessionId {
 /// What a busy or broken session end needs.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
-    /// Sent into a cut, in order.
-    pub(crate) held: VecDeque<Body>,
+    /// Sent into a cut, in order, with the bytes that each takes of the link.
+    pub(crate) held: VecDeque<(Body, u64)>,
     /// Since when the transport has had no acknowledgement.
     pub(crate) unacked_since: Option<Time>,
     /// Data that arrived before the machine attached the session.
     pub(crate) unread: VecDeque<Vec<Frame>>,
-    /// Until when what was sent occupies the link.
-    pub(crate) busy_until: Time,
+    /// The link's own bandwidth, as far as what was sent occupies it.
+    pub(crate) line: Line,
+    /// When the last data sent on a line arrive: none may arrive before them.
+    pub(crate) data_arrival: Time,
     /// When the machine was last told of traffic.
     pub(crate) reported: Option<Time>,
 }

@@ -7,6 +7,7 @@
 //! transport's time-out. A node without power is at the end of cut links only.
 //! Cost: nothing per packet while every link is up and has no profile of its own; else O(log n).
 
+mod line;
 pub(crate) mod loss;
 mod profile;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use archipelago_core::Time;
 
+pub(crate) use line::{Lane, Line};
 pub use profile::LinkProfile;
 pub(crate) use profile::occupancy;
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use archipelago_core::Pid;
 use archipelago_router::Command;
 
 use super::cuts::Cut;
 use super::{Action, Experiment, Mark, Phase, Progress, Step};
-use crate::host::ProcessState;
+use crate::host::{Flow, ProcessState};
 use crate::random::Random;
 use crate::scenario::StartMode;
 use crate::world::NodeIx;
@@ -164,8 +165,16 @@ impl Experiment<'_> {
                 messages,
                 every,
                 bytes,
+                body,
             } => {
-                self.flow((*from, *to), (*messages, *every, *bytes));
+                let shape = |to| Flow {
+                    to,
+                    messages: *messages,
+                    period: *every,
+                    bytes: *bytes,
+                    body: *body,
+                };
+                self.flow((*from, *to), shape);
             }
         }
         if !matches!(step.action, Action::Flow { .. }) {
@@ -238,7 +247,7 @@ impl Experiment<'_> {
         self.cuts.begin(id, cut, &mut self.world);
     }
 
-    fn flow(&mut self, (from, to): (u32, u32), shape: (u64, Duration, usize)) {
+    fn flow(&mut self, (from, to): (u32, u32), shape: impl FnOnce(Pid) -> Flow) {
         let (from, to) = (NodeIx(from), NodeIx(to));
         let both_run = [from, to]
             .iter()
@@ -246,7 +255,7 @@ impl Experiment<'_> {
         let target = if both_run { self.world.pid(to) } else { None };
         match target {
             Some(pid) => {
-                self.world.flow_to(from, pid, shape);
+                self.world.start_flow(from, shape(pid));
             }
             None => self.flows_skipped += 1,
         }

@@ -28,6 +28,7 @@ pub(super) fn lay_out(
                 messages: workload.messages,
                 every: workload.every,
                 bytes: workload.bytes,
+                body: workload.body,
             };
             plan.push(at, flow, Cause::Workload(number));
             at += workload.bursts_every;

@@ -75,6 +75,7 @@ pub enum Action {
         messages: u64,
         every: Duration,
         bytes: usize,
+        body: u64,
     },
 }
 

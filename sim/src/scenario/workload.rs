@@ -24,6 +24,8 @@ pub struct Workload {
     pub every: Duration,
     /// Bytes of each message.
     pub bytes: usize,
+    /// Bytes of a body that each message carries besides: charged to the links, held nowhere.
+    pub body: u64,
     /// How often the stream is repeated. Default 1.
     pub bursts: u32,
     /// Between the beginnings of two bursts.
@@ -62,6 +64,7 @@ const KEYS: &[&str] = &[
     "messages",
     "every",
     "bytes",
+    "body",
     "bursts",
     "bursts_every",
 ];
@@ -74,6 +77,9 @@ const BETWEEN: &[(&str, Between)] = &[
 const BYTES_MIN: u64 = 24;
 /// As the library's own limit.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A terabyte: it only takes time.
+const BODY_MAX: u64 = 1_000_000_000_000;
 
 pub(super) fn read(table: &Table<'_>) -> Result<Workload, ScenarioError> {
     table.only(KEYS)?;
@@ -96,6 +102,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<Workload, ScenarioError> {
             .duration("every")?
             .unwrap_or(Duration::from_millis(100)),
         bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        body: table.integer("body", 1..=BODY_MAX)?.unwrap_or(0),
         bursts,
         bursts_every: bursts_every.unwrap_or_default(),
         line: table.line(),

@@ -162,7 +162,13 @@ impl World {
             messages,
             period,
             bytes,
+            body: 0,
         };
+        self.start_flow(from, flow)
+    }
+
+    /// Starts any flow; its number at the sender. A sender that does not run never sends it.
+    pub fn start_flow(&mut self, from: NodeIx, flow: Flow) -> u32 {
         self.with(from, |host, net| host.start_flow(flow, net))
     }
 
