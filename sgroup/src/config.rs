@@ -7,6 +7,7 @@ use archipelago_core::{Address, GroupId, NodeId};
 
 use crate::log::{LogConfig, PAGE_ENTRIES_MAX};
 use crate::names::NamesConfig;
+use crate::strict::StrictConfig;
 
 /// Most members that a group may be configured for: a digest of the view is one message.
 const MEMBERS_MAX: u32 = 1_024;
@@ -53,6 +54,9 @@ pub struct Place {
     pub reflectors: u8,
     /// Who joins the parents; none, the default, leaves it to an election. At most 8.
     pub pinned: Vec<NodeId>,
+    /// Members whose majority says who holds a strict name: 1, 3 or 5. None, the default: the group
+    /// has no strict names. The same for the group's whole life; see [`strict`](crate::strict).
+    pub council: Vec<NodeId>,
 }
 
 impl Default for Place {
@@ -63,6 +67,7 @@ impl Default for Place {
             parents: Vec::new(),
             reflectors: 3,
             pinned: Vec::new(),
+            council: Vec::new(),
         }
     }
 }
@@ -110,6 +115,12 @@ impl GroupConfig {
         if parents > PARENTS_MAX || reflectors > REFLECTORS_MAX || !is_count {
             let name = self.name.to_string();
             return Err(GroupConfigError::Place { name });
+        }
+        if !matches!(place.council.len(), 0 | 1 | 3 | 5) {
+            return Err(GroupConfigError::Council {
+                name: self.name.to_string(),
+                members: place.council.len(),
+            });
         }
         for parent in &place.parents {
             if parent.place.tier <= place.tier {
@@ -258,6 +269,14 @@ pub enum GroupConfigError {
         /// The group's name.
         name: String,
     },
+    /// A council whose size gains nothing, or is too large.
+    #[error("group {name:?} has a council of {members}: name 1, 3 or 5 members, or none")]
+    Council {
+        /// The group's name.
+        name: String,
+        /// How many it has.
+        members: usize,
+    },
     /// A time or number of `Timing` that no group can run by.
     #[error("timing: {field} must be {remedy}")]
     Timing {
@@ -296,6 +315,8 @@ pub struct Timing {
     pub log: LogConfig,
     /// Limits and times of names.
     pub names: NamesConfig,
+    /// Limits and times of strict names; the same at all members.
+    pub strict: Arc<StrictConfig>,
 }
 
 impl Default for Timing {
@@ -313,6 +334,7 @@ impl Default for Timing {
             digest_delay: Duration::from_secs(2),
             log: LogConfig::default(),
             names: NamesConfig::default(),
+            strict: Arc::default(),
         }
     }
 }
@@ -343,6 +365,11 @@ impl Timing {
             ),
             (self.digest_delay > zero, "digest_delay", "above zero"),
             (log.window > 0, "log.window", "1 or more"),
+            (
+                self.strict.life >= Duration::from_millis(100),
+                "strict.life",
+                "100 ms or more",
+            ),
             (
                 (1..=PAGE_ENTRIES_MAX).contains(&log.page_entries),
                 "log.page_entries",

@@ -7,8 +7,8 @@ mod group;
 mod join;
 pub mod log;
 pub mod names;
-pub mod strict;
 pub mod registry;
+pub mod strict;
 #[cfg(test)]
 mod testing;
 mod view;
@@ -16,5 +16,5 @@ mod view;
 pub use config::{Cookies, GroupConfig, GroupConfigError, Place, Seed, Timing};
 pub use group::{
     By, DialTarget, DownReason, Formed, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo,
-    Origin, Quorum, charter_of,
+    Origin, Quorum, StrictAct, charter_of,
 };

@@ -38,10 +38,11 @@ pub enum Kind {
     View,
     Log,
     LogDigest,
+    Strict,
 }
 
 /// Every kind, in order.
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 23] = [
     Kind::Hello,
     Kind::Bye,
     Kind::Ping,
@@ -64,6 +65,7 @@ const KINDS: [Kind; 22] = [
     Kind::View,
     Kind::Log,
     Kind::LogDigest,
+    Kind::Strict,
 ];
 
 /// Counts since the world began.
@@ -153,6 +155,7 @@ const fn group_kind(body: &GroupBody) -> Kind {
         GroupBody::View(_) => Kind::View,
         GroupBody::Log(_) | GroupBody::LogAck { .. } | GroupBody::LogPull(_) => Kind::Log,
         GroupBody::LogDigest(_) => Kind::LogDigest,
+        GroupBody::Strict(_) => Kind::Strict,
     }
 }
 

@@ -37,7 +37,10 @@ impl Model {
     }
 
     fn end(&mut self, pid: Pid, node: NodeIx) {
-        self.mailboxes.entry(node).or_default().retain(|other| *other != pid);
+        self.mailboxes
+            .entry(node)
+            .or_default()
+            .retain(|other| *other != pid);
         let said = self.said.entry(node).or_default();
         said.retain(|(_, _, local), _| *local != pid.local);
     }
@@ -66,7 +69,10 @@ impl Model {
 
     /// How often a mailbox joined.
     fn times(&self, node: NodeIx, name: &Bytes, local: LocalId) -> u16 {
-        let said = self.said.get(&node).and_then(|said| said.get(&(0, name.clone(), local)));
+        let said = self
+            .said
+            .get(&node)
+            .and_then(|said| said.get(&(0, name.clone(), local)));
         match said {
             Some(Entry::ProcessGroup { times, .. }) => *times,
             _ => 0,
@@ -127,7 +133,10 @@ fn step(world: &mut World, group: GroupId, model: &mut Model) {
         }
         1 if world.state(victim) == ProcessState::Down => restart(world, victim),
         2 => {
-            let (here, there) = world.nodes().into_iter().partition::<Vec<_>, _>(|n| n.0 <= victim.0);
+            let (here, there) = world
+                .nodes()
+                .into_iter()
+                .partition::<Vec<_>, _>(|n| n.0 <= victim.0);
             world.partition(&[here, there]);
         }
         3 => world.heal(),
@@ -174,7 +183,11 @@ fn speak(world: &mut World, node: NodeIx, group: GroupId, model: &mut Model) {
         },
         2 => Entry::Property {
             key,
-            local: if number > 2 { LocalId::default() } else { local },
+            local: if number > 2 {
+                LocalId::default()
+            } else {
+                local
+            },
             value: is_there.then_some(Value::Int(number)),
         },
         3 => Entry::Counter {
@@ -222,35 +235,54 @@ fn u4_l1_the_dead_are_in_no_process_group() {
     let topology = Topology::group(6);
     let group = topology.id(0);
     let mut world = formed(&topology, 7);
-    let pids: Vec<Pid> = world.nodes().into_iter().filter_map(|node| world.pid(node)).collect();
+    let pids: Vec<Pid> = world
+        .nodes()
+        .into_iter()
+        .filter_map(|node| world.pid(node))
+        .collect();
     for &pid in &pids {
         world.join_process_group(pid, group, "workers").unwrap();
     }
     let members = |world: &World, node| -> Vec<NodeId> {
         let table = world.table(node, group);
-        let all = table.into_iter().flat_map(|table| table.process_group(b"workers", None));
+        let all = table
+            .into_iter()
+            .flat_map(|table| table.process_group(b"workers", None));
         all.map(|(pid, _)| pid.node).collect()
     };
     let took = within(&mut world, "joining", s(2), |world| {
-        world.nodes().into_iter().all(|node| members(world, node).len() == 6)
+        world
+            .nodes()
+            .into_iter()
+            .all(|node| members(world, node).len() == 6)
     });
     println!("all members read all joins after {took:?}");
     world.end_mailbox(pids[2]);
     let took = within(&mut world, "the mailbox's end", s(2), |world| {
-        world.nodes().into_iter().all(|node| members(world, node).len() == 5)
+        world
+            .nodes()
+            .into_iter()
+            .all(|node| members(world, node).len() == 5)
     });
     println!("all members read a mailbox's end after {took:?}");
     world.crash(NodeIx(4));
     let dead = world.id(NodeIx(4));
     let took = within(&mut world, "the node's end", s(3), |world| {
         let running = world.running();
-        running.into_iter().all(|node| !members(world, node).contains(&dead))
+        running
+            .into_iter()
+            .all(|node| !members(world, node).contains(&dead))
     });
     println!("all members read a killed node's end after {took:?}");
     restart(&mut world, NodeIx(4));
     within(&mut world, "the return", s(10), views::all_agree);
     world.run_for(s(3));
-    assert!(world.nodes().into_iter().all(|node| members(&world, node).len() == 4));
+    assert!(
+        world
+            .nodes()
+            .into_iter()
+            .all(|node| members(&world, node).len() == 4)
+    );
 }
 
 /// A load that trembles costs no message; one that moves is told at most once a second.
@@ -275,7 +307,10 @@ fn an_idle_loads_changes_cost_nothing() {
         set(&mut world, 1_000 + round % 2 * 100);
         world.run_for(ms(100));
     }
-    assert_eq!((told(&world), world.tally().of(Kind::Log)), (Some(1_000), before));
+    assert_eq!(
+        (told(&world), world.tally().of(Kind::Log)),
+        (Some(1_000), before)
+    );
     for round in 0..40 {
         set(&mut world, 3_000 + round * 1_000);
         world.run_for(ms(100));

@@ -22,6 +22,7 @@ pub struct GroupSpec {
     parents: Vec<GroupSpec>,
     reflectors: u8,
     pinned: Vec<NodeId>,
+    council: Vec<NodeId>,
 }
 
 impl GroupSpec {
@@ -39,6 +40,7 @@ impl GroupSpec {
             parents: Vec::new(),
             reflectors: 3,
             pinned: Vec::new(),
+            council: Vec::new(),
         }
     }
 
@@ -139,6 +141,14 @@ impl GroupSpec {
         self
     }
 
+    /// The members whose majority says who holds a strict name: 1, 3 or 5 of them, the same for all
+    /// members and for the group's whole life. Default: none, and no strict names.
+    #[must_use]
+    pub fn council(mut self, members: impl IntoIterator<Item = NodeId>) -> Self {
+        self.council = members.into_iter().collect();
+        self
+    }
+
     /// The number of this description among those of the same group: raise it with each change at
     /// run time, the highest one wins. Default 0.
     #[must_use]
@@ -175,6 +185,7 @@ impl GroupSpec {
                 parents: parents.collect(),
                 reflectors: self.reflectors,
                 pinned: self.pinned,
+                council: self.council,
             },
         }
     }

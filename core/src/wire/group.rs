@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{List, bounded};
+use super::{List, Strict, bounded};
 use crate::{Boot, Era, Incarnation, NodeId, SignedRecord};
 
 /// A message within one s-group.
@@ -85,6 +85,8 @@ pub enum GroupBody {
     LogPull(LogPull),
     /// How far the sender has each member's log; asks nobody but the owners for what is missing.
     LogDigest(Arc<List<LogMark, 1_024>>),
+    /// About a strict name, between a claimant and a member of the council.
+    Strict(Box<Strict>),
 }
 
 /// What a group is, signed by the realm's authority or authenticated by the group's secret.
@@ -116,6 +118,8 @@ pub struct Charter {
     pub reflectors: u8,
     /// Who they are, where that is not left to an election.
     pub pinned: List<NodeId, 8>,
+    /// Whose majority says who holds a strict name; none: there are no strict names.
+    pub council: List<NodeId, 5>,
 }
 
 /// What two charters are compared by.

@@ -12,8 +12,8 @@ mod letter;
 mod list;
 mod name;
 mod route;
-mod strict;
 mod said;
+mod strict;
 mod up;
 
 pub use bounded::is_plain_text;
@@ -33,8 +33,8 @@ pub use route::{
     Introduction, Lookup, LookupAnswer, LookupReply, RouteBody, Row, RowGroup, SignedIntroduction,
     SignedRow,
 };
-pub use strict::{Strict, StrictBody, StrictRefusal, Tenancy};
 pub use said::{Duty, Finite, Offer, Value, number_from_bytes, number_to_bytes};
+pub use strict::{Strict, StrictBody, StrictRefusal, Tenancy};
 pub use up::{
     Ancestor, GroupRecord, Heading, SignedGroupRecord, StatementError, Uplink, UplinkParent,
 };

@@ -326,7 +326,10 @@ mod tests {
     fn limits_hold_at_both_ends() {
         let text = |len: usize| Value::from("x".repeat(len).as_str());
         assert!(text(Value::TEXT_BYTES_MAX).to_bytes().is_ok());
-        assert_eq!(text(Value::TEXT_BYTES_MAX + 1).to_bytes(), Err(StatementError));
+        assert_eq!(
+            text(Value::TEXT_BYTES_MAX + 1).to_bytes(),
+            Err(StatementError)
+        );
         let bytes = Value::Bytes(vec![0; Value::BYTES_MAX + 1].into());
         assert_eq!(bytes.to_bytes(), Err(StatementError));
         assert!(Value::BYTES_MAX + 8 <= super::super::LogEntry::VALUE_BYTES_MAX);

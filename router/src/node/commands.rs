@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use archipelago_core::{Address, GroupId, Time};
 use archipelago_sgroup::names::NameAct;
-use archipelago_sgroup::{Cookies, GroupConfig};
+use archipelago_sgroup::{Cookies, GroupConfig, StrictAct};
 
 use super::{Command, Life, Node, Outputs, Refused};
 
@@ -32,6 +32,7 @@ impl Node {
                 request,
                 act,
             } => return self.name(group, request, act, now),
+            Command::Strict { group, act } => return self.strict(group, act, now),
             Command::ProcessEnded(local) => self.with_groups(now, |group, cx, said| {
                 group.handle_process_ended(local, cx, said);
             }),
@@ -104,6 +105,16 @@ impl Node {
         }
         self.with_group(group, now, |group, cx, said| {
             group.handle_name(request, act, cx, said);
+        });
+        Ok(())
+    }
+
+    fn strict(&mut self, group: GroupId, act: StrictAct, now: Time) -> Result<(), Refused> {
+        if !self.groups.contains_key(&group) {
+            return Err(Refused::UnknownGroup);
+        }
+        self.with_group(group, now, |group, cx, said| {
+            group.handle_strict(act, cx, said);
         });
         Ok(())
     }

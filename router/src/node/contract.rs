@@ -8,7 +8,8 @@ use archipelago_core::wire::{ByeReason, Control, Letter, SessionId};
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
 use archipelago_sgroup::names::{NameAct, NameOutput};
 use archipelago_sgroup::registry::{RegistryChange, RegistryCommand, RegistryError};
-use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent};
+use archipelago_sgroup::strict::StrictEvent;
+use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent, StrictAct};
 use bytes::Bytes;
 
 /// Everything that a node is told once.
@@ -142,6 +143,14 @@ pub enum Command {
         request: u64,
         /// What.
         act: NameAct,
+    },
+    /// Claim, let go or ask about a strict name of a group; answered by [`Output::Strict`]. The
+    /// driver has looked that the process exists.
+    Strict {
+        /// In which group.
+        group: GroupId,
+        /// What.
+        act: StrictAct,
     },
     /// A mailbox of this node is gone: its names are withdrawn.
     ProcessEnded(LocalId),
@@ -327,6 +336,13 @@ pub enum Output {
         group: GroupId,
         /// Who, and what.
         change: RegistryChange,
+    },
+    /// What becomes of a strict name.
+    Strict {
+        /// Of which group.
+        group: GroupId,
+        /// What.
+        event: StrictEvent,
     },
     /// For those who watch.
     Event(Event),

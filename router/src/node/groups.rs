@@ -37,6 +37,7 @@ impl Node {
             GroupOutput::Registry(change) => out.push(Output::Registry { group, change }),
             GroupOutput::Misbehaved { peer } => self.break_off(peer, ByeReason::Protocol, now),
             GroupOutput::RaiseBoot { boot } => self.raise_boot(boot, now),
+            GroupOutput::Strict(event) => out.push(Output::Strict { group, event }),
             GroupOutput::Event(event) => self.on_group_event(group, event, now, out),
             _ => {}
         }

@@ -69,6 +69,8 @@ pub enum GroupOutput {
     Name(crate::names::NameOutput),
     /// A member, or this node, says something else than before of what is no contest.
     Registry(RegistryChange),
+    /// What becomes of a strict name that this node claimed or asked about.
+    Strict(crate::strict::StrictEvent),
     /// A member's message breaks the protocol: its session is to be closed.
     Misbehaved {
         /// Who.

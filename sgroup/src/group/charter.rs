@@ -26,6 +26,7 @@ pub fn of(config: &GroupConfig) -> Charter {
         hops_max: HOPS_MAX,
         reflectors: config.place.reflectors,
         pinned: List::truncated(config.place.pinned.iter().copied()),
+        council: List::truncated(config.place.council.iter().copied()),
     }
 }
 
@@ -43,7 +44,8 @@ pub(super) fn id_of(charter: &Charter) -> CharterId {
     let parents = charter.parents.iter().flat_map(|parent| parent.0);
     let pinned = charter.pinned.iter().flat_map(|node| node.0);
     let bytes = charter.name.bytes().chain(numbers).chain(parents);
-    let hash = fnv(bytes.chain(pinned));
+    let council = charter.council.iter().flat_map(|node| node.0);
+    let hash = fnv(bytes.chain(pinned).chain(council));
     // Of two charters of one epoch the one with more parents wins: who was not told of a parent
     // does not take it away.
     let parents = u64::try_from(charter.parents.len()).unwrap_or(u64::MAX);

@@ -286,6 +286,7 @@ impl Group {
     }
 
     pub(super) fn leave(&mut self, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        self.release_strict(None, cx, out);
         self.broadcast(&GroupBody::Leave, out);
         let held = self.view.present().filter(|member| member.is_admitted);
         out.extend(held.map(|member| GroupOutput::Released { peer: member.peer }));

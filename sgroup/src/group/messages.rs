@@ -105,6 +105,7 @@ impl Group {
             GroupBody::LogDigest(marks) => self.with_logs(cx, out, |logs, cx, said| {
                 logs.handle_digest(from, &marks, cx, said);
             }),
+            GroupBody::Strict(message) => self.on_strict(from, &message, cx, out),
             GroupBody::Join(_) | GroupBody::Welcome(_) | GroupBody::Refused(_) => {}
         }
     }

@@ -7,7 +7,8 @@
 //!                     ├─► detector                who may be dead                  ──► Send, Ping
 //!                     ├─► log                     what members say to all          ──► Send
 //!                     ├─► names                   who holds which, over the logs   ──► Name
-//!                     └─► registry                what of that is no contest       ──► Registry
+//!                     ├─► registry                what of that is no contest       ──► Registry
+//!                     └─► strict                  who holds which, by a council    ──► Send
 //! ```
 //!
 //! [`Group`] only dispatches to them; they know nothing of each other. It names peers by [`Peer`]
@@ -26,6 +27,7 @@ mod messages;
 mod names;
 mod progress;
 mod registry;
+mod strict;
 
 use std::sync::Arc;
 
@@ -40,6 +42,7 @@ pub use api::{
     By, DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin, Quorum,
 };
 pub use formed::Formed;
+pub use strict::StrictAct;
 
 use crate::admission::Admission;
 use crate::detector::{Detector, Fact, Surroundings};
@@ -47,6 +50,7 @@ use crate::join::{Mesh, MeshAct, Phase, Seeds};
 use crate::log::{LogError, Logs};
 use crate::names::Names;
 use crate::registry::Registry;
+use crate::strict::Strict;
 use crate::view::{Standing, Sync, View};
 use crate::{Cookies, GroupConfig};
 
@@ -82,6 +86,10 @@ pub struct Group {
     names: Option<Box<Names>>,
     /// Made when this node first says something.
     registry: Option<Box<Registry>>,
+    /// Nothing where no strict name is held, asked for or granted.
+    strict: Option<Box<Strict>>,
+    /// When this node entered the group; before, it may have promised what it forgot.
+    since: Time,
     /// To whom a `Join` was said that is not answered yet; twice if two were.
     asked: Vec<Peer>,
     /// Entries that the first `Welcome` announced, where they come in several messages.
@@ -114,6 +122,8 @@ impl Group {
             logs: Logs::new(boot, Era(0), config.timing.clone()),
             names: None,
             registry: None,
+            strict: None,
+            since: cx.now,
             asked: Vec::new(),
             announced: 0,
             quorum: None,
@@ -308,6 +318,7 @@ impl Group {
                 .handle_timeout(&around!(self), cx, out, &mut facts);
             self.on_registry_due(cx, out);
             self.on_logs_due(cx, out);
+            self.on_strict_due(cx, out);
             self.expire(cx);
         }
         self.settle(facts, cx, out);

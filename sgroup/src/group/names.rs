@@ -44,6 +44,7 @@ impl Group {
             names.handle_process_ended(local, around);
         });
         self.on_process_ended(local, cx, out);
+        self.release_strict(Some(local), cx, out);
         self.settle(Vec::new(), cx, out);
     }
 

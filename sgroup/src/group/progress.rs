@@ -163,6 +163,8 @@ impl Group {
         };
         let names = self.names.as_ref();
         let names = names.map_or(Time::NEVER, |names| names.poll_timeout());
+        let strict = self.strict.as_ref();
+        let strict = strict.and_then(|strict| strict.poll_timeout());
         let log = self.logs.poll_timeout().map_or(Time::NEVER, |(due, _)| due);
         let registry = self.registry.as_ref().map_or(Time::NEVER, |r| r.next());
         [
@@ -170,6 +172,7 @@ impl Group {
             (log, "owner-log"),
             (names, "claims to confirm"),
             (registry, "registry"),
+            (strict.unwrap_or(Time::NEVER), "strict names"),
             (self.mesh.next(&self.config.timing), "members to dial"),
             (self.seeds.next(), "seeds to ask"),
             (self.phase.next(), "join time-out"),

@@ -212,7 +212,9 @@ pub(crate) fn read<'a>(
 /// How often this node's mailbox has joined the process group.
 fn joined(logs: &Logs, name: &Bytes, local: LocalId) -> u16 {
     let count = own_number(logs, &entry::mailbox_key(keys::PROCESS_GROUP, name, local));
-    count.and_then(|count| u16::try_from(count).ok()).unwrap_or(0)
+    count
+        .and_then(|count| u16::try_from(count).ok())
+        .unwrap_or(0)
 }
 
 fn counted(logs: &Logs, key: &Bytes, local: LocalId) -> Option<i64> {

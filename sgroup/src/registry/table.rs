@@ -93,7 +93,9 @@ impl Table {
         name: &[u8],
         home: Option<GroupId>,
     ) -> impl Iterator<Item = (Pid, u16)> {
-        self.process_groups.of(name, home).map(|(pid, times)| (pid, *times))
+        self.process_groups
+            .of(name, home)
+            .map(|(pid, times)| (pid, *times))
     }
 
     /// Services that somebody offers, in order.
@@ -107,7 +109,9 @@ impl Table {
         service: &[u8],
         home: Option<GroupId>,
     ) -> impl Iterator<Item = (Pid, Offer)> {
-        self.services.of(service, home).map(|(pid, offer)| (pid, *offer))
+        self.services
+            .of(service, home)
+            .map(|(pid, offer)| (pid, *offer))
     }
 
     /// Whether any mailbox of the node, or the node itself, offers a service.
@@ -152,7 +156,12 @@ impl Table {
 
     /// The sum of all counters of a name in the group; it saturates.
     pub fn counter_total(&self, key: &[u8]) -> i64 {
-        let all = self.counters.0.get(key).into_iter().flat_map(BTreeMap::values);
+        let all = self
+            .counters
+            .0
+            .get(key)
+            .into_iter()
+            .flat_map(BTreeMap::values);
         let sum: i128 = all.map(|(_, value)| i128::from(*value)).sum();
         i64::try_from(sum).unwrap_or(if sum > 0 { i64::MAX } else { i64::MIN })
     }

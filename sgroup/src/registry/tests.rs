@@ -2,7 +2,9 @@
 
 use archipelago_core::wire::{Offer, Value, number_to_bytes};
 use archipelago_core::{Boot, Era, Pid};
-use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{
+    Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 use std::sync::Arc;
 
 use super::*;
@@ -38,7 +40,9 @@ impl One {
 
     fn end(&mut self, local: LocalId) -> Vec<Entry> {
         let cx = self.node.cx();
-        let entries = self.registry.handle_process_ended(local, &mut self.logs, &cx);
+        let entries = self
+            .registry
+            .handle_process_ended(local, &mut self.logs, &cx);
         self.table.apply(&change(1, entries.clone()));
         entries
     }

@@ -228,10 +228,15 @@ impl Strict {
         true
     }
 
-    /// A mailbox is gone, and lets go of what it held.
-    pub fn handle_ended(&mut self, holder: LocalId, cx: &mut Context<'_>, out: &mut StrictOutputs) {
+    /// A mailbox is gone and lets go of what it held or asked for; `None`: all of them.
+    pub fn handle_ended(
+        &mut self,
+        holder: Option<LocalId>,
+        cx: &mut Context<'_>,
+        out: &mut StrictOutputs,
+    ) {
         let held = self.tenures.iter();
-        let held = held.filter(|(_, tenure)| tenure.holder() == holder);
+        let held = held.filter(|(_, tenure)| holder.is_none_or(|gone| gone == tenure.holder()));
         let names: Vec<Bytes> = held.map(|(name, _)| name.clone()).collect();
         for name in names {
             self.handle_release(&name, cx, out);
@@ -321,7 +326,8 @@ impl Strict {
 
     /// Whether nothing would be lost if this were made anew.
     pub fn is_at_rest(&self) -> bool {
-        self.acceptor.is_none() && self.tenures.is_empty() && self.asks.is_empty()
+        let acceptor = self.acceptor.as_ref();
+        acceptor.is_none_or(Acceptor::is_empty) && self.tenures.is_empty() && self.asks.is_empty()
     }
 
     fn check(&self, name: &Bytes) -> Result<(), StrictError> {

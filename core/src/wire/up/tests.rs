@@ -47,6 +47,7 @@ fn charter() -> Charter {
         hops_max: 32,
         reflectors: 3,
         pinned: List::truncated([NodeId([4; 32])]),
+        council: List::new(),
     }
 }
 
@@ -68,7 +69,7 @@ fn golden_bytes_of_statements() {
     let expected = format!("{three}0201{id}05ac0202{id}{nine}6400");
     assert_eq!(hex(&to_bytes(&signed.record)), expected);
     let four = "04".repeat(32);
-    let expected = format!("047261636b01006480080 1{seven}00200301{four}").replace(' ', "");
+    let expected = format!("047261636b01006480080 1{seven}00200301{four}00").replace(' ', "");
     assert_eq!(hex(&charter().to_bytes().unwrap()), expected);
 }
 

@@ -144,7 +144,10 @@ pub fn choose(
     rng: &mut Rng,
 ) -> Vec<NodeId> {
     let mut found: BTreeMap<NodeId, Candidate<'_>> = BTreeMap::new();
-    for ground in grounds.iter().filter(|ground| choice.scope.covers(ground.group)) {
+    for ground in grounds
+        .iter()
+        .filter(|ground| choice.scope.covers(ground.group))
+    {
         for &node in ground.members {
             if !choice.qualifies(node, me, ground) {
                 continue;
@@ -159,7 +162,9 @@ pub fn choose(
             candidate.load = candidate.load.min(load);
         }
     }
-    let near = found.into_values().filter(|one| choice.reach.covers(one.distance));
+    let near = found
+        .into_values()
+        .filter(|one| choice.reach.covers(one.distance));
     let nodes_max = choice.nodes_max.unwrap_or(usize::MAX);
     strategy::take(&choice.strategy, near.collect(), nodes_max, rng)
 }
@@ -169,7 +174,9 @@ impl Choice {
         let is_allowed = self.myself == Myself::Included || node != me;
         is_allowed
             && self.scope.has(node, ground.table)
-            && self.predicate.holds(&|key| ground.table.attribute(node, key))
+            && self
+                .predicate
+                .holds(&|key| ground.table.attribute(node, key))
     }
 }
 

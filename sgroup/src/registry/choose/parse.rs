@@ -132,10 +132,7 @@ impl Parser<'_> {
     }
 
     /// Takes a sign, and what it opens one level deeper.
-    fn nested(
-        &mut self,
-        inner: impl FnOnce(&mut Self) -> Parsed<Predicate>,
-    ) -> Parsed<Predicate> {
+    fn nested(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<Predicate>) -> Parsed<Predicate> {
         if self.depth >= PREDICATE_DEPTH_MAX {
             return Err(self.fault(PredicateFault::TooDeep));
         }
@@ -265,12 +262,18 @@ impl Parser<'_> {
         let at = self.position();
         self.chars.next();
         let second = self.chars.next_if(|&(_, c)| c == sign);
-        second.map(|_| true).ok_or(fault_at(at, PredicateFault::Sign))
+        second
+            .map(|_| true)
+            .ok_or(fault_at(at, PredicateFault::Sign))
     }
 
     /// The next character that is no blank.
     fn peek(&mut self) -> Option<char> {
-        while self.chars.next_if(|&(_, c)| c.is_ascii_whitespace()).is_some() {}
+        while self
+            .chars
+            .next_if(|&(_, c)| c.is_ascii_whitespace())
+            .is_some()
+        {}
         self.chars.peek().map(|&(_, c)| c)
     }
 

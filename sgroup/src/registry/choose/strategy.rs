@@ -31,7 +31,11 @@ pub(super) fn take(
         Strategy::TwoChoices => found = two_choices(found, nodes_max, rng),
         Strategy::Spread(_) => found = spread(found),
     }
-    found.into_iter().take(nodes_max).map(|one| one.node).collect()
+    found
+        .into_iter()
+        .take(nodes_max)
+        .map(|one| one.node)
+        .collect()
 }
 
 /// By exchange from the end: every order is equally likely (Durstenfeld 1964).

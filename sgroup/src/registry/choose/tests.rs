@@ -142,7 +142,9 @@ const TEXTS: [&str; 5] = [
 ];
 
 fn expected(choice: &Choice, worlds: &[Vec<Said>; 2]) -> BTreeSet<NodeId> {
-    let text = TEXTS.iter().find(|text| text.parse() == Ok(choice.predicate.clone()));
+    let text = TEXTS
+        .iter()
+        .find(|text| text.parse() == Ok(choice.predicate.clone()));
     let mut found = BTreeSet::new();
     for (index, said) in worlds.iter().enumerate() {
         let is_in_scope = match &choice.scope {
@@ -256,12 +258,16 @@ fn any_predicate() -> impl Strategy_<Value = Predicate> {
     let name = prop_oneof![Just("gpu"), Just("zone"), Just("a-b.c")];
     let leaf = prop_oneof![
         Just(Predicate::Any),
-        name.clone().prop_map(|name| Predicate::Has(Bytes::from_static(name.as_bytes()))),
-        (name, relation, value).prop_map(|(name, relation, value)| Predicate::compare(name, relation, value)),
+        name.clone()
+            .prop_map(|name| Predicate::Has(Bytes::from_static(name.as_bytes()))),
+        (name, relation, value)
+            .prop_map(|(name, relation, value)| Predicate::compare(name, relation, value)),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
-            inner.clone().prop_map(|inner| Predicate::Not(Box::new(inner))),
+            inner
+                .clone()
+                .prop_map(|inner| Predicate::Not(Box::new(inner))),
             prop::collection::vec(inner.clone(), 0..4).prop_map(Predicate::All),
             prop::collection::vec(inner, 0..4).prop_map(Predicate::Either),
         ]
@@ -290,13 +296,24 @@ fn u17_spread_takes_as_evenly_as_can_be() {
         members: &members,
         table: &table,
     };
-    for (nodes_max, counts) in [(3, [1, 1, 1]), (6, [2, 2, 2]), (8, [2, 3, 3]), (10, [2, 3, 5])] {
+    for (nodes_max, counts) in [
+        (3, [1, 1, 1]),
+        (6, [2, 2, 2]),
+        (8, [2, 3, 3]),
+        (10, [2, 3, 5]),
+    ] {
         let choice = Choice {
             nodes_max: Some(nodes_max),
             strategy: Strategy::Spread(Bytes::from_static(b"zone")),
             ..Choice::default()
         };
-        let chosen = choose(&choice, node(ME), &[ground], distance, &mut Rng::from_u64(3));
+        let chosen = choose(
+            &choice,
+            node(ME),
+            &[ground],
+            distance,
+            &mut Rng::from_u64(3),
+        );
         let found = zones.map(|(zone, _)| {
             let zone = Value::from(zone);
             let is_of = |id: &&NodeId| table.attribute(**id, b"zone") == Some(&zone);
@@ -338,7 +355,10 @@ fn u17_two_choices_avoid_the_busiest() {
     }
     // Of six pairs each node is the best one in 3, 2, 1 and 0.
     assert_eq!(times[3], 0);
-    assert!(times[0] > times[1] && times[1] > times[2] && times[2] > 50, "{times:?}");
+    assert!(
+        times[0] > times[1] && times[1] > times[2] && times[2] > 50,
+        "{times:?}"
+    );
 }
 
 #[test]
@@ -364,11 +384,17 @@ fn a_faulty_predicate_is_told_where() {
     }
     let deep = format!("{}a", "!".repeat(PREDICATE_DEPTH_MAX + 1));
     let error = deep.parse::<Predicate>().unwrap_err();
-    assert_eq!((error.position, error.fault), (PREDICATE_DEPTH_MAX, F::TooDeep));
+    assert_eq!(
+        (error.position, error.fault),
+        (PREDICATE_DEPTH_MAX, F::TooDeep)
+    );
     let fine = format!("{}a", "!".repeat(PREDICATE_DEPTH_MAX));
     assert!(fine.parse::<Predicate>().is_ok());
     let wide = vec!["a"; PREDICATE_TERMS_MAX + 1].join("||");
-    assert_eq!(wide.parse::<Predicate>().unwrap_err().fault, F::TooManyTerms);
+    assert_eq!(
+        wide.parse::<Predicate>().unwrap_err().fault,
+        F::TooManyTerms
+    );
     let long = "a".repeat(PREDICATE_BYTES_MAX + 1);
     assert_eq!(long.parse::<Predicate>().unwrap_err().fault, F::TooLong);
     let told = "gpu = 1".parse::<Predicate>().unwrap_err().to_string();
@@ -379,7 +405,14 @@ fn a_faulty_predicate_is_told_where() {
 #[test]
 fn what_cannot_be_compared_holds_for_no_relation() {
     let look = |key: &[u8]| (key == b"zone").then_some(&Value::Bool(true));
-    for text in ["gpu == 1", "gpu != 1", "zone == 1", "zone != 1", "zone < 1", "gpu"] {
+    for text in [
+        "gpu == 1",
+        "gpu != 1",
+        "zone == 1",
+        "zone != 1",
+        "zone < 1",
+        "gpu",
+    ] {
         assert!(!text.parse::<Predicate>().unwrap().holds(&look), "{text}");
         let not = format!("!({text})");
         assert!(not.parse::<Predicate>().unwrap().holds(&look), "{not}");

@@ -102,6 +102,10 @@ pub(super) const KINDS: &[(&str, Make)] = &[
         let marks = g.list(Generator::log_mark);
         g.group(GroupBody::LogDigest(Arc::new(marks)))
     }),
+    ("Group.Strict", |g| {
+        let strict = g.strict();
+        g.group(GroupBody::Strict(Box::new(strict)))
+    }),
     ("Route.Row", |g| {
         Control::Route(RouteBody::Row {
             row: Arc::new(g.row()),
@@ -148,6 +152,7 @@ pub(super) fn kind(message: &Control) -> &'static str {
             GroupBody::LogAck { .. } => "Group.LogAck",
             GroupBody::LogPull(_) => "Group.LogPull",
             GroupBody::LogDigest(_) => "Group.LogDigest",
+            GroupBody::Strict(_) => "Group.Strict",
         },
         Control::Route(body) => match body {
             RouteBody::Row { .. } => "Route.Row",
@@ -234,6 +239,56 @@ impl Generator {
             range_to: self.maybe(|g| g.bytes(255)),
             snapshot: self.rng.chance(1, 2),
             entries: self.list(Self::log_entry),
+        }
+    }
+
+    pub(super) fn strict(&mut self) -> Strict {
+        let round = self.u64();
+        let (step, life_ms, id) = (self.u32(), self.u32(), self.u64());
+        let tenancy = Tenancy {
+            holder: self.pid(),
+            round,
+            left_ms: life_ms,
+        };
+        let holder = Some(tenancy.holder.local);
+        let why = self.pick(&[
+            StrictRefusal::Held(tenancy),
+            StrictRefusal::Round(round),
+            StrictRefusal::Mute { left_ms: life_ms },
+            StrictRefusal::Full,
+            StrictRefusal::Life { max_ms: life_ms },
+        ]);
+        let accept = StrictBody::Accept {
+            round,
+            step,
+            holder,
+            life_ms,
+        };
+        let state = StrictBody::State {
+            id,
+            tenancy: Some(tenancy),
+        };
+        Strict {
+            name: self.bytes(255),
+            council: self.u64(),
+            body: self.pick(&[
+                StrictBody::Prepare { round },
+                StrictBody::Promise { round },
+                accept,
+                StrictBody::Accepted { round, step },
+                StrictBody::Refused { round, why },
+                StrictBody::Ask { id },
+                state,
+            ]),
+        }
+    }
+
+    fn pid(&mut self) -> Pid {
+        Pid {
+            node: self.node(),
+            boot: self.boot(),
+            local: LocalId(self.u64()),
+            home: self.maybe(Self::group_id),
         }
     }
 
@@ -351,6 +406,7 @@ impl Generator {
             hops_max: self.rng.array()[0],
             reflectors: self.rng.array()[0],
             pinned: self.list(Self::node),
+            council: self.list(Self::node),
         };
         Welcome {
             proof: self.proof(),
