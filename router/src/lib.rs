@@ -1,6 +1,7 @@
 //! Reflection, look-ups, forwarding and on-demand sessions; and [`Node`], which composes them with
 //! the groups into the one control machine that a driver meets.
 
+mod change;
 pub mod forward;
 pub mod lookup;
 mod lru;
@@ -12,9 +13,10 @@ mod routes;
 mod sessions;
 pub mod up;
 
+pub use change::{Ask, ChangeFault, ChangeKind, Changed, NodeChange};
 pub use node::{
-    CloseReason, Command, ConfigError, DialId, Event, LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Node,
-    NodeConfig, NodeCounters, Output, Outputs, Refused, RouteInfo, SessionEvent, SessionInfo,
-    SessionKind, Unreachable,
+    CloseReason, Command, ConfigError, DialId, Event, InvitePolicy, LETTERS_BYTES_MAX,
+    LETTERS_LEN_MAX, Node, NodeConfig, NodeCounters, Output, Outputs, Refused, RouteInfo,
+    SessionEvent, SessionInfo, SessionKind, Unreachable,
 };
 pub use routes::{Hop, Membership, Routes, Standing};

@@ -14,7 +14,7 @@ const MEMBERS_MAX: u32 = 1_024;
 /// Most seeds; more than anybody dials in a back-off's length.
 const SEEDS_MAX: usize = 256;
 /// Longest cookie in bytes.
-const COOKIE_BYTES_MAX: usize = 4_096;
+pub(crate) const COOKIE_BYTES_MAX: usize = 4_096;
 
 /// One group as this node is configured for it.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ impl GroupConfig {
 }
 
 /// The secrets of a group: the current one proves, both are accepted.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Cookies {
     /// Proves, and is accepted.
     pub current: Arc<[u8]>,
@@ -309,6 +309,12 @@ pub struct Timing {
     /// Shortest and longest wait before an absent member or seed is dialled again. Default 250 ms
     /// to 8 s, with jitter.
     pub redial: (Duration, Duration),
+    /// How long who was put out of a group stays out, and a deleted group is refused to members
+    /// that were away. Default 7 days.
+    pub removal_life: Duration,
+    /// How long a member may take to prove the new cookie once the previous one counts no more.
+    /// Default 3 s: a redial and a proof.
+    pub rotation_grace: Duration,
     /// How long a difference of hashes is borne before it is looked into. Default 2 s.
     pub digest_delay: Duration,
     /// Limits and times of the owner-logs.
@@ -331,6 +337,8 @@ impl Default for Timing {
             dials_max: 16,
             tombstone_life: Duration::from_secs(600),
             redial: (Duration::from_millis(250), Duration::from_secs(8)),
+            removal_life: Duration::from_secs(7 * 86_400),
+            rotation_grace: Duration::from_secs(3),
             digest_delay: Duration::from_secs(2),
             log: LogConfig::default(),
             names: NamesConfig::default(),

@@ -6,6 +6,7 @@ mod detector;
 mod group;
 mod join;
 pub mod log;
+mod marks;
 pub mod names;
 pub mod registry;
 pub mod strict;
@@ -13,8 +14,9 @@ pub mod strict;
 mod testing;
 mod view;
 
+pub use admission::{Route, Secret};
 pub use config::{Cookies, GroupConfig, GroupConfigError, Place, Seed, Timing};
 pub use group::{
     By, DialTarget, DownReason, Formed, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo,
-    Origin, Quorum, StrictAct, charter_of,
+    Origin, Quorum, RemoveError, StrictAct, charter_of,
 };

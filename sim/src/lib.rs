@@ -46,4 +46,4 @@ pub use observe::{Observation, Observed};
 pub use random::Random;
 pub use trace::Trace;
 pub use underlay::Underlay;
-pub use world::{Checker, NodeIx, Violated, World, WorldConfig};
+pub use world::{Change, ChangeResults, Checker, NodeIx, Violated, World, WorldConfig};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use archipelago_core::channel::Path;
 use archipelago_core::{Boot, GroupId, NodeId, Time};
-use archipelago_router::{CloseReason, Event, Unreachable};
+use archipelago_router::{ChangeKind, CloseReason, Event, NodeChange, Unreachable};
 
 /// Something that a node reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,15 @@ pub enum Observation {
         peer: NodeId,
         /// Why.
         reason: Unreachable,
+    },
+    /// A change of a group that it began is through.
+    Changed {
+        /// Of the command.
+        ticket: u64,
+        /// What it was.
+        kind: ChangeKind,
+        /// For every node.
+        results: Vec<NodeChange>,
     },
     /// It closed a session.
     SessionClosed {

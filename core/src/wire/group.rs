@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{List, Strict, bounded};
+use super::{Deletion, Invite, InviteReply, List, Mark, SealedSecret, Strict, bounded};
 use crate::{Boot, Era, Incarnation, NodeId, SignedRecord};
 
 /// A message within one s-group.
@@ -87,6 +87,16 @@ pub enum GroupBody {
     LogDigest(Arc<List<LogMark, 1_024>>),
     /// About a strict name, between a claimant and a member of the council.
     Strict(Box<Strict>),
+    /// Who was put out of the group, or let in again: all that the sender knows.
+    Marks(Arc<List<Mark, { Mark::COUNT_MAX }>>),
+    /// The group is over. Proved by itself, so also said by those who are no members any more.
+    Deleted(Box<Deletion>),
+    /// Another secret of the group, for the receiver alone.
+    Secret(Box<SealedSecret>),
+    /// Asks the receiver to enter the group. From anybody.
+    Invite(Box<Invite>),
+    /// What it answers.
+    InviteReply(Box<InviteReply>),
 }
 
 /// What a group is, signed by the realm's authority or authenticated by the group's secret.
@@ -211,6 +221,8 @@ pub enum RefuseReason {
     GroupFull,
     /// Too many failed proofs: try again later.
     BackOff,
+    /// The node was put out of the group: a member must add it anew.
+    Removed,
 }
 
 /// A member as the view has it; a join semilattice by (boot, era, incarnation, life).

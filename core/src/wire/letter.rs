@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{List, bounded};
+use super::{Invite, InviteReply, List, bounded};
 use crate::{Boot, GroupId, LocalId, NodeId};
 
 /// A word from one node's control machine to another's.
@@ -22,6 +22,10 @@ use crate::{Boot, GroupId, LocalId, NodeId};
 pub enum Letter {
     /// Of monitors.
     Watch(WatchLetter),
+    /// Asks the receiver to enter a group, where no session leads to it.
+    Invite(Box<Invite>),
+    /// What it answers.
+    InviteReply(Box<InviteReply>),
 }
 
 /// Of monitors: between who watches, who is watched, and who tells of a node's end.

@@ -4,6 +4,7 @@
 //! its type. What many receivers get is shared, not copied.
 
 pub(crate) mod bounded;
+mod change;
 pub mod codec;
 mod envelope;
 mod group;
@@ -17,6 +18,9 @@ mod strict;
 mod up;
 
 pub use bounded::is_plain_text;
+pub use change::{
+    Admittance, DeclineReason, Deletion, Invite, InviteAnswer, InviteReply, Mark, SealedSecret,
+};
 pub use envelope::{Envelope, Payload, PayloadError, Sealed};
 pub use group::{
     Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogEntry, LogMark, LogPull,

@@ -26,6 +26,33 @@ impl Node {
             Command::Leave(group) => return self.leave(group, now, out),
             Command::Recharter(config) => return self.recharter(&config, now),
             Command::SetCookies(group, cookies) => return self.set_cookies(group, cookies, now),
+            Command::CreateGroup {
+                ticket,
+                config,
+                nodes,
+                limit,
+            } => return self.create_group(ticket, config, nodes, limit, now, out),
+            Command::AddMembers {
+                ticket,
+                group,
+                nodes,
+                limit,
+            } => return self.add_members((ticket, group), nodes, limit, now, out),
+            Command::RemoveMembers {
+                ticket,
+                group,
+                nodes,
+            } => return self.remove_members((ticket, group), &nodes, now),
+            Command::DeleteGroup {
+                ticket,
+                group,
+                limit,
+            } => return self.delete_group((ticket, group), limit, now),
+            Command::RotateCookie {
+                group,
+                cookie,
+                window,
+            } => return self.rotate(group, cookie, window, now),
             Command::SetAddresses(addresses) => self.set_addresses(addresses, now),
             Command::Name {
                 group,
@@ -125,7 +152,9 @@ impl Node {
             return Err(Refused::UnknownGroup);
         };
         Arc::make_mut(config).cookies = Some(cookies.clone());
-        self.with_group(id, now, |group, _, _| group.handle_cookies(Some(cookies)));
+        self.with_group(id, now, |group, cx, said| {
+            group.handle_cookies(Some(cookies), cx, said);
+        });
         Ok(())
     }
 

@@ -12,6 +12,9 @@ use archipelago_sgroup::strict::StrictEvent;
 use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent, StrictAct};
 use bytes::Bytes;
 
+use super::InvitePolicy;
+use crate::change::{Ask, ChangeKind, NodeChange};
+
 /// Everything that a node is told once.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -40,6 +43,8 @@ pub struct NodeConfig {
     pub dial_threshold: (u32, u32),
     /// Whether first messages may go by relay, sealed but without forward secrecy. Default true.
     pub relay: bool,
+    /// From whom it takes invitations into groups. Default: members of groups that it is in.
+    pub invites: InvitePolicy,
     /// Nodes known at once. Default 65,536.
     pub peers_max: usize,
 }
@@ -60,6 +65,7 @@ impl NodeConfig {
             on_demand_life_min: Duration::from_secs(5),
             dial_threshold: (2, 4 * 1024),
             relay: true,
+            invites: InvitePolicy::default(),
             peers_max: 65_536,
         }
     }
@@ -132,6 +138,56 @@ pub enum Command {
     Recharter(Arc<GroupConfig>),
     /// New cookies of a group, the previous ones still accepted.
     SetCookies(GroupId, archipelago_sgroup::Cookies),
+    /// Make a group, and invite nodes into it. Answered by [`Output::Changed`].
+    CreateGroup {
+        /// Comes back in the answer; not 0, and of no change that is under way.
+        ticket: u64,
+        /// The group; its seeds are not used, since it begins here.
+        config: Arc<GroupConfig>,
+        /// Whom to invite; at most 1,024.
+        nodes: Vec<Ask>,
+        /// How long to wait for them.
+        limit: Duration,
+    },
+    /// Invite nodes into a group that this node is up in. Answered by [`Output::Changed`].
+    AddMembers {
+        /// Comes back in the answer.
+        ticket: u64,
+        /// Into which.
+        group: GroupId,
+        /// Whom; at most 1,024.
+        nodes: Vec<Ask>,
+        /// How long to wait for them.
+        limit: Duration,
+    },
+    /// Put members out of a group, until they are added anew. Answered by [`Output::Changed`].
+    RemoveMembers {
+        /// Comes back in the answer.
+        ticket: u64,
+        /// Out of which.
+        group: GroupId,
+        /// Whom; at most 1,024.
+        nodes: Vec<NodeId>,
+    },
+    /// End a group: all members are told, and leave. Answered by [`Output::Changed`].
+    DeleteGroup {
+        /// Comes back in the answer.
+        ticket: u64,
+        /// Which.
+        group: GroupId,
+        /// How long to wait for their goodbyes.
+        limit: Duration,
+    },
+    /// Give a group another cookie, and hand it, sealed, to every member that is here. The old one
+    /// counts for `window` more; who cannot prove the new one by then is out.
+    RotateCookie {
+        /// Which.
+        group: GroupId,
+        /// 1 to 4,096 bytes.
+        cookie: Bytes,
+        /// How long both count.
+        window: Duration,
+    },
     /// Where this node listens has changed.
     SetAddresses(Vec<Address>),
     /// Claim, withdraw or settle a name in a group; answered by [`Output::Name`] under the same
@@ -203,6 +259,9 @@ pub enum Refused {
     /// Not in that group.
     #[error("this node is not in that group: join it first")]
     UnknownGroup,
+    /// Not up in that group, or not started.
+    #[error("this node is not up in that group yet: wait until it has joined")]
+    NotMember,
     /// Already in that group.
     #[error("this node is already in that group")]
     AlreadyIn,
@@ -346,6 +405,17 @@ pub enum Output {
     },
     /// For those who watch.
     Event(Event),
+    /// A change of a group is through.
+    Changed {
+        /// Of the command.
+        ticket: u64,
+        /// In which group.
+        group: GroupId,
+        /// What it was.
+        kind: ChangeKind,
+        /// For every node that it concerned, by name.
+        results: Vec<NodeChange>,
+    },
     /// The shutdown is complete: every Leave and Bye was sent.
     Stopped,
 }

@@ -168,6 +168,7 @@ impl Node {
                 Purpose::Group(group, target) => self.with_group(group, now, |group, cx, said| {
                     group.handle_dial_failed(target, cx, said);
                 }),
+                Purpose::Invite(_, ticket, node) => self.on_invite_failed(ticket, node),
                 Purpose::OnDemand(peer) => self.with_on_demand(now, |on_demand, cx, said| {
                     on_demand.handle_dial_failed(peer, cx, said);
                 }),

@@ -25,6 +25,7 @@ impl Node {
         footprint.add("reflect", self.reflect.heap_bytes());
         footprint.add("look-ups", self.lookups.heap_bytes());
         footprint.add("forward", self.forward.heap_bytes());
+        footprint.add("changes", self.changes.heap_bytes());
         for group in self.groups.values() {
             footprint.merge(&group.footprint());
         }

@@ -36,6 +36,10 @@ impl Node {
             GroupOutput::Name(output) => out.push(Output::Name { group, output }),
             GroupOutput::Registry(change) => out.push(Output::Registry { group, change }),
             GroupOutput::Misbehaved { peer } => self.break_off(peer, ByeReason::Protocol, now),
+            GroupOutput::Cookies(cookies) => self.keep_cookies(group, cookies),
+            GroupOutput::Removed { .. } => self.on_put_out(group, now, out),
+            GroupOutput::Deleted(deletion) => self.on_group_deleted(group, deletion, now, out),
+            GroupOutput::Forgotten { peer } => self.on_recalled(group, peer, now, out),
             GroupOutput::RaiseBoot { boot } => self.raise_boot(boot, now),
             GroupOutput::Strict(event) => out.push(Output::Strict { group, event }),
             GroupOutput::Event(event) => self.on_group_event(group, event, now, out),
@@ -89,6 +93,7 @@ impl Node {
             self.up.handle_joined(group, now);
         }
         self.note_doubtful(&event, now);
+        self.note_change(group, &event);
         self.on_paths_changed(group, &event, now, out);
         self.tell(Event::Group { group, event }, out);
     }
@@ -137,6 +142,7 @@ impl Node {
         });
         self.forward.handle_group_left(id);
         self.up.handle_left(id, now);
+        self.end_changes(id);
         self.release_unused(now, out);
     }
 

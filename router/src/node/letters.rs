@@ -43,7 +43,7 @@ impl Node {
             return;
         }
         if self.quotas.get_or_insert_default().admits(from, now) {
-            self.on_letter(from, boot, letter, now);
+            self.on_letter(from, boot, letter, now, out);
             self.do_work(now, out);
         } else {
             let ignored = &mut self.counters.letters_over_quota;
@@ -55,20 +55,38 @@ impl Node {
         clippy::needless_pass_by_value,
         reason = "machines take what they are told"
     )]
-    fn on_letter(&mut self, _from: NodeId, _boot: Boot, letter: Letter, _now: Time) {
+    fn on_letter(
+        &mut self,
+        from: NodeId,
+        _boot: Boot,
+        letter: Letter,
+        now: Time,
+        out: &mut Outputs,
+    ) {
         match letter {
             Letter::Watch(_) => {}
+            Letter::Invite(invite) => {
+                if let Ok(from) = self.base.peers.intern(from) {
+                    let group = GroupId::new(&self.config.realm, &invite.charter.name);
+                    self.on_invite(from, group, &invite, now, out);
+                }
+            }
+            Letter::InviteReply(reply) => {
+                if let Some(from) = self.base.peers.find(&from) {
+                    self.on_invite_reply(from, *reply, now, out);
+                }
+            }
             _ => {}
         }
     }
 
     /// Letters to a node may not have arrived: whoever wrote them decides what to say again.
-    pub(super) fn on_letter_lost(&mut self, _to: NodeId, _reason: Option<Unreachable>, _now: Time) {
+    pub(super) fn on_letter_lost(&mut self, to: NodeId, reason: Option<Unreachable>, _now: Time) {
+        self.on_invite_lost(to, reason);
     }
 
     /// Writes a letter; where `after` names a mailbox of this node, what it sent to that node
     /// arrives before.
-    #[allow(dead_code, reason = "written for machines to come")]
     pub(super) fn post(
         &self,
         to: NodeId,

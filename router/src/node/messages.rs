@@ -1,6 +1,6 @@
 //! Which machine each control message is for.
 
-use archipelago_core::wire::{ByeReason, Control, GroupBody, RefuseReason, SessionId};
+use archipelago_core::wire::{ByeReason, Control, GroupBody, SessionId};
 use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::{By, Origin};
 
@@ -84,6 +84,15 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
+        match body {
+            GroupBody::Invite(invite) => {
+                return self.on_invite(from.peer, id, &invite, now, out);
+            }
+            GroupBody::InviteReply(reply) => {
+                return self.on_invite_reply(from.peer, *reply, now, out);
+            }
+            _ => {}
+        }
         if self.groups.contains_key(&id) {
             return self.with_group(id, now, |group, cx, said| {
                 group.handle_message(from, body, cx, said);
@@ -91,8 +100,8 @@ impl Node {
         }
         self.counters.unknown_group = self.counters.unknown_group.saturating_add(1);
         if matches!(body, GroupBody::Join(_)) {
-            let refusal = GroupBody::Refused(RefuseReason::UnknownGroup);
-            self.send(session, Control::Group(id, refusal), now, out);
+            let answer = self.answer_join(id, now);
+            self.send(session, Control::Group(id, answer), now, out);
         }
         self.with_sessions(now, |sessions, cx, said| sessions.strike(session, cx, said));
     }

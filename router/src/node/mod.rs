@@ -11,6 +11,7 @@
 //!   the driver which path a peer's [`Channel`](archipelago_core::channel::Channel) has.
 
 mod bypass;
+mod changes;
 mod commands;
 mod config;
 mod contract;
@@ -36,6 +37,7 @@ mod talk;
 mod tiers;
 mod work;
 
+pub use changes::InvitePolicy;
 pub use contract::{
     CloseReason, Command, ConfigError, DialId, Event, LETTERS_BYTES_MAX, LETTERS_LEN_MAX,
     NodeConfig, Output, Outputs, Refused, RouteInfo, SessionEvent, SessionInfo, SessionKind,
@@ -55,6 +57,7 @@ use archipelago_sgroup::names::NameInfo;
 use archipelago_sgroup::{Group, MemberInfo};
 use bytes::Bytes;
 
+use crate::change::Changes;
 use crate::forward::Forward;
 use crate::lookup::Lookups;
 use crate::on_demand::{OnDemand, OnDemandConfig};
@@ -86,6 +89,8 @@ pub struct Node {
     reflect: Reflect,
     up: Up,
     lookups: Lookups,
+    /// Groups that this node changes.
+    changes: Changes,
     forward: Forward,
     detours: Detours,
     /// Members that were declared dead and may come back, and until when they may.
@@ -148,6 +153,7 @@ impl Node {
             up: Up::new(Arc::clone(&limits.up), record.clone()),
             lookups: Lookups::new(Arc::clone(&limits.lookup), record.clone()),
             record,
+            changes: Changes::default(),
             quotas: None,
             work: VecDeque::new(),
             config,
@@ -229,6 +235,7 @@ impl Node {
         self.do_work(now, out);
         self.on_bypass_due(now, out);
         self.on_doubtful_due(now, out);
+        self.on_changes_due(now, out);
         self.on_life_due(now, out);
         self.on_sweep_due(now);
         self.do_work(now, out);
@@ -251,6 +258,7 @@ impl Node {
             .chain(self.lookups.poll_timeout())
             .chain(self.detours.poll_timeout())
             .chain(self.poll_doubtful())
+            .chain(self.changes.poll_timeout())
             .chain(self.life.poll_timeout())
             .chain(self.sweep_at.map(|at| (at, "sweep")))
             .min()

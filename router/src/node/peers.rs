@@ -56,6 +56,7 @@ impl Node {
             let target = dialled(&purposes, id);
             group.handle_session_ready(peer, target, cx, said);
         });
+        self.invite_on_session(&purposes, now, out);
         self.with_reflect(now, |reflect, cx, said| {
             reflect.handle_session_ready(peer, cx, said)
         });
@@ -89,9 +90,19 @@ impl Node {
                 group.handle_session_ready(peer, target, cx, said);
             }
         });
+        self.invite_on_session(&purposes, now, out);
         self.with_on_demand(now, |on_demand, cx, said| {
             on_demand.handle_session_ready(peer, cx, said);
         });
+    }
+
+    /// Invitations that the session was dialled for.
+    fn invite_on_session(&mut self, purposes: &[Purpose], now: Time, out: &mut Outputs) {
+        for purpose in purposes {
+            if let Purpose::Invite(group, ticket, node) = *purpose {
+                self.on_invite_ready((group, ticket, node), now, out);
+            }
+        }
     }
 
     fn on_ended(

@@ -11,6 +11,7 @@ use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::GroupOutput;
 
 use super::{Event, Node, Output, Outputs};
+use crate::change::ChangeOutput;
 use crate::forward::ForwardOutput;
 use crate::lookup::LookupOutput;
 use crate::on_demand::OnDemandOutput;
@@ -37,6 +38,8 @@ pub(super) enum Work {
     Detour(DetourOutput),
     /// The hierarchy said so.
     Up(UpOutput),
+    /// A change of a group said so.
+    Change(ChangeOutput),
 }
 
 /// Where the message that is being answered came from. An answer that proves something about a
@@ -61,6 +64,7 @@ impl Node {
                 Work::Forward(output) => self.on_forward_output(output, now, out),
                 Work::Detour(output) => self.on_detour_output(output, now, out),
                 Work::Up(output) => self.on_up_output(output, now, out),
+                Work::Change(output) => self.on_change_output(output, now, out),
             }
         }
         self.answering = None;

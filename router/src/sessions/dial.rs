@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use archipelago_core::footprint::{map_bytes, vec_bytes};
-use archipelago_core::{Address, GroupId, Peer};
+use archipelago_core::{Address, GroupId, NodeId, Peer};
 use archipelago_sgroup::DialTarget;
 
 use crate::node::DialId;
@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Group(GroupId, DialTarget),
     /// Traffic outside any group.
     OnDemand(Peer),
+    /// An invitation of this node into a group, of a change under this ticket.
+    Invite(GroupId, u64, NodeId),
 }
 
 /// What is dialled.

@@ -16,11 +16,15 @@
 //! Source: mutual challenge and response with role separation, as ISO/IEC 9798-4 has it.
 
 mod backoff;
+mod deletion;
+mod secret;
 
 pub use backoff::{BACKOFF_PEERS_MAX, FAILURES_FREE};
+pub use secret::{Rank, Route, Secret};
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use archipelago_core::wire::{JoinRole, Proof, RefuseReason};
 use archipelago_core::{Crypto, GroupId, NodeId, Time};
@@ -121,6 +125,8 @@ pub struct Admission {
     cookies: Option<Cookies>,
     current: CookieId,
     previous: CookieId,
+    /// How often members rotated the secret.
+    serial: u64,
     backoff: BackOff,
     counts: AdmissionCounts,
 }
@@ -133,6 +139,7 @@ impl Admission {
             cookies: None,
             current: CookieId::OPEN,
             previous: CookieId::OPEN,
+            serial: 0,
             backoff: BackOff::default(),
             counts: AdmissionCounts::default(),
         };
@@ -155,6 +162,47 @@ impl Admission {
         self.cookies = cookies;
         self.current = current;
         self.previous = previous;
+    }
+
+    /// The present secret, for a member; `None` in an open group. The receiver accepts the
+    /// previous cookie for `window`.
+    pub fn secret(&self, window: Duration) -> Option<Secret> {
+        self.cookies.as_ref().map(|cookies| Secret {
+            serial: self.serial,
+            cookies: cookies.clone(),
+            window,
+        })
+    }
+
+    /// How the present secret ranks; `None` in an open group.
+    pub fn rank(&self, crypto: &dyn Crypto) -> Option<Rank> {
+        let current = &self.cookies.as_ref()?.current;
+        Some(secret::rank(self.serial, current, &self.group, crypto))
+    }
+
+    /// Takes the secret that another member gave; what was current stays accepted until
+    /// [`Admission::set_cookies`] says otherwise.
+    pub fn take(&mut self, secret: &Secret) {
+        let mut cookies = secret.cookies.clone();
+        let own = self.cookies.as_ref().map(|own| own.current.clone());
+        cookies.previous = own.filter(|own| *own != cookies.current);
+        self.serial = secret.serial;
+        self.set_cookies(Some(cookies));
+    }
+
+    /// Beside the current cookie, another one counts as if it were the previous one.
+    pub fn accept_too(&mut self, cookie: &Arc<[u8]>) {
+        if let Some(mut cookies) = self.cookies.clone()
+            && cookies.current != *cookie
+        {
+            cookies.previous = Some(cookie.clone());
+            self.set_cookies(Some(cookies));
+        }
+    }
+
+    /// The cookies in use.
+    pub const fn cookies(&self) -> Option<&Cookies> {
+        self.cookies.as_ref()
     }
 
     /// Whether the group is declared open.

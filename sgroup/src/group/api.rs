@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use archipelago_core::wire::{Charter, GroupBody, Life};
+use archipelago_core::wire::{Charter, Deletion, GroupBody, Life};
 use archipelago_core::{Boot, Era, NodeId, Peer, SignedRecord};
 use bytes::Bytes;
 
+use crate::Cookies;
 use crate::registry::RegistryChange;
 
 /// What a group asks of its caller, or tells.
@@ -56,6 +57,21 @@ pub enum GroupOutput {
     },
     /// The group has another charter than it was configured with, or than it had before.
     Charter(Arc<Charter>),
+    /// Other cookies count from now on, as a member told or a window's end brought: for who keeps
+    /// the configuration.
+    Cookies(Option<Cookies>),
+    /// This node was put out of the group: to be left.
+    Removed {
+        /// By whom.
+        by: NodeId,
+    },
+    /// The group is over: to be left, and the proof kept for those who come later.
+    Deleted(Deletion),
+    /// A member came back as a process that knows nothing of the group: it may be invited anew.
+    Forgotten {
+        /// Who.
+        peer: Peer,
+    },
     /// A member says something else than before of what is above or below the group.
     Told {
         /// Who.
@@ -123,6 +139,28 @@ pub enum GroupEvent {
     Quorum(Quorum),
     /// This node was declared dead by others and returned with a new era.
     Returned(Era),
+    /// This node was put out of the group, and is in it no more.
+    Removed {
+        /// By whom, as far as it was told.
+        by: NodeId,
+    },
+    /// The group was deleted, and this node is in it no more.
+    Deleted {
+        /// By whom.
+        by: NodeId,
+    },
+    /// The group has another cookie, as a member told.
+    CookieChanged {
+        /// How often members rotated it.
+        serial: u64,
+    },
+    /// Two nodes gave the group two cookies: the higher in an order that all share is kept.
+    CookieConflict {
+        /// Who came with the other one.
+        with: NodeId,
+        /// Whether this node's own was kept.
+        kept: bool,
+    },
 }
 
 /// Which side of a split this may be, counted against the size in the charter. Nobody is declared
@@ -144,6 +182,10 @@ pub enum DownReason {
     Dead,
     /// It came back as a later boot or era before its end was noticed.
     Replaced,
+    /// A member put it out.
+    Removed,
+    /// It could not prove the group's cookie any more.
+    NotAdmitted,
 }
 
 /// A member as others see it.

@@ -76,13 +76,22 @@ impl Group {
         let checked = self
             .admission
             .check(&join.proof, &encounter, cx.now, cx.crypto);
-        if let Err(error) = checked {
-            return refuse(peer, error.reason(), out);
+        let by = match checked {
+            Ok(by) => by,
+            Err(error) => {
+                refuse(peer, error.reason(), out);
+                return self.on_unproved(peer, cx, out);
+            }
+        };
+        self.on_proved(peer, by);
+        if self.marks.out_by(&cx.peers.id(peer)).is_some() {
+            return refuse(peer, RefuseReason::Removed, out);
         }
         if self.phase == Phase::Asking && !self.on_join_while_asking(peer, join, cx, out) {
             return;
         }
         self.let_in(from, join, cx, out);
+        self.help_to_secret(peer, by, cx, out);
     }
 
     /// Two nodes outside meet. Whether this one begins the group, and so can let the other in.
@@ -221,9 +230,11 @@ impl Group {
         let checked = self
             .admission
             .check(&welcome.proof, &encounter, cx.now, cx.crypto);
-        if let Err(error) = checked {
-            return self.on_refused(peer, error.reason(), cx, out);
-        }
+        let by = match checked {
+            Ok(by) => by,
+            Err(error) => return self.on_refused(peer, error.reason(), cx, out),
+        };
+        self.on_proved(peer, by);
         let was_asking = self.phase == Phase::Asking;
         if was_asking {
             self.phase = Phase::CatchingUp(cx.now.after(self.config.timing.join_timeout));
@@ -236,6 +247,7 @@ impl Group {
         }
         self.adopt(&welcome.charter, out);
         self.on_welcomed(from, &welcome, was_asking, cx, out, facts);
+        self.help_to_secret(peer, by, cx, out);
     }
 
     /// Proved: takes over what the peer says of itself, of others, and of this node.
@@ -317,6 +329,15 @@ impl Group {
         if let Some(index) = self.asked.iter().position(|&asked| asked == peer) {
             self.asked.remove(index);
         }
+        if self.view.find(peer).is_none() {
+            // It was thought to be in the group, and is not.
+            self.mesh.forget(peer);
+        }
+        match reason {
+            RefuseReason::Removed => self.on_told_out(peer, cx, out),
+            RefuseReason::UnknownGroup => self.on_forgotten(peer, cx, out),
+            _ => {}
+        }
         if self.seeds.contains(peer) && !self.holds(peer) {
             self.seeds.on_refused(peer, reason, &self.config.timing, cx);
             out.push(GroupOutput::Event(GroupEvent::Refused(reason)));
@@ -373,6 +394,7 @@ impl Group {
             self.detector.on_admitted(peer, &around!(self), cx);
         }
         if !was_admitted {
+            self.tell_marks(peer, cx, out);
             self.mesh.hurry(&self.config.timing, cx);
             out.push(GroupOutput::Ping { peer });
         }

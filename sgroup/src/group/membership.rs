@@ -298,6 +298,9 @@ impl Group {
 
     /// Forgets tombstones that have run out.
     pub(super) fn expire(&mut self, cx: &mut Context<'_>) {
+        if self.marks.next_expiry() <= cx.now && self.marks.expire(cx.now) {
+            self.on_marks_changed(cx);
+        }
         if !self.view.has_expired(cx.now) {
             return;
         }
@@ -406,7 +409,7 @@ impl Group {
 
 const fn ended_life(reason: DownReason) -> Life {
     match reason {
-        DownReason::Left => Life::Left,
-        DownReason::Dead | DownReason::Replaced => Life::Down,
+        DownReason::Left | DownReason::Removed => Life::Left,
+        DownReason::Dead | DownReason::Replaced | DownReason::NotAdmitted => Life::Down,
     }
 }

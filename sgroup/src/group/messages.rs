@@ -106,7 +106,14 @@ impl Group {
                 logs.handle_digest(from, &marks, cx, said);
             }),
             GroupBody::Strict(message) => self.on_strict(from, &message, cx, out),
-            GroupBody::Join(_) | GroupBody::Welcome(_) | GroupBody::Refused(_) => {}
+            GroupBody::Marks(marks) => self.on_marks(&marks, cx, out),
+            GroupBody::Secret(sealed) => self.on_secret(from, &sealed, cx, out),
+            GroupBody::Join(_)
+            | GroupBody::Welcome(_)
+            | GroupBody::Refused(_)
+            | GroupBody::Deleted(_)
+            | GroupBody::Invite(_)
+            | GroupBody::InviteReply(_) => {}
         }
     }
 
@@ -161,6 +168,7 @@ impl Group {
         if is_due {
             let body = GroupBody::ViewDigest(digest(&self.view, cx.peers));
             out.push(GroupOutput::Send { to: from, body });
+            self.tell_marks(from, cx, out);
         }
         self.with_logs(cx, out, |logs, cx, said| {
             logs.handle_hash(from, log_hash, cx, said);
@@ -235,6 +243,7 @@ impl Group {
         out: &mut GroupOutputs,
         facts: &mut Vec<Fact>,
     ) {
+        self.tell_marks(from, cx, out);
         let learned = self.on_entries(from, entries, cx, out, facts);
         let there = lacking_there(entries, &self.view, &self.record, cx.peers);
         for page in pages(there) {

@@ -19,6 +19,7 @@
 //! period, nothing allocated.
 
 mod api;
+mod change;
 mod charter;
 mod formed;
 mod handshake;
@@ -27,6 +28,7 @@ mod messages;
 mod names;
 mod progress;
 mod registry;
+mod rotation;
 mod strict;
 
 use std::sync::Arc;
@@ -36,6 +38,7 @@ use archipelago_core::wire::{Charter, GroupBody};
 use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, SignedRecord, Time};
 use bytes::Bytes;
 
+pub use change::RemoveError;
 pub use charter::of as charter_of;
 
 pub use api::{
@@ -44,15 +47,18 @@ pub use api::{
 pub use formed::Formed;
 pub use strict::StrictAct;
 
+use rotation::Rotation;
+
+use crate::GroupConfig;
 use crate::admission::Admission;
 use crate::detector::{Detector, Fact, Surroundings};
 use crate::join::{Mesh, MeshAct, Phase, Seeds};
 use crate::log::{LogError, Logs};
+use crate::marks::Marks;
 use crate::names::Names;
 use crate::registry::Registry;
 use crate::strict::Strict;
 use crate::view::{Standing, Sync, View};
-use crate::{Cookies, GroupConfig};
 
 /// What the detector is lent; a macro, since it borrows fields beside the detector itself.
 macro_rules! around {
@@ -90,6 +96,10 @@ pub struct Group {
     strict: Option<Box<Strict>>,
     /// When this node entered the group; before, it may have promised what it forgot.
     since: Time,
+    /// Who was put out.
+    marks: Marks,
+    /// A change of the secret that is under way.
+    rotation: Option<Box<Rotation>>,
     /// To whom a `Join` was said that is not answered yet; twice if two were.
     asked: Vec<Peer>,
     /// Entries that the first `Welcome` announced, where they come in several messages.
@@ -124,6 +134,8 @@ impl Group {
             registry: None,
             strict: None,
             since: cx.now,
+            marks: Marks::default(),
+            rotation: None,
             asked: Vec::new(),
             announced: 0,
             quorum: None,
@@ -167,11 +179,6 @@ impl Group {
             self.on_new_boot(boot, cx, out);
         }
         self.settle(Vec::new(), cx, out);
-    }
-
-    /// New cookies, while the group runs. Sessions that were proved stay.
-    pub fn handle_cookies(&mut self, cookies: Option<Cookies>) {
-        self.admission.set_cookies(cookies);
     }
 
     /// Writes `value` under `key` into this member's log, or deletes the key.
@@ -242,8 +249,8 @@ impl Group {
 
     /// A message of this group arrived.
     ///
-    /// A peer's mistakes are answered or ignored, never trusted: only `Join`, `Welcome` and
-    /// `Refused` are accepted from those not admitted.
+    /// A peer's mistakes are answered or ignored, never trusted: only `Join`, `Welcome`, `Refused`
+    /// and `Deleted` are accepted from those not admitted.
     pub fn handle_message(
         &mut self,
         from: Origin,
@@ -258,6 +265,7 @@ impl Group {
             GroupBody::Join(join) => self.on_join(from, &join, cx, out),
             GroupBody::Welcome(welcome) => self.on_welcome(from, *welcome, cx, out, &mut facts),
             GroupBody::Refused(reason) => self.on_refused(from.peer, reason, cx, out),
+            GroupBody::Deleted(deletion) => self.on_deleted(from.peer, &deletion, cx, out),
             body => self.on_member_message(from.peer, body, cx, out, &mut facts),
         }
         self.settle(facts, cx, out);
@@ -320,6 +328,7 @@ impl Group {
             self.on_logs_due(cx, out);
             self.on_strict_due(cx, out);
             self.expire(cx);
+            self.on_rotation_due(cx, out);
         }
         self.settle(facts, cx, out);
     }
@@ -350,6 +359,17 @@ impl Group {
         self.view
             .find(peer)
             .is_some_and(|member| member.is_present())
+    }
+
+    /// Whether the peer is a living member that was told of.
+    pub fn is_told(&self, peer: Peer) -> bool {
+        self.view.find(peer).is_some_and(|member| member.is_told)
+    }
+
+    /// Members that neither left nor died, by slot, and whether they can be spoken to.
+    pub fn others(&self) -> impl Iterator<Item = (Peer, bool)> {
+        let present = self.view.present();
+        present.map(|member| (member.peer, member.is_admitted))
     }
 
     /// Whether the peer proved that it belongs to the group.
@@ -403,7 +423,7 @@ impl Group {
         let mut footprint = Footprint::default();
         let rest = vec_bytes(&self.asked) + self.sync.heap_bytes();
         footprint.add("group", size_of::<Self>() + rest);
-        footprint.add("view", self.view.heap_bytes());
+        footprint.add("view", self.view.heap_bytes() + self.marks.heap_bytes());
         footprint.add("detector", self.detector.heap_bytes());
         footprint.add("logs", self.logs.heap_bytes());
         let names = self.names.as_ref().map_or(0, |names| names.heap_bytes());

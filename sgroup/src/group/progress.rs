@@ -177,6 +177,8 @@ impl Group {
             (self.seeds.next(), "seeds to ask"),
             (self.phase.next(), "join time-out"),
             (self.view.next_expiry(), "tombstones"),
+            (self.marks.next_expiry(), "marks of removals"),
+            (self.rotation_due(), "rotation of the cookie"),
         ]
         .into_iter()
         .min_by_key(|&(due, _)| due)

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::admission::Encounter;
-use crate::{DialTarget, GroupEvent as Event, GroupOutput as Out, Place, Seed, Timing};
+use crate::{Cookies, DialTarget, GroupEvent as Event, GroupOutput as Out, Place, Seed, Timing};
 
 const ME: u8 = 5;
 

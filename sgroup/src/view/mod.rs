@@ -81,6 +81,8 @@ pub(crate) struct View {
     graves: VecDeque<(Time, Peer)>,
     grave_life: Duration,
     hash: u64,
+    /// Of what else the members are to agree on.
+    marks_hash: u64,
     history: History,
 }
 
@@ -94,6 +96,7 @@ impl View {
             graves: VecDeque::new(),
             grave_life,
             hash: hash::member_hash(me.prefix(), &own),
+            marks_hash: 0,
             history: History::default(),
         }
     }
@@ -173,7 +176,15 @@ impl View {
 
     /// Equal for equal memberships. Tombstones are left out: they run out at different times.
     pub(crate) const fn hash(&self) -> u32 {
-        (self.hash ^ (self.hash >> 32)) as u32
+        let hash = self.hash.wrapping_add(self.marks_hash);
+        (hash ^ (hash >> 32)) as u32
+    }
+
+    /// Who was put out is part of what the members agree on.
+    pub(crate) fn set_marks_hash(&mut self, hash: u64, now: Time) {
+        let before = self.hash();
+        self.marks_hash = hash;
+        self.remember(before, now);
     }
 
     /// Whether `hash` is the view's, or was until at most `age_max` ago.

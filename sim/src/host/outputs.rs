@@ -51,6 +51,19 @@ impl Host {
             } => self.post(to, home, after, &letter, net),
             Output::Registry { group, change } => self.on_registry(group, &change),
             Output::Event(event) => self.observe(Observation::Event(event), net),
+            Output::Changed {
+                ticket,
+                kind,
+                results,
+                ..
+            } => {
+                let changed = Observation::Changed {
+                    ticket,
+                    kind,
+                    results,
+                };
+                self.observe(changed, net);
+            }
             Output::Stopped => self.stopped = true,
             _ => {}
         }

@@ -143,6 +143,9 @@ fn describe(what: &Observation) -> (String, Option<NodeId>) {
         Observation::ChannelReset { peer, unacked } => {
             (format!("channel anew, {unacked} unacked"), Some(*peer))
         }
+        Observation::Changed { kind, results, .. } => {
+            (format!("{kind:?} through: {} nodes", results.len()), None)
+        }
         Observation::Event(event) => event_text(event),
     }
 }

@@ -8,6 +8,7 @@
 //! The same seed and the same verbs give the same trace, whatever else the computer does, and
 //! however many threads do it: verbs act between two runs, at their exact instant.
 
+mod change;
 mod checks;
 mod config;
 mod faults;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use archipelago_core::{Boot, NodeId, Pid, Time};
 use archipelago_router::{Command, NodeConfig, Refused};
 
+pub use change::{Change, ChangeResults};
 use checks::Checks;
 pub use checks::{Checker, Violated};
 pub use config::WorldConfig;
@@ -56,6 +58,8 @@ pub struct World {
     log: Vec<Observed>,
     rows: RowTap,
     checks: Checks,
+    /// Changes of groups that were asked for.
+    changes: u64,
     crypto: Arc<CryptoCount>,
 }
 
@@ -73,6 +77,7 @@ impl World {
             log: Vec::new(),
             rows: RowTap::default(),
             checks: Checks::default(),
+            changes: 0,
             crypto: Arc::default(),
             config,
         }

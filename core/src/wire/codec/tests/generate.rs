@@ -123,6 +123,26 @@ pub(super) const KINDS: &[(&str, Make)] = &[
     ("Route.LookupReply", |g| {
         Control::Route(RouteBody::LookupReply(Box::new(g.reply())))
     }),
+    ("Group.Marks", |g| {
+        let marks = g.list(Generator::mark);
+        g.group(GroupBody::Marks(Arc::new(marks)))
+    }),
+    ("Group.Deleted", |g| {
+        let deletion = g.deletion();
+        g.group(GroupBody::Deleted(Box::new(deletion)))
+    }),
+    ("Group.Secret", |g| {
+        let secret = g.sealed_secret();
+        g.group(GroupBody::Secret(Box::new(secret)))
+    }),
+    ("Group.Invite", |g| {
+        let invite = g.invite();
+        g.group(GroupBody::Invite(Box::new(invite)))
+    }),
+    ("Group.InviteReply", |g| {
+        let reply = g.invite_reply();
+        g.group(GroupBody::InviteReply(Box::new(reply)))
+    }),
 ];
 
 /// The name of a message in `KINDS`: add a new kind to both.
@@ -153,6 +173,11 @@ pub(super) fn kind(message: &Control) -> &'static str {
             GroupBody::LogPull(_) => "Group.LogPull",
             GroupBody::LogDigest(_) => "Group.LogDigest",
             GroupBody::Strict(_) => "Group.Strict",
+            GroupBody::Marks(_) => "Group.Marks",
+            GroupBody::Deleted(_) => "Group.Deleted",
+            GroupBody::Secret(_) => "Group.Secret",
+            GroupBody::Invite(_) => "Group.Invite",
+            GroupBody::InviteReply(_) => "Group.InviteReply",
         },
         Control::Route(body) => match body {
             RouteBody::Row { .. } => "Route.Row",
@@ -174,11 +199,12 @@ pub(super) const BYE_REASONS: [ByeReason; 8] = [
     ByeReason::Overloaded,
 ];
 
-pub(super) const REFUSE_REASONS: [RefuseReason; 4] = [
+pub(super) const REFUSE_REASONS: [RefuseReason; 5] = [
     RefuseReason::UnknownGroup,
     RefuseReason::NotAdmitted,
     RefuseReason::GroupFull,
     RefuseReason::BackOff,
+    RefuseReason::Removed,
 ];
 
 pub(super) const LIVES: [Life; 5] = [
@@ -394,8 +420,8 @@ impl Generator {
         }
     }
 
-    fn welcome(&mut self) -> Welcome {
-        let charter = Charter {
+    fn charter(&mut self) -> Charter {
+        Charter {
             name: self.text(255),
             epoch: self.u64(),
             open: self.rng.chance(1, 2),
@@ -407,7 +433,11 @@ impl Generator {
             reflectors: self.rng.array()[0],
             pinned: self.list(Self::node),
             council: self.list(Self::node),
-        };
+        }
+    }
+
+    fn welcome(&mut self) -> Welcome {
+        let charter = self.charter();
         Welcome {
             proof: self.proof(),
             charter: Arc::new(charter),
@@ -482,6 +512,64 @@ impl Generator {
             ProbeOutcome::Closed,
             ProbeOutcome::Silent,
         ])
+    }
+
+    fn mark(&mut self) -> Mark {
+        Mark {
+            node: self.node(),
+            version: self.u32(),
+            is_out: self.rng.chance(1, 2),
+            by: self.node(),
+            left_s: self.u32(),
+        }
+    }
+
+    fn deletion(&mut self) -> Deletion {
+        Deletion {
+            epoch: self.u64(),
+            by: self.node(),
+            proof: self.proof(),
+            left_s: self.u32(),
+        }
+    }
+
+    fn sealed_secret(&mut self) -> SealedSecret {
+        let mut nonce = [0; 24];
+        nonce.copy_from_slice(&self.rng.array()[..24]);
+        SealedSecret {
+            nonce,
+            sealed: self.bytes(64),
+        }
+    }
+
+    fn invite(&mut self) -> Invite {
+        let admission = [
+            Admittance::Open,
+            Admittance::Secret(self.sealed_secret()),
+            Admittance::Ask,
+        ];
+        let pick = usize::from(self.rng.chance(2, 3)) + usize::from(self.rng.chance(1, 3));
+        Invite {
+            ticket: self.u64(),
+            charter: self.charter(),
+            closed: self.rng.chance(1, 2),
+            addresses: self.list(|g| Address(g.text(Address::LEN_MAX))),
+            admission: admission[pick].clone(),
+        }
+    }
+
+    fn invite_reply(&mut self) -> InviteReply {
+        let answer = match self.rng.below(4) {
+            0 => InviteAnswer::Accepted,
+            1 => InviteAnswer::Member,
+            2 => InviteAnswer::Willing(Box::new(self.record())),
+            _ => InviteAnswer::Declined(DeclineReason::Deleted { epoch: self.u64() }),
+        };
+        InviteReply {
+            ticket: self.u64(),
+            group: self.group_id(),
+            answer,
+        }
     }
 
     fn proof(&mut self) -> Proof {

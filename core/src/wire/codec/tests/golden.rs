@@ -56,7 +56,7 @@ fn golden_numbers_of_the_variants_inside_messages() {
         all.iter().map(first).collect()
     }
     assert_eq!(numbers(&BYE_REASONS), [0, 1, 2, 3, 4, 5, 6, 7]);
-    assert_eq!(numbers(&REFUSE_REASONS), [0, 1, 2, 3]);
+    assert_eq!(numbers(&REFUSE_REASONS), [0, 1, 2, 3, 4]);
     assert_eq!(numbers(&LIVES), [0, 1, 2, 3, 4]);
     let answers = [
         LookupAnswer::Gone,
