@@ -51,6 +51,7 @@ mod group;
 mod identity;
 mod mailbox;
 mod metrics;
+mod monitor;
 mod names;
 mod node;
 mod peer;
@@ -58,9 +59,10 @@ mod runtime;
 mod session;
 mod swarm;
 
-pub use archipelago_core::wire::{ByeReason, Life, RefuseReason};
+pub use archipelago_core::wire::{ByeReason, Exit, ExitText, Life, RefuseReason};
 pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
 pub use archipelago_router::up::TierInfo;
+pub use archipelago_router::watch::EndReason;
 pub use archipelago_router::{
     CloseReason, ConfigError, Refused, RouteInfo, SessionInfo, SessionKind, Unreachable,
 };
@@ -72,6 +74,7 @@ pub use group::{Claim, Group, RegisterError};
 pub use identity::{Identity, IdentityError};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;
+pub use monitor::Monitor;
 pub use names::NameWatch;
 pub use node::{Builder, GroupSpec, Limits, Node, NodeError, StartError};
 pub use runtime::{Runtime, RuntimeError};

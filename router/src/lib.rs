@@ -12,6 +12,7 @@ pub mod reflect;
 mod routes;
 mod sessions;
 pub mod up;
+pub mod watch;
 
 pub use change::{Ask, ChangeFault, ChangeKind, Changed, NodeChange};
 pub use node::{

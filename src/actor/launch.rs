@@ -64,6 +64,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
             builder.limits.mailbox_len_max,
         ),
         ended: mailbox::Ended::default(),
+        monitors: crate::monitor::Table::default(),
         names: Names::default(),
         peers: Registry::new(builder.limits.busy_peers_max),
         channel_config_short: with_room(&channel_config, builder.limits.send_queue_bytes_max),
@@ -111,6 +112,7 @@ fn node_config(
     config.roles = builder.roles;
     config.addresses = addresses.to_vec();
     config.groups = groups;
+    config.watch = Arc::new(builder.limits.watch());
     config.relay = builder.relay;
     config.on_demand_max = builder.on_demand_max.unwrap_or(on_demand_default);
     config.idle_timeout = builder.idle_timeout.unwrap_or(config.idle_timeout);

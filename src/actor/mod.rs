@@ -23,7 +23,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use archipelago_core::{GroupId, NodeId, Time};
+use archipelago_core::{GroupId, LocalId, NodeId, Time};
 use archipelago_router::{Command, DialId, Output, SessionEvent, Unreachable};
 use futures::StreamExt;
 use libp2p::swarm::ConnectionId;
@@ -63,6 +63,8 @@ pub(crate) struct Actor {
     failed: VecDeque<SessionEvent>,
     /// Letters that could not be handed over.
     lost: VecDeque<(NodeId, Unreachable)>,
+    /// Mailboxes that are to be observed and are not there.
+    nobody: VecDeque<LocalId>,
     stale: Stale,
     /// The machine has stopped: what is still to be written is waited for until then.
     draining: Option<Instant>,
@@ -102,6 +104,7 @@ impl Actor {
             names: names::Asked::default(),
             failed: VecDeque::new(),
             lost: VecDeque::new(),
+            nobody: VecDeque::new(),
             stale: Stale::default(),
             draining: None,
             timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
@@ -120,6 +123,7 @@ impl Actor {
         drop(self);
         shared.peers.close();
         shared.mailboxes.clear();
+        shared.monitors.close();
         shared.hub.close();
         shared.advance(Life::Stopped);
     }
@@ -144,6 +148,7 @@ impl Actor {
                 }
                 () = self.timer.as_mut() => self.armed = None,
                 () = shared.ended.ready() => self.on_ended(),
+                () = shared.monitors.ready() => self.on_dropped(),
                 _ = frozen.changed() => {}
             }
             self.on_timeout();
@@ -188,18 +193,37 @@ impl Actor {
             self.node.handle_session(event, now, &mut self.out);
             self.perform();
         }
-        while let Some((to, reason)) = self.lost.pop_front() {
-            let reason = Some(reason);
-            let now = self.now();
-            let command = Command::LetterLost { to, reason };
-            // Who is shutting down needs no letters.
-            let _ = self.node.handle_command(command, now, &mut self.out);
-            self.perform();
-        }
+        self.answer_back();
         self.sessions.wake_dirty();
         self.refresh();
         let refused = self.swarm.behaviour_mut().take_refused();
         self.shared.metrics.connections_refused.add(refused);
+    }
+
+    /// Tells the machine what could not be done as it wished.
+    fn answer_back(&mut self) {
+        while let Some((to, reason)) = self.lost.pop_front() {
+            let reason = Some(reason);
+            self.quietly(Command::LetterLost { to, reason });
+        }
+        while let Some(local) = self.nobody.pop_front() {
+            let exit = None;
+            self.quietly(Command::ProcessEnded { local, exit });
+        }
+    }
+
+    /// A command whose refusal says only that the node is stopping.
+    fn quietly(&mut self, command: Command) {
+        let now = self.now();
+        let _ = self.node.handle_command(command, now, &mut self.out);
+        self.perform();
+    }
+
+    /// Monitors that nobody waits for any more.
+    fn on_dropped(&mut self) {
+        for monitor in self.shared.monitors.take_dropped() {
+            self.quietly(Command::Demonitor(monitor));
+        }
     }
 
     fn refresh(&mut self) {

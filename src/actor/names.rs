@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use archipelago_core::wire::Exit;
 use archipelago_core::{GroupId, LocalId, Pid};
 use archipelago_router::Command;
 use archipelago_sgroup::names::{NameAct, NameError, NameOutput, OnLoss, Standing};
@@ -54,9 +55,10 @@ impl Actor {
 
     /// Processes that held names have ended.
     pub(super) fn on_ended(&mut self) {
-        for local in self.shared.ended.take() {
+        for (local, exit) in self.shared.ended.take() {
             let now = self.now();
-            let command = Command::ProcessEnded(local);
+            let exit = Some(exit);
+            let command = Command::ProcessEnded { local, exit };
             // A node that is stopping withdraws all its names anyhow.
             let _ = self.node.handle_command(command, now, &mut self.out);
             self.perform();
@@ -86,7 +88,7 @@ impl Actor {
                 self.shared.hub.tell(&event);
                 if on_loss == OnLoss::Kill {
                     self.shared.mailboxes.remove(local);
-                    self.shared.ended.note(local);
+                    self.shared.ended.note(local, Exit::Killed);
                 }
             }
             NameOutput::Won { name, local } => {

@@ -55,6 +55,12 @@ impl Actor {
                 after,
                 letter,
             } => self.post(to, home, after, &letter),
+            Output::Observe(local) => self.observe(local),
+            // Its end would be told for nothing, once.
+            Output::Unobserve(_) => {}
+            Output::Event(Event::Down { monitor, reason }) => {
+                self.shared.monitors.fire(monitor, reason);
+            }
             Output::Event(event) => self.on_event(event),
             Output::Stopped => self.draining = Some(Instant::now() + DRAIN_TIMEOUT),
             _ => {}
@@ -88,6 +94,15 @@ impl Actor {
             known.outbox.close();
             let connection = known.connection;
             self.expect_progress(connection);
+        }
+    }
+
+    /// The machine wants to hear of a mailbox's end.
+    fn observe(&mut self, local: LocalId) {
+        self.shared.ended.want(local);
+        let is_gone = self.shared.mailboxes.find(local).is_none();
+        if is_gone && self.shared.ended.unwant(local) {
+            self.nobody.push_back(local);
         }
     }
 

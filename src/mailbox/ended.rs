@@ -1,4 +1,4 @@
-//! Processes whose end the node's task wants to hear of: those that hold names.
+//! Processes whose end the node's task wants to hear of: those that hold names or are watched.
 //!
 //! A mailbox is dropped wherever its user drops it, and must not wait for the task. So the end is
 //! put where the task fetches it. Bounded by the number of mailboxes: each is noted once at most.
@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use archipelago_core::LocalId;
+use archipelago_core::wire::Exit;
 use tokio::sync::Notify;
 
 /// Which ends are of interest, and which have come.
@@ -19,7 +20,7 @@ pub(crate) struct Ended {
 #[derive(Debug, Default)]
 struct State {
     wanted: HashSet<LocalId>,
-    ended: Vec<LocalId>,
+    ended: Vec<(LocalId, Exit)>,
 }
 
 impl Ended {
@@ -29,11 +30,16 @@ impl Ended {
         self.state().wanted.insert(local);
     }
 
+    /// It is not, since the mailbox is not there; `false` if its end was noted already.
+    pub(crate) fn unwant(&self, local: LocalId) -> bool {
+        self.state().wanted.remove(&local)
+    }
+
     /// The mailbox is gone from the table.
-    pub(crate) fn note(&self, local: LocalId) {
+    pub(crate) fn note(&self, local: LocalId, exit: Exit) {
         let mut state = self.state();
         if state.wanted.remove(&local) {
-            state.ended.push(local);
+            state.ended.push((local, exit));
             drop(state);
             self.wake.notify_one();
         }
@@ -45,7 +51,7 @@ impl Ended {
     }
 
     /// What has ended.
-    pub(crate) fn take(&self) -> Vec<LocalId> {
+    pub(crate) fn take(&self) -> Vec<(LocalId, Exit)> {
         std::mem::take(&mut self.state().ended)
     }
 
@@ -63,9 +69,9 @@ mod tests {
         let ended = Ended::default();
         ended.want(LocalId(1));
         for local in [1, 1, 2] {
-            ended.note(LocalId(local));
+            ended.note(LocalId(local), Exit::Normal);
         }
-        assert_eq!(ended.take(), [LocalId(1)]);
+        assert_eq!(ended.take(), [(LocalId(1), Exit::Normal)]);
         assert_eq!(ended.take(), []);
     }
 }

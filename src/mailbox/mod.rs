@@ -16,6 +16,7 @@ pub(crate) use table::{Deliver, Table};
 use std::sync::Arc;
 
 use archipelago_core::Pid;
+use archipelago_core::wire::Exit;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,6 +38,8 @@ pub struct Received {
 pub struct Mailbox {
     sender: Sender,
     queue: mpsc::Receiver<Received>,
+    /// What its watchers hear when it is dropped.
+    exit: Exit,
 }
 
 impl Mailbox {
@@ -44,12 +47,20 @@ impl Mailbox {
         Self {
             sender: Sender::new(shared, pid),
             queue,
+            exit: Exit::Normal,
         }
     }
 
     /// What others send to.
     pub const fn pid(&self) -> Pid {
         self.sender.pid()
+    }
+
+    /// Ends the pid as a process that ended like this: whoever monitors it hears
+    /// [`EndReason::Exited`](crate::EndReason::Exited) with it. Dropped, it ends with
+    /// [`Exit::Normal`].
+    pub fn end(mut self, exit: Exit) {
+        self.exit = exit;
     }
 
     /// The next message, or `None` when the mailbox is empty and the node has stopped, or the
@@ -143,6 +154,6 @@ impl Drop for Mailbox {
     fn drop(&mut self) {
         let (shared, local) = (self.sender.shared(), self.pid().local);
         shared.mailboxes.remove(local);
-        shared.ended.note(local);
+        shared.ended.note(local, self.exit.clone());
     }
 }

@@ -125,7 +125,7 @@ impl Builder {
 
     /// Times of failure detection and joining; for tests. All members of a group need the same.
     #[must_use]
-    pub const fn timing(mut self, timing: Timing) -> Self {
+    pub fn timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
         self
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use archipelago_router::watch::WatchConfig;
+
 /// Limits of one node's sockets and queues.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -38,6 +40,14 @@ pub struct Limits {
     pub mailboxes_max: usize,
     /// Peers with traffic at once. Default 4,096; beyond it a send to another fails.
     pub busy_peers_max: usize,
+    /// Monitors of the node at once. Default 65,536; beyond it they are refused.
+    pub monitors_max: usize,
+    /// Mailboxes of the node that one other node may watch at once. Default 1,024; beyond it that
+    /// node's monitors say [`EndReason::Refused`](crate::EndReason::Refused).
+    pub watches_per_peer_max: usize,
+    /// Members of its groups whose end this node, as a reflector, tells one other node of. Default
+    /// 1,024; beyond it that node asks another reflector.
+    pub guards_per_peer_max: usize,
 }
 
 impl Default for Limits {
@@ -56,6 +66,21 @@ impl Default for Limits {
             mailbox_len_max: 1_024,
             mailboxes_max: 1_048_576,
             busy_peers_max: 4_096,
+            monitors_max: 65_536,
+            watches_per_peer_max: 1_024,
+            guards_per_peer_max: 1_024,
+        }
+    }
+}
+
+impl Limits {
+    /// Those of monitors.
+    pub(crate) fn watch(&self) -> WatchConfig {
+        WatchConfig {
+            monitors_max: self.monitors_max,
+            watches_per_peer_max: self.watches_per_peer_max,
+            guards_per_peer_max: self.guards_per_peer_max,
+            ..WatchConfig::default()
         }
     }
 }

@@ -22,12 +22,13 @@ use std::time::Duration;
 
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Pid};
 use archipelago_router::up::TierInfo;
+use archipelago_router::watch::Target;
 use archipelago_router::{Command, RouteInfo, SessionInfo};
 use archipelago_sgroup::{Cookies, MemberInfo};
 use bytes::Bytes;
 
 use crate::identity::random_seed;
-use crate::{Events, Group, Mailbox, Metrics, SendError, Sender};
+use crate::{Events, Group, Mailbox, Metrics, Monitor, SendError, Sender};
 
 /// How long [`Node::shutdown`] waits for goodbyes to be read.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -133,6 +134,33 @@ impl Node {
         self.shared()
             .wait_members(self.group_id(name), members)
             .await
+    }
+
+    /// Watches a process: the [`Monitor`] yields why it ended, once, wherever its node is. Across
+    /// groups no session is held for it. A pid of an earlier start says `NoProc`.
+    ///
+    /// Cancel safe: dropped before it returns, nothing is watched.
+    ///
+    /// # Errors
+    /// [`NodeError::Refused`] at the limit of monitors, [`NodeError::Stopped`]; nothing is watched.
+    pub async fn monitor(&self, pid: Pid) -> Result<Monitor, NodeError> {
+        Monitor::start(self.shared().clone(), Target::Process(pid)).await
+    }
+
+    /// Watches a node, whichever start of it is alive: the [`Monitor`] yields when its group
+    /// declares it down, when it comes back as a later start, or when it does not answer. `home`
+    /// is a group of it, needed where it shares none with this node.
+    ///
+    /// Cancel safe, as [`Node::monitor`].
+    ///
+    /// # Errors
+    /// As for [`Node::monitor`].
+    pub async fn monitor_node(
+        &self,
+        node: NodeId,
+        home: Option<GroupId>,
+    ) -> Result<Monitor, NodeError> {
+        Monitor::start(self.shared().clone(), Target::Node { node, home }).await
     }
 
     /// A new mailbox, as soon as the boot is final (see [`Node::started`]). Its pid leads others

@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Runtime,
     pub(crate) mailboxes: mailbox::Table,
     pub(crate) ended: mailbox::Ended,
+    pub(crate) monitors: crate::monitor::Table,
     pub(crate) names: Names,
     pub(crate) peers: Registry,
     pub(crate) hub: Hub,

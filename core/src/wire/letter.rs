@@ -29,7 +29,7 @@ pub enum Letter {
 }
 
 /// Of monitors: between who watches, who is watched, and who tells of a node's end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum WatchLetter {
     /// To the watched: tell me when these processes end. Renews what was asked before; without
@@ -37,6 +37,8 @@ pub enum WatchLetter {
     Watch {
         /// Comes back in the answer.
         seq: u32,
+        /// Where to look the watcher up.
+        home: Option<GroupId>,
         /// The start that the processes belong to; 0 where only the node is watched.
         boot: Boot,
         /// Which processes.
@@ -69,6 +71,8 @@ pub enum WatchLetter {
     Guard {
         /// Comes back in the answer.
         seq: u32,
+        /// Where to look the watcher up.
+        home: Option<GroupId>,
         /// Of which group.
         group: GroupId,
         /// The nodes, and the starts that are meant; 0 for whichever is alive now.
@@ -96,8 +100,9 @@ pub enum WatchLetter {
         node: NodeId,
         /// The start that ended; any later one is another.
         boot: Boot,
-        /// Whether the node said itself that it leaves the group: it may live on elsewhere.
-        has_left: bool,
+        /// Whether the group declared it dead, or does not know it. Otherwise it left the group or
+        /// came back as another, and may be asked itself.
+        is_dead: bool,
     },
 }
 
@@ -114,7 +119,7 @@ pub const GUARDED_MAX: usize = 64;
 pub type Locals = List<LocalId, LOCALS_MAX>;
 
 /// The end of a process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct End {
     /// Which process.
     pub local: LocalId,

@@ -60,9 +60,11 @@ impl Node {
                 act,
             } => return self.name(group, request, act, now),
             Command::Strict { group, act } => return self.strict(group, act, now),
-            Command::ProcessEnded(local) => self.with_groups(now, |group, cx, said| {
-                group.handle_process_ended(local, cx, said);
-            }),
+            Command::Monitor { monitor, target } => return self.monitor(monitor, target, now),
+            Command::Demonitor(monitor) => self.demonitor(monitor, now),
+            Command::ProcessEnded { local, exit } => {
+                self.process_ended(local, exit.as_ref(), now);
+            }
             Command::Contact { peer, home } => self.contact(peer, home, now, out),
             Command::Demand {
                 peer,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::channel::Path;
-use archipelago_core::wire::{ByeReason, Control, Letter, SessionId};
+use archipelago_core::wire::{ByeReason, Control, Exit, Letter, SessionId};
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
 use archipelago_sgroup::names::{NameAct, NameOutput};
 use archipelago_sgroup::registry::{RegistryChange, RegistryCommand, RegistryError};
@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::InvitePolicy;
 use crate::change::{Ask, ChangeKind, NodeChange};
+use crate::watch::{EndReason, MonitorRef, Target, WatchConfig};
 
 /// Everything that a node is told once.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct NodeConfig {
     pub invites: InvitePolicy,
     /// Nodes known at once. Default 65,536.
     pub peers_max: usize,
+    /// Times and limits of monitors; shared.
+    pub watch: Arc<WatchConfig>,
 }
 
 impl NodeConfig {
@@ -67,6 +70,7 @@ impl NodeConfig {
             relay: true,
             invites: InvitePolicy::default(),
             peers_max: 65_536,
+            watch: Arc::default(),
         }
     }
 }
@@ -208,8 +212,24 @@ pub enum Command {
         /// What.
         act: StrictAct,
     },
-    /// A mailbox of this node is gone: its names are withdrawn.
-    ProcessEnded(LocalId),
+    /// Tell of the end of a process or a node, by one [`Event::Down`]. The number is the driver's
+    /// own, and none is used twice.
+    Monitor {
+        /// Comes back in the event.
+        monitor: MonitorRef,
+        /// Whose end.
+        target: Target,
+    },
+    /// Tell of it no more; a monitor that has fired is ignored.
+    Demonitor(MonitorRef),
+    /// A mailbox of this node that holds a name or was to be observed ([`Output::Observe`]) is
+    /// gone: its names are withdrawn, its watchers told.
+    ProcessEnded {
+        /// Which.
+        local: LocalId,
+        /// How it ended; `None`: it was not there when it was asked for.
+        exit: Option<Exit>,
+    },
     /// There is something to send to `peer`, and no path attached. Answered by
     /// [`Output::AttachPath`] or [`Output::Unreachable`].
     Contact {
@@ -374,6 +394,11 @@ pub enum Output {
         /// What.
         letter: Box<Letter>,
     },
+    /// Say by [`Command::ProcessEnded`] when this mailbox of this node is gone: at once if it is
+    /// not there.
+    Observe(LocalId),
+    /// That is not asked for any more, but for the names that it may hold.
+    Unobserve(LocalId),
     /// A `Contact` came to nothing: fail what waits.
     Unreachable {
         /// Who.
@@ -471,6 +496,14 @@ pub enum Event {
         kind: SessionKind,
         /// Why it ended; `None` if the connection was lost.
         reason: Option<CloseReason>,
+    },
+    /// A monitor fires: the first and only word of it. What its process sent to this node, and what
+    /// arrived at all, arrived before.
+    Down {
+        /// Which.
+        monitor: MonitorRef,
+        /// Why.
+        reason: EndReason,
     },
     /// This node left a parent that it had joined because it was elected: it is not any more.
     ParentLeft {

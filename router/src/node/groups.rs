@@ -95,6 +95,9 @@ impl Node {
         self.note_doubtful(&event, now);
         self.note_change(group, &event);
         self.on_paths_changed(group, &event, now, out);
+        if let GroupEvent::MemberDown(info, reason) = &event {
+            self.watch_member_down(group, info, *reason, now);
+        }
         self.tell(Event::Group { group, event }, out);
     }
 
@@ -143,6 +146,7 @@ impl Node {
         self.forward.handle_group_left(id);
         self.up.handle_left(id, now);
         self.end_changes(id);
+        self.with_watch_if_any(now, |watch, lent, said| watch.handle_group_left(lent, said));
         self.release_unused(now, out);
     }
 

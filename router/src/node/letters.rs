@@ -39,7 +39,8 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
-        if matches!(self.life, Life::Stopped) {
+        // Who leaves says no more: an answer now would pass for life.
+        if matches!(self.life, Life::Stopping(_) | Life::Stopped) {
             return;
         }
         if self.quotas.get_or_insert_default().admits(from, now) {
@@ -51,20 +52,16 @@ impl Node {
         }
     }
 
-    #[allow(
-        clippy::needless_pass_by_value,
-        reason = "machines take what they are told"
-    )]
     fn on_letter(
         &mut self,
         from: NodeId,
-        _boot: Boot,
+        boot: Boot,
         letter: Letter,
         now: Time,
         out: &mut Outputs,
     ) {
         match letter {
-            Letter::Watch(_) => {}
+            Letter::Watch(letter) => self.on_watch_letter(from, boot, letter, now),
             Letter::Invite(invite) => {
                 if let Ok(from) = self.base.peers.intern(from) {
                     let group = GroupId::new(&self.config.realm, &invite.charter.name);
@@ -81,8 +78,9 @@ impl Node {
     }
 
     /// Letters to a node may not have arrived: whoever wrote them decides what to say again.
-    pub(super) fn on_letter_lost(&mut self, to: NodeId, reason: Option<Unreachable>, _now: Time) {
+    pub(super) fn on_letter_lost(&mut self, to: NodeId, reason: Option<Unreachable>, now: Time) {
         self.on_invite_lost(to, reason);
+        self.on_watch_lost(to, reason, now);
     }
 
     /// Writes a letter; where `after` names a mailbox of this node, what it sent to that node

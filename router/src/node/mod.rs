@@ -2,8 +2,8 @@
 //!
 //! # Contract with the driver
 //! - Inputs: [`Node::handle_messages`], [`Node::handle_letter`], [`Node::handle_session`],
-//!   [`Node::handle_command`], [`Node::handle_timeout`]. Each appends what is to be done to the caller's buffer; the driver
-//!   does it, in order, before the next input, and decides nothing.
+//!   [`Node::handle_command`], [`Node::handle_timeout`]. Each appends what is to be done to the
+//!   caller's buffer; the driver does it, in order, before the next input, and decides nothing.
 //! - [`Node::poll_timeout`] may be early, never late; it is asked again after every input.
 //! - A session is reliable and in order until it closes; closing may lose a suffix. The driver
 //!   has authenticated the peer's key before it says `Opened`.
@@ -35,6 +35,7 @@ mod shutdown;
 mod sweep;
 mod talk;
 mod tiers;
+mod watch;
 mod work;
 
 pub use changes::InvitePolicy;
@@ -65,6 +66,7 @@ use crate::pulse::Pulse;
 use crate::reflect::Reflect;
 use crate::sessions::{Detours, DialBook, Sessions};
 use crate::up::{TierInfo, Up, UpCounters};
+use crate::watch::Watch;
 use lend::Base;
 use limits::LIMITS;
 use shutdown::Life;
@@ -102,6 +104,8 @@ pub struct Node {
     sweep_at: Option<Time>,
     /// Whose message is being answered, and the way that it came.
     answering: Option<(Peer, Via)>,
+    /// Monitors; nothing while there are none.
+    watch: Option<Box<Watch>>,
     /// Who wrote letters lately; nothing while nobody does.
     quotas: Option<Box<letters::Quotas>>,
     /// What machines said and nobody has acted on yet; empty between two inputs.
@@ -154,6 +158,7 @@ impl Node {
             lookups: Lookups::new(Arc::clone(&limits.lookup), record.clone()),
             record,
             changes: Changes::default(),
+            watch: None,
             quotas: None,
             work: VecDeque::new(),
             config,
@@ -236,6 +241,7 @@ impl Node {
         self.on_bypass_due(now, out);
         self.on_doubtful_due(now, out);
         self.on_changes_due(now, out);
+        self.on_watch_due(now);
         self.on_life_due(now, out);
         self.on_sweep_due(now);
         self.do_work(now, out);
@@ -259,6 +265,7 @@ impl Node {
             .chain(self.detours.poll_timeout())
             .chain(self.poll_doubtful())
             .chain(self.changes.poll_timeout())
+            .chain(self.watch.as_ref().and_then(|watch| watch.poll_timeout()))
             .chain(self.life.poll_timeout())
             .chain(self.sweep_at.map(|at| (at, "sweep")))
             .min()

@@ -81,6 +81,7 @@ impl Node {
     }
 
     pub(super) fn shut_down(&mut self, now: Time, out: &mut Outputs) {
+        self.with_watch_if_any(now, |watch, _, said| watch.handle_shutdown(said));
         self.with_reflect(now, |reflect, cx, said| reflect.handle_shutdown(cx, said));
         let groups: Vec<GroupId> = self.groups.keys().copied().collect();
         for group in groups {

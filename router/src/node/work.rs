@@ -18,6 +18,7 @@ use crate::on_demand::OnDemandOutput;
 use crate::reflect::ReflectOutput;
 use crate::sessions::{DetourOutput, SessionOutput};
 use crate::up::UpOutput;
+use crate::watch::WatchOutput;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(super) enum Work {
     Up(UpOutput),
     /// A change of a group said so.
     Change(ChangeOutput),
+    /// Monitors said so.
+    Watch(WatchOutput),
 }
 
 /// Where the message that is being answered came from. An answer that proves something about a
@@ -65,6 +68,7 @@ impl Node {
                 Work::Detour(output) => self.on_detour_output(output, now, out),
                 Work::Up(output) => self.on_up_output(output, now, out),
                 Work::Change(output) => self.on_change_output(output, now, out),
+                Work::Watch(output) => self.on_watch_output(output, out),
             }
         }
         self.answering = None;

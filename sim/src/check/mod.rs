@@ -5,6 +5,7 @@
 
 pub mod deaths;
 pub mod messages;
+pub mod monitors;
 pub mod rows;
 pub mod sessions;
 pub mod updown;

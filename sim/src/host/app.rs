@@ -88,6 +88,8 @@ pub(crate) struct App {
     pub(crate) strays: u64,
     /// Messages to the control machine that were no letters.
     pub(crate) letters_ignored: u64,
+    /// Monitors begun so far, by all processes.
+    pub(crate) monitors: u64,
     /// The user's own protocol.
     pub(crate) installed: Option<Installed>,
     mailbox: Option<LocalId>,
@@ -142,7 +144,7 @@ impl App {
         }
     }
 
-    fn has_mailbox(&self, local: LocalId) -> bool {
+    pub(super) fn has_mailbox(&self, local: LocalId) -> bool {
         self.mailbox == Some(local) || self.more_mailboxes.contains(&local)
     }
 

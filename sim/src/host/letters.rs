@@ -29,6 +29,8 @@ pub(super) enum Post {
     Letter(NodeId, Boot, Letter),
     /// Letters to a node may be lost.
     Lost(NodeId, Option<Unreachable>),
+    /// A process is not there.
+    Nobody(LocalId),
 }
 
 impl Host {
@@ -88,6 +90,14 @@ impl Host {
         letters.waiting = held;
     }
 
+    /// The control machine wants to hear of a mailbox's end.
+    pub(super) fn observe_process(&mut self, local: LocalId) {
+        // Every end is told.
+        if !self.app.has_mailbox(local) {
+            self.letters.push_back(Post::Nobody(local));
+        }
+    }
+
     /// A message for the control machine: only another one writes such.
     pub(super) fn on_letter(&mut self, peer: u32, message: &Message, net: &Net) {
         let boot = self.boot_of(peer).unwrap_or_default();
@@ -127,6 +137,11 @@ impl Host {
                 Post::Letter(from, boot, letter) => self.drive(net, |node, now, out| {
                     node.handle_letter(from, boot, letter, now, out);
                 }),
+                Post::Nobody(local) => {
+                    let exit = None;
+                    // Who is shutting down has told its watchers.
+                    let _refused = self.command(Command::ProcessEnded { local, exit }, net);
+                }
                 Post::Lost(to, reason) => {
                     // Who is shutting down needs no letters.
                     let _refused = self.command(Command::LetterLost { to, reason }, net);

@@ -50,6 +50,7 @@ impl Host {
                 letter,
             } => self.post(to, home, after, &letter, net),
             Output::Registry { group, change } => self.on_registry(group, &change),
+            Output::Observe(local) => self.observe_process(local),
             Output::Event(event) => self.observe(Observation::Event(event), net),
             Output::Changed {
                 ticket,

@@ -1,5 +1,6 @@
 //! The tables of what members say, as the live driver keeps them.
 
+use archipelago_core::wire::Exit;
 use archipelago_core::{GroupId, LocalId};
 use archipelago_router::Command;
 use archipelago_sgroup::registry::{RegistryChange, Table};
@@ -24,10 +25,11 @@ impl Host {
         self.tables.remove(&group);
     }
 
-    /// A mailbox of this process ends.
-    pub(crate) fn end_mailbox(&mut self, local: LocalId, net: &mut Net) {
+    /// A mailbox of this process ends like this.
+    pub(crate) fn end_mailbox(&mut self, local: LocalId, exit: Exit, net: &mut Net) {
         self.app.end_mailbox(local);
+        let exit = Some(exit);
         // A node that is stopping takes everything back in any case.
-        let _stopping = self.command(Command::ProcessEnded(local), net);
+        let _stopping = self.command(Command::ProcessEnded { local, exit }, net);
     }
 }

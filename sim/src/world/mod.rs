@@ -18,6 +18,7 @@ mod mischief;
 pub(crate) mod nodes;
 mod protocols;
 mod registry;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;

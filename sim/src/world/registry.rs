@@ -1,5 +1,6 @@
 //! Verbs for what members say without a contest, and the tables that they read.
 
+use archipelago_core::wire::Exit;
 use archipelago_core::{GroupId, Pid};
 use archipelago_router::{Command, Refused};
 use archipelago_sgroup::registry::{RegistryCommand, Table};
@@ -39,12 +40,7 @@ impl World {
 
     /// The mailbox of a running node ends, and everything that was said of it.
     pub fn end_mailbox(&mut self, pid: Pid) {
-        let node = self.node_of(&pid.node);
-        self.with(node, |host, net| {
-            host.end_mailbox(pid.local, net);
-            host.settle(net);
-        });
-        self.collect();
+        self.end_process(pid, Exit::Normal);
     }
 
     /// What the members of a group say, as a node reads it; `None` where it is not in the group, or

@@ -33,6 +33,7 @@ fn letters() -> Vec<(&'static str, Letter)> {
             "watch",
             WatchLetter::Watch {
                 seq: 3,
+                home: None,
                 boot: Boot(300),
                 locals: locals(),
             },
@@ -63,6 +64,7 @@ fn letters() -> Vec<(&'static str, Letter)> {
             "guard",
             WatchLetter::Guard {
                 seq: 4,
+                home: Some(group),
                 group,
                 nodes: List::truncated([(node(5), Boot(6))]),
             },
@@ -87,7 +89,7 @@ fn letters() -> Vec<(&'static str, Letter)> {
                 group,
                 node: node(5),
                 boot: Boot(6),
-                has_left: true,
+                is_dead: true,
             },
         ),
     ];
@@ -132,6 +134,7 @@ fn the_fullest_letters_fit_into_one_chunk() {
     };
     let guard = WatchLetter::Guard {
         seq: u32::MAX,
+        home: None,
         group: GroupId([255; 16]),
         nodes: List::truncated((0..=255).map(|byte| (node(byte), Boot(u64::MAX)))),
     };
