@@ -19,6 +19,7 @@ pub mod engine;
 mod event;
 pub mod formats;
 mod frames;
+mod hops;
 mod host;
 mod link;
 pub mod metrics;

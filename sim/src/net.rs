@@ -13,6 +13,8 @@ use archipelago_router::Output;
 use crate::check::rows::RowSeen;
 use crate::engine::{Key, Post};
 use crate::event::Event;
+use crate::hops::HopSeen;
+use crate::host::Latencies;
 use crate::link::Links;
 use crate::observe::Observed;
 use crate::parcel::Spares;
@@ -26,6 +28,8 @@ pub(crate) struct Shared {
     /// How many nodes there are.
     pub(crate) nodes: u32,
     pub(crate) links: Links,
+    /// When links last changed for the better.
+    pub(crate) mended: Option<Time>,
     pub(crate) timer_slack: Duration,
     pub(crate) handshake_time: Duration,
     pub(crate) dial_timeout: Duration,
@@ -45,6 +49,10 @@ pub(crate) struct Local {
     pub(crate) observed: Vec<Observed>,
     /// Rows that arrived since the world last looked.
     pub(crate) rows: Vec<RowSeen>,
+    /// Questions and answers of look-ups, likewise.
+    pub(crate) hops: Vec<HopSeen>,
+    /// From the last mending of links until what had waited for it arrived.
+    pub(crate) after_mending: Latencies,
     /// Spare buffers, so that no input allocates one.
     pub(crate) outputs: Vec<Vec<Output>>,
     pub(crate) channel_outputs: Vec<Vec<ChannelOutput>>,
@@ -76,6 +84,7 @@ impl Shared {
             seed: config.seed,
             nodes: 0,
             links,
+            mended: None,
             timer_slack: config.timer_slack,
             handshake_time: config.handshake_time,
             dial_timeout: config.dial_timeout,

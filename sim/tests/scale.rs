@@ -34,9 +34,10 @@ fn holds(result: &RunResult) {
     assert_eq!(result.start, "generated");
     assert!(result.mode.contains("generated"), "{}", result.mode);
     // Most of a thousand pairs share no group, and all found each other.
-    assert!(result.lookups.asked >= 500, "{:?}", result.lookups);
+    let lookups = result.lookups.as_ref().expect("all is measured");
+    assert!(lookups.asked >= 500, "{lookups:?}");
     // But for those who looked for one that crashed.
-    let failed: Vec<&String> = result.lookups.failed.keys().collect();
+    let failed: Vec<&String> = lookups.failed.keys().collect();
     assert_eq!(failed, ["Gone"]);
     assert!(result.delivery.delivered * 100 >= result.delivery.sent * 99);
     assert!(result.detection.count > 0);

@@ -20,6 +20,8 @@ use crate::net::Net;
 const HEADER_LEN: usize = 24;
 /// Set in a message's first word when its fourth is the length of a body.
 const BODY_MARK: u64 = 1 << 63;
+/// What was sent so long before links mended had waited for it, and was not merely under way.
+const UNDER_WAY: Duration = Duration::from_millis(100);
 
 /// Messages from one node's mailbox to another's.
 #[derive(Clone, Debug)]
@@ -238,6 +240,7 @@ impl Host {
                 received.on_message(number, sent_at, net.now);
             }
             self.app.latencies.note(net.now.since(sent_at));
+            note_after_mending(sent_at, net);
         }
         true
     }
@@ -295,6 +298,15 @@ impl Host {
             report.full += u64::from(!is_accepted);
         }
         is_accepted
+    }
+}
+
+/// What had waited for links to mend when it arrives after that, and was not merely under way.
+fn note_after_mending(sent_at: Time, net: &mut Net) {
+    if let Some(mended) = net.shared.mended
+        && sent_at.after(UNDER_WAY) <= mended
+    {
+        net.local.after_mending.note(net.now.since(mended));
     }
 }
 

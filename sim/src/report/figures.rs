@@ -12,191 +12,98 @@ pub struct Figure {
     pub label: &'static str,
     /// The unit; empty for counts and ratios.
     pub unit: &'static str,
+    /// Whether reports that put runs beside each other draw it; tables have all.
+    pub is_drawn: bool,
     /// Not a number where there was nothing to measure.
     pub value: f64,
 }
 
+/// What a figure is, and where it is in a result.
+struct Shape(
+    &'static str,
+    &'static str,
+    &'static str,
+    Drawn,
+    fn(&RunResult) -> f64,
+);
+
+/// Whether a figure is among those that are drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Drawn {
+    Yes,
+    No,
+}
+
+use Drawn::{No, Yes};
+
 /// Every number that results can be compared by.
-#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+#[rustfmt::skip]
+const SHAPES: &[Shape] = &[
+    Shape("nodes", "nodes", "", No, |it| whole(it.nodes)),
+    Shape("groups", "groups", "", No, |it| whole(it.groups)),
+    Shape("reflectors", "reflectors", "", No, |it| whole(it.reflectors)),
+    Shape("tiers", "tiers of reflectors", "", No, |it| whole(it.tiers)),
+    Shape("sessions_mean", "sessions per node, mean", "", Yes, |it| it.sessions_mean),
+    Shape("sessions_max", "sessions of a node, most", "", Yes, |it| whole(it.sessions_max)),
+    Shape("formed_s", "formed in", "s", Yes, |it| it.formed_s.unwrap_or(f64::NAN)),
+    Shape("join_p50_ms", "join, median", "ms", No, |it| of(&it.join, it.join.p50_ms)),
+    Shape("join_max_ms", "join, longest", "ms", Yes, |it| of(&it.join, it.join.max_ms)),
+    Shape("rejoin_max_ms", "rejoin, longest", "ms", No, |it| of(&it.rejoin, it.rejoin.max_ms)),
+    Shape("detection_p50_ms", "detection, median", "ms", No, |it| of(&it.detection, it.detection.p50_ms)),
+    Shape("detection_max_ms", "detection, longest", "ms", Yes, |it| of(&it.detection, it.detection.max_ms)),
+    Shape("false_deaths", "deaths of the living", "", No, |it| whole(it.false_deaths)),
+    Shape("healed_s", "agreed after the last change", "s", No, |it| it.healed_s.unwrap_or(f64::NAN)),
+    Shape("control_per_node_per_s", "control messages per node and s", "", Yes, |it| some(&it.control, |it| it.per_node_per_s)),
+    Shape("forming_per_node", "control messages per node to form", "", No, |it| some(&it.control, |it| it.forming_per_node)),
+    Shape("sent", "messages sent", "", No, |it| whole(it.delivery.sent)),
+    Shape("delivered", "messages delivered", "", No, |it| whole(it.delivery.delivered)),
+    Shape("latency_p50_ms", "delivery, median", "ms", Yes, |it| of(&it.delivery.latency, it.delivery.latency.p50_ms)),
+    Shape("latency_p99_ms", "delivery, 99 %", "ms", No, |it| of(&it.delivery.latency, it.delivery.latency.p99_ms)),
+    Shape("first_p50_ms", "first message, median", "ms", Yes, |it| of(&it.delivery.first, it.delivery.first.p50_ms)),
+    Shape("after_mending_max_ms", "what waited for links to mend, longest after", "ms", No, |it| of(&it.delivery.after_mending, it.delivery.after_mending.max_ms)),
+    Shape("stretch_p50", "stretch, median", "", Yes, |it| at_least_one(it.delivery.stretch.count, it.delivery.stretch.p50)),
+    Shape("lookups", "look-ups", "", No, |it| some(&it.lookups, |it| whole(it.asked))),
+    Shape("lookup_hops", "reflectors per look-up", "", Yes, |it| some(&it.lookups, |it| at_least_one(it.asked, it.hops_mean))),
+    Shape("on_demand_opened", "on-demand sessions opened", "", No, |it| some(&it.on_demand, |it| whole(it.opened))),
+    Shape("on_demand_closed", "on-demand sessions closed", "", No, |it| some(&it.on_demand, |it| whole(it.closed))),
+    Shape("load_gini", "load of reflectors, Gini", "", Yes, |it| some(&it.load, |it| it.gini)),
+    Shape("load_max_per_s", "busiest reflector, messages per s", "", No, |it| some(&it.load, |it| it.max_per_s)),
+    Shape("events", "events", "", No, |it| whole(it.events)),
+    Shape("events_per_s", "events per wall-clock s", "", No, |it| it.events_per_s),
+    Shape("messages_per_s", "messages per wall-clock s", "", No, |it| it.messages_per_s),
+    Shape("wall_s", "wall clock", "s", No, |it| it.wall_s),
+    Shape("bytes_per_node", "memory per node", "B", No, |it| whole(it.bytes_per_node)),
+    Shape("violations", "violations", "", No, |it| whole(it.violations_count)),
+];
+
+/// Every number that results can be compared by, in the same order always.
 pub fn figures(result: &RunResult) -> Vec<Figure> {
-    let mut all = Vec::new();
-    let mut add = |key, label, unit, value| {
-        all.push(Figure {
-            key,
-            label,
-            unit,
-            value,
-        });
+    let of_shape = |&Shape(key, label, unit, drawn, value): &Shape| Figure {
+        key,
+        label,
+        unit,
+        is_drawn: drawn == Yes,
+        value: value(result),
     };
-    add("nodes", "nodes", "", result.nodes as f64);
-    add("groups", "groups", "", result.groups as f64);
-    add("reflectors", "reflectors", "", result.reflectors as f64);
-    add("tiers", "tiers of reflectors", "", result.tiers as f64);
-    add(
-        "sessions_mean",
-        "sessions per node, mean",
-        "",
-        result.sessions_mean,
-    );
-    add(
-        "sessions_max",
-        "sessions of a node, most",
-        "",
-        result.sessions_max as f64,
-    );
-    add(
-        "formed_s",
-        "formed in",
-        "s",
-        result.formed_s.unwrap_or(f64::NAN),
-    );
-    add(
-        "join_p50_ms",
-        "join, median",
-        "ms",
-        of(&result.join, result.join.p50_ms),
-    );
-    add(
-        "join_max_ms",
-        "join, longest",
-        "ms",
-        of(&result.join, result.join.max_ms),
-    );
-    add(
-        "rejoin_max_ms",
-        "rejoin, longest",
-        "ms",
-        of(&result.rejoin, result.rejoin.max_ms),
-    );
-    let detection = &result.detection;
-    add(
-        "detection_p50_ms",
-        "detection, median",
-        "ms",
-        of(detection, detection.p50_ms),
-    );
-    add(
-        "detection_max_ms",
-        "detection, longest",
-        "ms",
-        of(detection, detection.max_ms),
-    );
-    add(
-        "false_deaths",
-        "deaths of the living",
-        "",
-        result.false_deaths as f64,
-    );
-    add(
-        "healed_s",
-        "agreed after the last change",
-        "s",
-        result.healed_s.unwrap_or(f64::NAN),
-    );
-    let control = &result.control;
-    add(
-        "control_per_node_per_s",
-        "control messages per node and s",
-        "",
-        control.per_node_per_s,
-    );
-    add(
-        "forming_per_node",
-        "control messages per node to form",
-        "",
-        control.forming_per_node,
-    );
-    let delivery = &result.delivery;
-    add("sent", "messages sent", "", delivery.sent as f64);
-    add(
-        "delivered",
-        "messages delivered",
-        "",
-        delivery.delivered as f64,
-    );
-    let (latency, first) = (&delivery.latency, &delivery.first);
-    add(
-        "latency_p50_ms",
-        "delivery, median",
-        "ms",
-        of(latency, latency.p50_ms),
-    );
-    add(
-        "latency_p99_ms",
-        "delivery, 99 %",
-        "ms",
-        of(latency, latency.p99_ms),
-    );
-    add(
-        "first_p50_ms",
-        "first message, median",
-        "ms",
-        of(first, first.p50_ms),
-    );
-    let stretch = if delivery.stretch.count == 0 {
-        f64::NAN
-    } else {
-        delivery.stretch.p50
-    };
-    add("stretch_p50", "stretch, median", "", stretch);
-    add("lookups", "look-ups", "", result.lookups.asked as f64);
-    let hops = if result.lookups.asked == 0 {
-        f64::NAN
-    } else {
-        result.lookups.hops_mean
-    };
-    add("lookup_hops", "questions per look-up", "", hops);
-    add(
-        "on_demand_opened",
-        "on-demand sessions opened",
-        "",
-        result.on_demand.opened as f64,
-    );
-    add(
-        "on_demand_closed",
-        "on-demand sessions closed",
-        "",
-        result.on_demand.closed as f64,
-    );
-    add(
-        "load_gini",
-        "load of reflectors, Gini",
-        "",
-        result.load.gini,
-    );
-    add(
-        "load_max_per_s",
-        "busiest reflector, messages per s",
-        "",
-        result.load.max_per_s,
-    );
-    add("events", "events", "", result.events as f64);
-    add(
-        "events_per_s",
-        "events per wall-clock s",
-        "",
-        result.events_per_s,
-    );
-    add(
-        "messages_per_s",
-        "messages per wall-clock s",
-        "",
-        result.messages_per_s,
-    );
-    add("wall_s", "wall clock", "s", result.wall_s);
-    add(
-        "bytes_per_node",
-        "memory per node",
-        "B",
-        result.bytes_per_node as f64,
-    );
-    add(
-        "violations",
-        "violations",
-        "",
-        result.violations_count as f64,
-    );
-    all
+    SHAPES.iter().map(of_shape).collect()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+const fn whole(count: u64) -> f64 {
+    count as f64
+}
+
+/// Of something that was measured.
+fn some<T>(measured: &Option<T>, value: impl FnOnce(&T) -> f64) -> f64 {
+    measured.as_ref().map_or(f64::NAN, value)
+}
+
+const fn at_least_one(count: u64, value: f64) -> f64 {
+    if count == 0 { f64::NAN } else { value }
+}
+
+const fn of(times: &Times, value: f64) -> f64 {
+    at_least_one(times.count, value)
 }
 
 /// How it began, and what was there.
@@ -246,13 +153,13 @@ pub fn rows(result: &RunResult) -> Vec<(String, String)> {
             count(result.nodes.saturating_sub(1))
         ),
     );
-    add(
-        "control messages",
-        format!(
+    if let Some(control) = &result.control {
+        let text = format!(
             "{:.2} a node and second; {:.0} a node to form",
-            result.control.per_node_per_s, result.control.forming_per_node
-        ),
-    );
+            control.per_node_per_s, control.forming_per_node
+        );
+        add("control messages", text);
+    }
     if result.join.count > 0 {
         add("join", times(&result.join));
     }
@@ -270,7 +177,10 @@ pub fn rows(result: &RunResult) -> Vec<(String, String)> {
     }
     delivery(result, &mut add);
     let (rss, each) = (result.rss_mb, count(result.bytes_per_node));
-    add("memory", format!("{rss:.1} MB; {each} B a node"));
+    add(
+        "memory",
+        format!("{each} B a node; {rss:.1} MB the whole process"),
+    );
     add(
         "digest",
         format!("{} (seed {})", result.digest, result.seed),
@@ -291,27 +201,40 @@ fn delivery(result: &RunResult, add: &mut impl FnMut(&str, String)) {
             count(delivery.flows_skipped)
         );
         add("messages", sent);
+    }
+    if delivery.latency.count > 0 {
         add("delivery", times(&delivery.latency));
         add("first message", times(&delivery.first));
-        let (all, first) = (&delivery.stretch, &delivery.stretch_first);
+    }
+    if delivery.after_mending.count > 0 {
+        let text = times(&delivery.after_mending);
+        add("what waited, after the mending", text);
+    }
+    let (all, first) = (&delivery.stretch, &delivery.stretch_first);
+    if all.count > 0 {
         let stretch = format!(
             "median {:.2}, 99 % {:.2}; first message {:.2}, {:.2}",
             all.p50, all.p99, first.p50, first.p99
         );
         add("stretch over the link", stretch);
     }
-    let lookups = &result.lookups;
-    let failed: u64 = lookups.failed.values().sum();
-    if lookups.asked + failed > 0 {
-        let text = format!(
-            "{}, {:.2} questions each, {failed} failed",
-            count(lookups.asked),
-            lookups.hops_mean
-        );
-        add("look-ups", text);
+    reflection(result, add);
+}
+
+/// What goes by reflectors, or around them.
+fn reflection(result: &RunResult, add: &mut impl FnMut(&str, String)) {
+    if let Some(lookups) = &result.lookups {
+        let failed: u64 = lookups.failed.values().sum();
+        if lookups.asked + failed > 0 {
+            let (asked, mean) = (count(lookups.asked), lookups.hops_mean);
+            let longest = lookups.hops.last().map_or(0, |&(hops, _)| hops);
+            let text = format!(
+                "{asked}, over {mean:.2} reflectors each, {longest} at most; {failed} failed"
+            );
+            add("look-ups", text);
+        }
     }
-    let on_demand = &result.on_demand;
-    if on_demand.opened > 0 {
+    if let Some(on_demand) = result.on_demand.as_ref().filter(|it| it.opened > 0) {
         let text = format!(
             "{} opened, {} closed, at most {} at once",
             count(on_demand.opened),
@@ -320,8 +243,7 @@ fn delivery(result: &RunResult, add: &mut impl FnMut(&str, String)) {
         );
         add("on-demand sessions", text);
     }
-    if result.reflectors > 0 {
-        let load = &result.load;
+    if let Some(load) = result.load.as_ref().filter(|_| result.reflectors > 0) {
         let text = format!(
             "Gini {:.3}; mean {:.1}/s, busiest {:.1}/s, a member {:.1}/s",
             load.gini, load.mean_per_s, load.max_per_s, load.member_mean_per_s
@@ -338,8 +260,4 @@ fn times(times: &Times) -> String {
         ms(times.max_ms),
         count(times.count)
     )
-}
-
-const fn of(times: &Times, value: f64) -> f64 {
-    if times.count == 0 { f64::NAN } else { value }
 }

@@ -5,24 +5,10 @@ use super::figures::{figures, mode, rows};
 use super::format::{count, escape, figure, ms};
 use super::page::Page;
 use super::plots::{Lines, bars, named_bars};
-use crate::run::{RunResult, Sample, Times};
+use crate::run::{Control, OnDemand, Robustness, RunResult, Sample, Times};
 
 /// Violations that are listed.
 const LISTED_MAX: usize = 30;
-/// What runs are compared by in bars; the table has the rest.
-const COMPARED: [&str; 10] = [
-    "sessions_mean",
-    "sessions_max",
-    "control_per_node_per_s",
-    "formed_s",
-    "join_max_ms",
-    "detection_max_ms",
-    "latency_p50_ms",
-    "first_p50_ms",
-    "lookup_hops",
-    "load_gini",
-];
-
 /// One run as a page.
 pub fn run_page(result: &RunResult) -> String {
     let mut page = Page::new(&result.name, &result.about);
@@ -47,9 +33,9 @@ pub fn run_page(result: &RunResult) -> String {
     page.end_plots();
     page.heading("Every figure");
     page.facts(&rows(result));
-    if !result.control.by_kind.is_empty() {
+    if let Some(control) = &result.control {
         page.heading("Control messages by kind");
-        page.table(&["kind".to_owned(), "messages".to_owned()], &kinds(result));
+        page.table(&["kind".to_owned(), "messages".to_owned()], &kinds(control));
     }
     page.finish(&footer(result))
 }
@@ -63,12 +49,11 @@ pub fn compare_page(results: &[RunResult]) -> String {
     }
     page.begin_plots();
     let all: Vec<Vec<Figure>> = results.iter().map(figures).collect();
-    for key in COMPARED {
-        let found: Vec<_> = all
-            .iter()
-            .filter_map(|run| run.iter().find(|f| f.key == key))
-            .collect();
-        let Some(first) = found.first() else { continue };
+    for place in 0..all.first().map_or(0, Vec::len) {
+        let found: Vec<_> = all.iter().filter_map(|run| run.get(place)).collect();
+        let Some(first) = found.first().filter(|first| first.is_drawn) else {
+            continue;
+        };
         if found.iter().all(|figure| !figure.value.is_finite()) {
             continue;
         }
@@ -134,7 +119,10 @@ fn cards(result: &RunResult) -> Vec<(&'static str, String)> {
         ),
         (
             "control messages per node and s",
-            format!("{:.1}", result.control.per_node_per_s),
+            result
+                .control
+                .as_ref()
+                .map_or_else(dash, |it| format!("{:.1}", it.per_node_per_s)),
         ),
         (
             "end of a member known, longest",
@@ -174,79 +162,88 @@ fn verdict(page: &mut Page, result: &RunResult) {
     }
 }
 
+/// Plots over time.
+struct Along<'a> {
+    series: &'a [Sample],
+    marks: Vec<f64>,
+}
+
+impl Along<'_> {
+    fn of(&self, value: fn(&Sample) -> f64) -> Vec<(f64, f64)> {
+        let samples = self.series.iter();
+        samples.map(|sample| (sample.at_s, value(sample))).collect()
+    }
+
+    /// The first sample has no stretch of time to be a rate over.
+    fn rate(&self, value: fn(&Sample) -> f64) -> Vec<(f64, f64)> {
+        self.of(value).split_off(self.series.len().min(1))
+    }
+
+    fn svg(&self, y: &'static str, lines: Vec<(&'static str, Vec<(f64, f64)>)>) -> String {
+        let plot = Lines {
+            x: "seconds",
+            y,
+            lines,
+            marks: self.marks.clone(),
+            ..Lines::default()
+        };
+        plot.svg()
+    }
+
+    fn is_steady(&self) -> bool {
+        let mut pairs = self.series.windows(2);
+        pairs.all(|pair| pair[0].running == pair[1].running)
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn along(page: &mut Page, result: &RunResult) {
-    let of = |value: fn(&Sample) -> f64| -> Vec<(f64, f64)> {
-        result
-            .series
-            .iter()
-            .map(|sample| (sample.at_s, value(sample)))
-            .collect()
+    let along = Along {
+        series: &result.series,
+        marks: result.marks.iter().map(|mark| mark.at_s).collect(),
     };
-    // The first sample has no stretch of time to be a rate over.
-    let rate = |value: fn(&Sample) -> f64| of(value).split_off(result.series.len().min(1));
-    let marks: Vec<f64> = result.marks.iter().map(|mark| mark.at_s).collect();
-    let plot = |y, lines| Lines {
-        x: "seconds",
-        y,
-        lines,
-        marks: marks.clone(),
-        ..Lines::default()
-    };
-    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    let sessions = plot(
-        "sessions",
-        vec![
-            ("mean", of(|s| s.sessions_mean)),
-            ("most", of(|s| s.sessions_max as f64)),
-        ],
-    );
+    let mean = ("mean", along.of(|s| s.sessions_mean));
+    let most = ("most", along.of(|s| s.sessions_max as f64));
     let caption = format!("Of a running node. Vertical lines: {}.", described(result));
-    page.plot(&sessions.svg(), "Sessions", &caption);
-    let control = plot(
-        "per node and s",
-        vec![("control messages", rate(|s| s.control_per_s))],
-    );
     page.plot(
-        &control.svg(),
+        &along.svg("sessions", vec![mean, most]),
+        "Sessions",
+        &caption,
+    );
+    let control = vec![("control messages", along.rate(|s| s.control_per_s))];
+    let caption = "Control messages that a node takes in.";
+    page.plot(
+        &along.svg("per node and s", control),
         "Control traffic",
-        "Control messages that a node takes in.",
+        caption,
     );
     if result.delivery.sent > 0 {
-        let delivered = plot(
-            "per second",
-            vec![("messages", rate(|s| s.delivered_per_s))],
-        );
+        let delivered = vec![("messages", along.rate(|s| s.delivered_per_s))];
+        let caption = "All mailboxes together.";
         page.plot(
-            &delivered.svg(),
+            &along.svg("per second", delivered),
             "Delivered messages",
-            "All mailboxes together.",
+            caption,
         );
     }
-    if result.on_demand.opened > 0 {
-        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let open = plot("sessions", vec![("open", of(|s| s.on_demand as f64))]);
-        let on_demand = &result.on_demand;
-        let caption = format!(
-            "Between nodes that share no group; {} opened, {} closed.",
-            count(on_demand.opened),
-            count(on_demand.closed)
-        );
-        page.plot(&open.svg(), "Sessions on demand", &caption);
+    if let Some(on_demand) = result.on_demand.as_ref().filter(|it| it.opened > 0) {
+        let open = vec![("open", along.of(|s| s.on_demand as f64))];
+        let caption = on_demand_caption(on_demand);
+        page.plot(&along.svg("sessions", open), "Sessions on demand", &caption);
     }
-    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    let is_steady = result
-        .series
-        .windows(2)
-        .all(|pair| pair[0].running == pair[1].running);
-    if !is_steady {
-        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let running = plot("nodes", vec![("running", of(|s| s.running as f64))]);
-        page.plot(
-            &running.svg(),
-            "Running nodes",
-            "Stopped ones are not counted.",
-        );
+    if !along.is_steady() {
+        let running = vec![("running", along.of(|s| s.running as f64))];
+        let caption = "Stopped ones are not counted.";
+        page.plot(&along.svg("nodes", running), "Running nodes", caption);
     }
+}
+
+fn on_demand_caption(on_demand: &OnDemand) -> String {
+    format!(
+        "Between nodes that share no group; {} opened, {} closed.",
+        count(on_demand.opened),
+        count(on_demand.closed)
+    )
 }
 
 fn described(result: &RunResult) -> String {
@@ -293,6 +290,9 @@ fn distributions(page: &mut Page, result: &RunResult) {
     let plot = curves(&[("detection", &result.detection)]);
     let caption = "From a member's end to the word of it at each other member.";
     page.plot(&plot.svg(), "Detection", caption);
+    let plot = curves(&[("after the mending", &delivery.after_mending)]);
+    let caption = "What had waited for links to mend: from the mending to its mailbox.";
+    page.plot(&plot.svg(), "Delivery after a cut", caption);
     let caption = "How many nodes had so many sessions at the end.";
     page.plot(
         &bars("sessions", "nodes", &result.sessions),
@@ -302,7 +302,33 @@ fn distributions(page: &mut Page, result: &RunResult) {
 }
 
 fn network(page: &mut Page, result: &RunResult) {
-    let robustness = &result.robustness;
+    if let Some(robustness) = &result.robustness {
+        page.plot(&robustness_plot(robustness), "Robustness", ROBUSTNESS);
+    }
+    if let Some(load) = result.load.as_ref().filter(|_| result.reflectors > 1) {
+        let equal = vec![(0.0, 0.0), (1.0, 1.0)];
+        let plot = Lines {
+            x: "share of the reflectors",
+            y: "share of their load",
+            lines: vec![("load", load.lorenz.clone()), ("all alike", equal)],
+            ..Lines::default()
+        };
+        let caption = format!(
+            "Lorenz curve of the control messages that reflectors take in; Gini {:.3}. The busiest takes {:.1} a second, a member {:.1}.",
+            load.gini, load.max_per_s, load.member_mean_per_s
+        );
+        page.plot(&plot.svg(), "Load of reflectors", &caption);
+    }
+    if let Some(lookups) = result.lookups.as_ref().filter(|it| !it.hops.is_empty()) {
+        let caption = "How many look-ups reached so many reflectors before the answer was there.";
+        let plot = bars("reflectors", "look-ups", &lookups.hops);
+        page.plot(&plot, "Length of look-ups", caption);
+    }
+}
+
+const ROBUSTNESS: &str = "Of all nodes, without repair: how many still hang together.";
+
+fn robustness_plot(robustness: &Robustness) -> String {
     let plot = Lines {
         x: "share removed",
         y: "share in the largest part",
@@ -313,26 +339,11 @@ fn network(page: &mut Page, result: &RunResult) {
         y_top: 0.99,
         ..Lines::default()
     };
-    let caption = "Of all nodes, without repair: how many still hang together.";
-    page.plot(&plot.svg(), "Robustness", caption);
-    if result.reflectors > 1 {
-        let equal = vec![(0.0, 0.0), (1.0, 1.0)];
-        let plot = Lines {
-            x: "share of the reflectors",
-            y: "share of their load",
-            lines: vec![("load", result.load.lorenz.clone()), ("all alike", equal)],
-            ..Lines::default()
-        };
-        let caption = format!(
-            "Lorenz curve of the control messages that reflectors take in; Gini {:.3}. The busiest takes {:.1} a second, a member {:.1}.",
-            result.load.gini, result.load.max_per_s, result.load.member_mean_per_s
-        );
-        page.plot(&plot.svg(), "Load of reflectors", &caption);
-    }
+    plot.svg()
 }
 
-fn kinds(result: &RunResult) -> Vec<Vec<String>> {
-    let mut kinds: Vec<_> = result.control.by_kind.iter().collect();
+fn kinds(control: &Control) -> Vec<Vec<String>> {
+    let mut kinds: Vec<_> = control.by_kind.iter().collect();
     kinds.sort_by_key(|&(name, &messages)| (std::cmp::Reverse(messages), name));
     let rows = kinds.into_iter();
     rows.map(|(name, &messages)| vec![name.clone(), count(messages)])

@@ -1,27 +1,12 @@
 //! The report of a sweep: every figure against what varied, with confidence intervals.
 
-use super::figures::figures;
+use super::figures::{Figure, figures};
 use super::format::figure;
 use super::html::name;
 use super::page::Page;
 use super::plots::Lines;
 use super::statistics::{Interval, interval};
 use crate::run::RunResult;
-
-/// Figures that are drawn; the table has the rest.
-const DRAWN: [&str; 11] = [
-    "sessions_mean",
-    "sessions_max",
-    "control_per_node_per_s",
-    "formed_s",
-    "join_max_ms",
-    "detection_max_ms",
-    "latency_p50_ms",
-    "first_p50_ms",
-    "stretch_p50",
-    "lookup_hops",
-    "load_gini",
-];
 
 /// All runs of one combination of values.
 #[derive(Clone, Debug)]
@@ -89,8 +74,11 @@ pub fn sweep_page(title: &str, about: &str, command: &str, results: &[RunResult]
         ("runs in which something did not hold", failed.to_string()),
     ]);
     page.begin_plots();
-    for key in DRAWN {
-        draw(&mut page, key, &points);
+    let shapes = figures(&RunResult::default());
+    for (place, shape) in shapes.iter().enumerate() {
+        if shape.is_drawn {
+            draw(&mut page, (place, shape), &points);
+        }
     }
     page.end_plots();
     page.heading("Every figure");
@@ -103,11 +91,7 @@ pub fn sweep_page(title: &str, about: &str, command: &str, results: &[RunResult]
 
 /// One line for each combination of the other axes; x is the axis of the most numbers, or the
 /// number of nodes where that varies too.
-fn draw(page: &mut Page, key: &str, points: &[Point]) {
-    let names = figures(&RunResult::default());
-    let Some(place) = names.iter().position(|figure| figure.key == key) else {
-        return;
-    };
+fn draw(page: &mut Page, (place, shape): (usize, &Figure), points: &[Point]) {
     let Some((axis, values)) = x_axis(points) else {
         return;
     };
@@ -132,10 +116,9 @@ fn draw(page: &mut Page, key: &str, points: &[Point]) {
         series[at].1.push((x, found.mean));
         series[at].2.push(found.half_width);
     }
-    let figure = &names[place];
     let plot = Lines {
         x: &axis,
-        y: figure.unit,
+        y: shape.unit,
         lines: series
             .iter()
             .map(|(name, line, _)| (name.as_str(), line.clone()))
@@ -146,7 +129,7 @@ fn draw(page: &mut Page, key: &str, points: &[Point]) {
     };
     page.plot(
         &plot.svg(),
-        &name(figure),
+        &name(shape),
         "Mean over the seeds; bars are 95 % confidence intervals.",
     );
 }

@@ -11,7 +11,7 @@ use crate::host::{Latencies, ProcessState};
 use crate::metrics::gini;
 use crate::picture;
 use crate::random::Random;
-use crate::scenario::StartMode;
+use crate::scenario::{Measure, StartMode};
 use crate::world::NodeIx;
 
 /// Nodes who have not heard of an end after this never will, where the scenario gives no bound.
@@ -40,6 +40,7 @@ impl Experiment<'_> {
         if !is_interrupted {
             self.check_bounds(&result);
         }
+        result.keep_only(&self.scenario.measure, self.nodes.len());
         result.interrupted = is_interrupted;
         result.violations_count = self.violations.count;
         result.violations = std::mem::take(&mut self.violations.kept);
@@ -87,7 +88,8 @@ impl Experiment<'_> {
             messages,
             messages_per_s: float(messages) / wall_s.max(1e-9),
             rss_mb: float(resident) / 1e6,
-            bytes_per_node: resident.saturating_sub(self.resident_before) / (nodes.max(1) as u64),
+            bytes_per_node: (self.world.footprint().total() / nodes.max(1)) as u64,
+            measured: self.scenario.measure.names(nodes),
             sessions_min: sessions.first().map_or(0, |&(count, _)| count),
             sessions_mean: mean(&sessions),
             sessions_max: self
@@ -102,15 +104,17 @@ impl Experiment<'_> {
             false_deaths: self.meter.false_deaths,
             healed_s: self.healed.map(|healed| healed.as_secs_f64()),
             delivery: self.delivery(),
-            control: self.control(),
-            lookups: self.lookups(),
-            on_demand: OnDemand {
+            control: Some(self.control()),
+            lookups: Some(self.lookups()),
+            on_demand: Some(OnDemand {
                 opened: self.meter.opened / 2,
                 closed: self.meter.closed / 2,
                 open_max: self.samples.on_demand_max,
-            },
-            load: self.load(),
-            robustness: self.robustness(),
+            }),
+            load: Some(self.load()),
+            robustness: self
+                .measures(Measure::Robustness)
+                .then(|| self.robustness()),
             sessions,
             series: std::mem::take(&mut self.samples.taken),
             marks: std::mem::take(&mut self.marks),
@@ -162,6 +166,8 @@ impl Experiment<'_> {
             delivery.delivered += received.delivered;
             if received.delivered > 0 {
                 first.note(received.latency_first);
+            }
+            if received.delivered > 0 && self.measures(Measure::Stretch) {
                 let own = self.own_latency(from, to, &mut random);
                 let mean = received.latency_total.as_secs_f64() / float(received.delivered);
                 stretch.push(mean / own);
@@ -173,6 +179,7 @@ impl Experiment<'_> {
         }
         delivery.latency = Times::from(&latency);
         delivery.first = Times::from(&first);
+        delivery.after_mending = Times::from(&self.world.latencies_after_mending());
         delivery.stretch = Ratios::new(stretch);
         delivery.stretch_first = Ratios::new(stretch_first);
         delivery
@@ -211,9 +218,12 @@ impl Experiment<'_> {
                 questions + u64::from(heard.lookups),
             )
         });
+        let hops = self.world.lookup_hops();
         Lookups {
             asked,
-            hops_mean: float(questions) / float(asked.max(1)),
+            hops_mean: mean(&hops),
+            hops,
+            questions,
             failed: self.meter.failed.clone(),
         }
     }
@@ -257,15 +267,20 @@ impl Experiment<'_> {
         super::removal::curves(&self.world, self.scenario.seed, POINTS)
     }
 
+    fn measures(&self, measure: Measure) -> bool {
+        self.scenario.measure.has(measure, self.nodes.len())
+    }
+
     fn seconds(&self) -> f64 {
         self.elapsed().as_secs_f64().max(1e-9)
     }
 }
 
-fn mean(sessions: &[(u64, u64)]) -> f64 {
-    let ends: u64 = sessions.iter().map(|&(count, nodes)| count * nodes).sum();
-    let nodes: u64 = sessions.iter().map(|&(_, nodes)| nodes).sum();
-    float(ends) / float(nodes.max(1))
+/// Of values, each with how often it is there.
+fn mean(bars: &[(u64, u64)]) -> f64 {
+    let sum: u64 = bars.iter().map(|&(value, often)| value * often).sum();
+    let count: u64 = bars.iter().map(|&(_, often)| often).sum();
+    float(sum) / float(count.max(1))
 }
 
 fn lorenz(rising: &[u64]) -> Vec<(f64, f64)> {

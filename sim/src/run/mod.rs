@@ -123,7 +123,6 @@ pub struct Experiment<'a> {
     marks: Vec<Mark>,
     flows_skipped: u64,
     watch: Stopwatch,
-    resident_before: u64,
     /// When the timeline began.
     begun: Time,
     formed: Option<Duration>,
@@ -160,7 +159,6 @@ impl<'a> Experiment<'a> {
     /// A scenario that names what is not there.
     pub fn new(scenario: &'a Scenario, options: RunOptions<'a>) -> Result<Self, ScenarioError> {
         let watch = Stopwatch::start();
-        let resident_before = resident_bytes();
         let folder = &scenario.folder;
         let underlay = scenario.underlay.build(scenario.seed, folder)?;
         let spec = &scenario.topology;
@@ -185,7 +183,6 @@ impl<'a> Experiment<'a> {
             marks: Vec::new(),
             flows_skipped: 0,
             watch,
-            resident_before,
             begun: Time::START,
             formed: None,
             forming: Tally::default(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Latencies;
+use crate::scenario::{Measure, Measures};
 
 /// The result of one run. Times are of the virtual clock unless they say wall.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,8 +53,12 @@ pub struct RunResult {
     pub messages_per_s: f64,
     /// Resident memory of the process, 10⁶ bytes.
     pub rss_mb: f64,
-    /// Resident memory that the world added, divided by its nodes.
+    /// What machines, tables and the queue of events take, counted by part and divided by the nodes;
+    /// shared records and configurations and the allocator's own are not in it.
     pub bytes_per_node: u64,
+    /// What was measured; the rest is empty or null.
+    #[serde(default)]
+    pub measured: Vec<String>,
     /// Fewest sessions of a running node at the end.
     pub sessions_min: u64,
     /// The mean at the end.
@@ -77,15 +82,15 @@ pub struct RunResult {
     /// Messages between mailboxes.
     pub delivery: Delivery,
     /// Control messages.
-    pub control: Control,
+    pub control: Option<Control>,
     /// Look-ups.
-    pub lookups: Lookups,
+    pub lookups: Option<Lookups>,
     /// Sessions on demand.
-    pub on_demand: OnDemand,
+    pub on_demand: Option<OnDemand>,
     /// How the load lies on the reflectors.
-    pub load: Load,
+    pub load: Option<Load>,
     /// How the network holds together without some of its nodes.
-    pub robustness: Robustness,
+    pub robustness: Option<Robustness>,
     /// Sessions of each node at the end: how many have so many.
     pub sessions: Vec<(u64, u64)>,
     /// What was counted along the way.
@@ -134,6 +139,9 @@ pub struct Delivery {
     pub latency: Times,
     /// The first of each stream.
     pub first: Times,
+    /// From the last mending of links until what had been sent before and waited for it arrived.
+    #[serde(default)]
+    pub after_mending: Times,
     /// The mean latency of each stream, as a multiple of the link's own between its ends.
     pub stretch: Ratios,
     /// The same of each stream's first message.
@@ -167,8 +175,14 @@ pub struct Control {
 pub struct Lookups {
     /// Begun by nodes that knew no way.
     pub asked: u64,
-    /// Questions that reflectors heard, over those asked.
+    /// Reflectors that the question reached before the answer was there, on average.
     pub hops_mean: f64,
+    /// How many look-ups reached so many, rising.
+    #[serde(default)]
+    pub hops: Vec<(u64, u64)>,
+    /// Questions that reflectors heard in all, those asked at the same time among them.
+    #[serde(default)]
+    pub questions: u64,
     /// Given up, by reason.
     pub failed: BTreeMap<String, u64>,
 }
@@ -241,6 +255,39 @@ pub struct Violated {
     pub invariant: String,
     /// Who, when and what.
     pub text: String,
+}
+
+impl RunResult {
+    /// Leaves out what the scenario did not ask for.
+    pub(super) fn keep_only(&mut self, measures: &Measures, nodes: usize) {
+        let is_left_out = |measure| !measures.has(measure, nodes);
+        if is_left_out(Measure::Sessions) {
+            self.sessions.clear();
+        }
+        if is_left_out(Measure::Control) {
+            self.control = None;
+        }
+        if is_left_out(Measure::Join) {
+            (self.join, self.rejoin) = (Times::default(), Times::default());
+        }
+        if is_left_out(Measure::Detection) {
+            self.detection = Times::default();
+        }
+        if is_left_out(Measure::Latency) {
+            let delivery = &mut self.delivery;
+            (delivery.latency, delivery.first) = (Times::default(), Times::default());
+            delivery.after_mending = Times::default();
+        }
+        if is_left_out(Measure::LookupHops) {
+            self.lookups = None;
+        }
+        if is_left_out(Measure::OnDemand) {
+            self.on_demand = None;
+        }
+        if is_left_out(Measure::Load) {
+            self.load = None;
+        }
+    }
 }
 
 impl From<&Latencies> for Times {

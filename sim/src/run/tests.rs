@@ -60,14 +60,18 @@ fn a_run_measures_what_happened_and_finds_nothing_wrong() {
         "{:?}",
         result.delivery.stretch
     );
+    let on_demand = result.on_demand.expect("all is measured");
     assert!(
-        result.on_demand.opened >= 3 && result.on_demand.opened == result.on_demand.closed,
-        "{:?} {:?}",
-        result.on_demand,
+        on_demand.opened >= 3 && on_demand.opened == on_demand.closed,
+        "{on_demand:?} {:?}",
         result.delivery.flows_skipped
     );
-    assert!(result.lookups.asked > 0 && result.lookups.hops_mean >= 1.0);
-    assert!(result.control.per_node_per_s > 3.0 && result.control.per_node_per_s < 20.0);
+    let lookups = result.lookups.expect("all is measured");
+    let answered: u64 = lookups.hops.iter().map(|&(_, count)| count).sum();
+    assert_eq!(answered, lookups.asked, "{lookups:?}");
+    assert!(lookups.asked > 0 && (1.0..=2.0).contains(&lookups.hops_mean));
+    let control = result.control.expect("all is measured");
+    assert!(control.per_node_per_s > 3.0 && control.per_node_per_s < 20.0);
     assert!(result.series.len() > 50);
     // A reflector's group and backbone, and on demand at most one for each stream.
     assert!(
@@ -255,4 +259,27 @@ fn shrinking_finds_the_one_fault_that_fails() {
     assert_eq!(left, [Action::Stop(4)]);
     assert_eq!(shrunk.causes, 6);
     assert!(shrunk.result.violations_count > 0 && shrunk.runs < 30);
+}
+
+#[test]
+fn only_what_is_asked_for_is_in_the_result() {
+    let some = result(&format!("measure = [\"control\", \"join\"]\n{SMALL}"));
+    let all = result(SMALL);
+    assert_eq!(some.digest, all.digest, "what is measured changes nothing");
+    assert_eq!(some.measured, ["control", "join"]);
+    assert_eq!((&some.control, &some.join), (&all.control, &all.join));
+    assert!(some.lookups.is_none() && some.on_demand.is_none());
+    assert!(some.load.is_none() && some.robustness.is_none() && some.sessions.is_empty());
+    let (delivery, detection) = (&some.delivery, &some.detection);
+    assert_eq!((delivery.latency.count, delivery.stretch.count), (0, 0));
+    assert_eq!(detection.count, 0);
+    assert_eq!(delivery.delivered, all.delivery.delivered);
+    assert_eq!(all.measured.len(), crate::scenario::MEASURES.len());
+}
+
+#[test]
+fn the_same_world_takes_the_same_memory_whatever_ran_before_it() {
+    let (first, second) = (result(SMALL), result(SMALL));
+    assert!(first.bytes_per_node > 1_000);
+    assert_eq!(first.bytes_per_node, second.bytes_per_node);
 }

@@ -137,10 +137,10 @@ impl Experiment<'_> {
             let text = format!("{} sessions, where {max} are allowed", result.sessions_max);
             broken.push(("sessions", text));
         }
-        if let Some(max) = hold.control_per_s
-            && result.control.per_node_per_s > max
+        if let (Some(max), Some(control)) = (hold.control_per_s, &result.control)
+            && control.per_node_per_s > max
         {
-            let rate = result.control.per_node_per_s;
+            let rate = control.per_node_per_s;
             broken.push((
                 "control",
                 format!("{rate:.2} a node and second, where {max} are allowed"),

@@ -36,6 +36,7 @@ mod churn;
 mod error;
 mod fault;
 mod hold;
+mod measure;
 mod overrides;
 mod reader;
 mod settings;
@@ -57,6 +58,7 @@ pub use churn::{Churn, Law};
 pub use error::ScenarioError;
 pub use fault::{Chaos, ChaosKind, Choice, Cut, Fault, FaultKind, Role, Who};
 pub use hold::{Hold, Invariant};
+pub use measure::{MEASURES, Measure, Measures};
 pub use settings::NodeSettings;
 pub use sweep::{Axis, Sweep};
 pub use topology::TopologySpec;
@@ -95,6 +97,8 @@ pub struct Scenario {
     pub sample_every: Duration,
     /// Between two looks of the checkers of safety. Default a quarter of the duration.
     pub check_every: Duration,
+    /// What is measured.
+    pub measure: Measures,
     /// Nodes and groups.
     pub topology: TopologySpec,
     /// Links.
@@ -128,6 +132,7 @@ const KEYS: &[&str] = &[
     "start",
     "sample_every",
     "check_every",
+    "measure",
     "topology",
     "underlay",
     "node",
@@ -184,6 +189,7 @@ impl Scenario {
             check_every: root
                 .period("check_every")?
                 .unwrap_or(at_least_ms(duration / 4)),
+            measure: measure::read(&root)?,
             topology: topology::read(&topology)?,
             underlay: underlay::read(root.table("underlay")?)?,
             node: settings::read(root.table("node")?)?,

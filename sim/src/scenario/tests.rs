@@ -183,9 +183,14 @@ fn refusals_name_the_line_and_what_is_allowed() {
             "64: `kinds` has \"flood\"; allowed: \"crash\", \"power-off\", \"stop\", \"slow\", \"partition\", \"cut\"",
         ),
         (
+            "seed = 7",
+            "seed = 7\nmeasure = [\"join\", \"gini\"]",
+            "5: `measure` has \"gini\"; allowed: \"sessions\", \"control\", \"join\", \"detection\", \"latency\", \"stretch\", \"lookup_hops\", \"on_demand\", \"load\", \"robustness\"",
+        ),
+        (
             "[node]",
             "[nodes]",
-            "23: the file has no key `nodes`; allowed: name, about, seed, duration, form_within, start_within, start, sample_every, check_every, topology, underlay, node, workload, fault, chaos, churn, hold, sweep",
+            "23: the file has no key `nodes`; allowed: name, about, seed, duration, form_within, start_within, start, sample_every, check_every, measure, topology, underlay, node, workload, fault, chaos, churn, hold, sweep",
         ),
     ] {
         assert_eq!(refusal(right, wrong), message);

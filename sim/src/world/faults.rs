@@ -155,6 +155,8 @@ impl World {
     }
 
     fn release_held(&mut self) {
+        let now = self.now();
+        self.engine.shared_mut().mended = Some(now);
         for node in self.nodes() {
             self.with(node, |host, net| host.release_held(net));
         }

@@ -119,6 +119,21 @@ impl World {
         &self.rows
     }
 
+    /// How many look-ups reached so many reflectors before whoever asked was answered, rising.
+    /// Nothing where no log is kept.
+    pub fn lookup_hops(&self) -> Vec<(u64, u64)> {
+        self.hops.done()
+    }
+
+    /// How long after the last mending of links what had waited for it arrived at mailboxes.
+    pub fn latencies_after_mending(&self) -> Latencies {
+        let mut all = Latencies::default();
+        for nodes in self.engine.shards() {
+            all.add(&nodes.local.after_mending);
+        }
+        all
+    }
+
     /// What all nodes have said and signed so far.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();

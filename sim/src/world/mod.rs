@@ -34,6 +34,7 @@ use nodes::Nodes;
 
 use crate::check::rows::RowTap;
 use crate::engine::{Engine, Layout};
+use crate::hops::HopTap;
 use crate::host::{Flow, Host, ProcessState};
 use crate::names;
 use crate::net::{Net, Shared};
@@ -58,6 +59,7 @@ pub struct World {
     random: Random,
     log: Vec<Observed>,
     rows: RowTap,
+    hops: HopTap,
     checks: Checks,
     /// Changes of groups that were asked for.
     changes: u64,
@@ -77,6 +79,7 @@ impl World {
             random: Random::split(config.seed, u64::MAX),
             log: Vec::new(),
             rows: RowTap::default(),
+            hops: HopTap::default(),
             checks: Checks::default(),
             changes: 0,
             crypto: Arc::default(),
@@ -273,11 +276,13 @@ impl World {
     /// Takes what nodes reported, in the order of time and then of nodes: what one node reported
     /// stays in its own order.
     fn collect(&mut self) {
-        let (mut observed, mut rows) = (Vec::new(), Vec::new());
+        let (mut observed, mut rows, mut hops) = (Vec::new(), Vec::new(), Vec::new());
         for nodes in self.engine.shards_mut() {
             observed.append(&mut nodes.local.observed);
             rows.append(&mut nodes.local.rows);
+            hops.append(&mut nodes.local.hops);
         }
+        self.hops.on_seen(hops);
         rows.sort_by_key(|seen| (seen.time, seen.to));
         for seen in &rows {
             self.rows.on_seen(seen);

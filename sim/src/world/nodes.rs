@@ -6,6 +6,7 @@ use crate::check::rows::RowSeen;
 use crate::engine::{Due, Key, Post, Shard};
 use crate::event::{Body, Event};
 use crate::frames;
+use crate::hops::HopSeen;
 use crate::host::{Host, ProcessState};
 use crate::net::{Local, Net, Shared};
 use crate::trace;
@@ -140,6 +141,8 @@ fn note(host: &mut Host, due: &Due<Event>, net: &mut Net) {
         let nodes = (due.key.source, due.target);
         let seen = RowSeen::new(nodes, (*from, *to), message, due.key.time);
         net.local.rows.extend(seen);
+        let seen = HopSeen::new(due.target, message, due.key.time);
+        net.local.hops.extend(seen);
     }
 }
 
