@@ -298,6 +298,11 @@ impl Node {
         group.whereis(name, &self.base.peers)
     }
 
+    /// A hash of how far all logs of a group are here; equal where they are equal.
+    pub fn log_hash(&self, group: GroupId) -> Option<u32> {
+        Some(self.groups.get(&group)?.logs().hash())
+    }
+
     /// Every name that is held in one of this node's groups, in order.
     pub fn names(&self, group: GroupId) -> Vec<Bytes> {
         let group = self.groups.get(&group);

@@ -3,7 +3,8 @@
 use archipelago_core::{Context, LocalId, Peer, Peers};
 use bytes::Bytes;
 
-use super::{Group, GroupOutput, GroupOutputs};
+use super::{Group, GroupOutput, GroupOutputs, around};
+use crate::detector::Surroundings;
 use crate::join::Phase;
 use crate::log::{LogChange, keys};
 use crate::names::{Around, NameAct, NameError, NameInfo, NameOutput, Names, name_of};
@@ -99,9 +100,12 @@ impl Group {
             cx,
             out: &mut said,
         };
-        names.settle(&self.view, &mut around);
+        let silent = names.settle(&self.view, &mut around);
         self.names = Some(names);
         out.extend(said.into_iter().map(GroupOutput::Name));
+        for peer in silent {
+            self.detector.on_used(peer, &around!(self), cx);
+        }
     }
 
     fn names_or_new(&mut self) {

@@ -172,7 +172,7 @@ impl Names {
         (own.seq, own.since) = (seq, cx.now);
         own.requests.push(request);
         self.waiting.insert(seq, name);
-        self.due = self.due.min(cx.now.after(self.config.grace));
+        self.due = self.due.min(cx.now.after(super::RECHECK));
     }
 
     /// All members know of it, and nobody has a better one.

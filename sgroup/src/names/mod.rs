@@ -51,7 +51,10 @@ use crate::view::{Member, View};
 use confirm::Confirmations;
 use index::Index;
 
-/// How often a claim is looked at again that waits for doubtful members beyond their grace.
+/// Who lets a claim wait for longer is looked into: beyond any round trip.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often a claim is looked at again that waits.
 const RECHECK: Duration = Duration::from_millis(250);
 
 /// A clock that runs ahead of ours by more than this is not followed: a liar would exhaust it. Its
@@ -174,14 +177,15 @@ impl Names {
         }
     }
 
-    /// After every input of the group: confirms what all members know of.
-    pub(crate) fn settle(&mut self, view: &View, around: &mut Around<'_, '_>) {
+    /// After every input of the group: confirms what all members know of. Returns members that
+    /// nobody doubts and that have been silent for long: whether they are there is to be found out.
+    pub(crate) fn settle(&mut self, view: &View, around: &mut Around<'_, '_>) -> Vec<Peer> {
         let Some((&first, _)) = self.waiting.first_key_value() else {
-            return;
+            return Vec::new();
         };
         let now = around.cx.now;
         if now < self.due && self.is_held_back(first, view, around.logs) {
-            return;
+            return Vec::new();
         }
         let (all, sure) = self.watermarks(view, around.logs);
         while let Some((&seq, name)) = self.waiting.first_key_value() {
@@ -193,17 +197,26 @@ impl Names {
             } else if waited >= self.config.timeout {
                 self.withdraw(&name, &NameError::Unconfirmed, around);
             } else {
-                let grace = since.after(self.config.grace);
-                self.due = if now < grace {
-                    grace
+                self.due = now.after(RECHECK);
+                let is_long = waited >= PATIENCE;
+                return if is_long {
+                    self.silent(seq, view, around.logs)
                 } else {
-                    now.after(RECHECK)
+                    Vec::new()
                 };
-                return;
             }
         }
         self.confirmations.clear();
         (self.witness, self.due) = (None, Time::NEVER);
+        Vec::new()
+    }
+
+    /// Members that nobody doubts and that do not know of the write `seq`.
+    fn silent(&mut self, seq: u64, view: &View, logs: &Logs) -> Vec<Peer> {
+        let members = view.present().filter(is_awaited);
+        let sure = members.filter(|member| !is_doubtful(member));
+        let silent = sure.filter(|member| self.seen(member, logs) < seq);
+        silent.map(|member| member.peer).collect()
     }
 
     /// When to call `settle`; may be early.

@@ -6,6 +6,7 @@
 pub mod deaths;
 pub mod messages;
 pub mod monitors;
+pub mod names;
 pub mod rows;
 pub mod sessions;
 pub mod updown;

@@ -8,6 +8,7 @@
 //! ```
 
 mod app;
+mod claims;
 mod data;
 mod dial;
 mod form;
@@ -33,6 +34,8 @@ use archipelago_sgroup::registry::Table;
 
 pub(crate) use app::App;
 pub use app::{Flow, FlowReport, Received};
+pub(crate) use claims::Claims;
+pub use claims::{Belief, NameLoad, NameNotice, NameResult};
 use data::PeerData;
 use dial::Pending;
 pub use heard::Heard;
@@ -76,6 +79,8 @@ pub(crate) struct Host {
     pub(crate) app: App,
     /// What members say, in the groups that this node is in.
     pub(crate) tables: BTreeMap<GroupId, Table>,
+    /// What its processes asked of names.
+    pub(crate) claims: Option<Box<Claims>>,
     crypto: Arc<dyn Crypto>,
     random: Random,
     /// What all its links share, where that is limited.
@@ -132,6 +137,7 @@ impl Host {
             sessions: Sessions::default(),
             app: App::default(),
             tables: BTreeMap::new(),
+            claims: None,
             random,
             uplink: None,
             handshakes_until: Time::START,
@@ -335,6 +341,9 @@ impl Host {
         self.lose_channels();
         self.app.forget_mailboxes();
         self.tables.clear();
+        if let Some(claims) = &mut self.claims {
+            claims.forget_process();
+        }
     }
 
     /// Gives the machine an input, and then does everything that follows from it.
@@ -353,7 +362,11 @@ impl Host {
 
     /// Lets the channels that have something to say say it, until all are quiet.
     pub(crate) fn settle(&mut self, net: &mut Net) {
-        while !self.dirty.is_empty() || !self.activities.is_empty() || !self.letters.is_empty() {
+        while self.work_on_names(net)
+            || !self.dirty.is_empty()
+            || !self.activities.is_empty()
+            || !self.letters.is_empty()
+        {
             self.read_letters(net);
             if let Some(peer) = self.dirty.pop_first() {
                 self.pump(peer, net);

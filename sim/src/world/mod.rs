@@ -15,6 +15,7 @@ mod faults;
 pub(crate) mod generate;
 mod inspect;
 mod mischief;
+mod names;
 pub(crate) mod nodes;
 mod protocols;
 mod registry;
@@ -30,13 +31,14 @@ pub use change::{Change, ChangeResults};
 use checks::Checks;
 pub use checks::{Checker, Violated};
 pub use config::WorldConfig;
+pub use names::NameRequest;
 use nodes::Nodes;
 
 use crate::check::rows::RowTap;
 use crate::engine::{Engine, Layout};
 use crate::hops::HopTap;
 use crate::host::{Flow, Host, ProcessState};
-use crate::names;
+use crate::names as node_names;
 use crate::net::{Net, Shared};
 use crate::observe::{Observation, Observed};
 use crate::random::Random;
@@ -91,10 +93,10 @@ impl World {
     /// boot filled in.
     pub fn add(&mut self, realm: &str, change: impl FnOnce(&mut NodeConfig)) -> NodeIx {
         let ix = self.engine.shared().nodes;
-        let id = names::node_id(self.config.seed, ix);
+        let id = node_names::node_id(self.config.seed, ix);
         let name = format!("n{ix}");
         let mut config = NodeConfig::new(id, &name, realm, self.clock());
-        config.addresses = vec![names::address(ix)];
+        config.addresses = vec![node_names::address(ix)];
         change(&mut config);
         let random = Random::split(self.config.seed, u64::from(ix));
         let host = Host::new(ix, Arc::new(config), random, &self.crypto);
@@ -106,17 +108,17 @@ impl World {
 
     /// The id of a node, also of one that is yet to be added.
     pub fn id(&self, node: NodeIx) -> NodeId {
-        names::node_id(self.config.seed, node.0)
+        node_names::node_id(self.config.seed, node.0)
     }
 
     /// The address of a node, also of one that is yet to be added.
     pub fn address(&self, node: NodeIx) -> archipelago_core::Address {
-        names::address(node.0)
+        node_names::address(node.0)
     }
 
     /// The number of the node with this id.
     pub fn node_of(&self, id: &NodeId) -> NodeIx {
-        NodeIx(names::node_of(id))
+        NodeIx(node_names::node_of(id))
     }
 
     /// All nodes.
