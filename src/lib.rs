@@ -70,7 +70,7 @@ pub use archipelago_sgroup::names::{NameError, NameInfo, OnLoss, Standing, Verdi
 pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
 pub use event::{Events, NodeEvent};
-pub use group::{Claim, Group, RegisterError};
+pub use group::{Claim, Group, LookupError, RegisterError, SendNamedError};
 pub use identity::{Identity, IdentityError};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;

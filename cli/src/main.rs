@@ -1,5 +1,6 @@
 //! The program `archipelago`: without a command it runs the demo.
 
+mod bench;
 mod cluster;
 mod demo;
 mod machine;
@@ -24,6 +25,9 @@ struct Arguments {
 enum Command {
     /// Bring up a real cluster over loopback and say what was seen (the default).
     Demo(demo::Options),
+    /// Measure a part of it: live over loopback, or in virtual time.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Simulate clusters in virtual time with the machines that run live.
     #[command(subcommand)]
     Sim(sim::Command),
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => failed(&error),
         },
+        Command::Bench(command) => runtime.block_on(bench::main(&command)),
         Command::Sim(command) => sim::main(&command),
         Command::Member => match runtime.block_on(member::run()) {
             Ok(()) => ExitCode::SUCCESS,

@@ -290,7 +290,11 @@ impl Watching {
         let mut state = state.clone();
         let has_ended = state.has_exited || state.crashed.contains(&WATCHED);
         self.settle(&mut state);
-        if state.was_guarded && has_ended && !are_both_wardens_lost(&state) && state.downs.is_empty() {
+        if state.was_guarded
+            && has_ended
+            && !are_both_wardens_lost(&state)
+            && state.downs.is_empty()
+        {
             return false;
         }
         for _ in 0..24 {

@@ -40,12 +40,14 @@ pub mod underlay;
 mod world;
 
 pub use host::{
-    Belief, Flow, FlowReport, Heard, Latencies, Mutant, NameLoad, NameNotice, NameResult,
-    ProcessState, Protocol, Received, Tamper, Turn,
+    Belief, Flow, FlowReport, FoundName, Heard, Latencies, Mutant, NameLoad, NameNotice,
+    NameResult, ProcessState, Protocol, Received, Tamper, Turn,
 };
 pub use link::{LinkProfile, LinkState, Links};
 pub use observe::{Observation, Observed};
 pub use random::Random;
 pub use trace::Trace;
 pub use underlay::Underlay;
-pub use world::{Change, ChangeResults, Checker, NameRequest, NodeIx, Violated, World, WorldConfig};
+pub use world::{
+    Change, ChangeResults, Checker, NameRequest, NodeIx, Violated, World, WorldConfig,
+};

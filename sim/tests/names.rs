@@ -45,6 +45,19 @@ fn holds(world: &mut World, request: NameRequest) {
     assert_eq!(answer(world, request), Ok(Some(Standing::Holder)));
 }
 
+/// Waits for the answer, and asks again as long as it is that members did not confirm: a node that
+/// hears nobody may take longer to give up the last of them than a claim waits.
+fn insist(world: &mut World, group: GroupId, mut asked: NameRequest) {
+    for _ in 0..6 {
+        if answer(world, asked) != Err(NameError::Unconfirmed) {
+            break;
+        }
+        let node = asked.0;
+        asked = world.register(node, group, claim("all", u64::from(node.0)));
+    }
+    holds(world, asked);
+}
+
 /// Who holds the name: node and mailbox, as every running member sees it; all must agree.
 fn everywhere(world: &World, group: GroupId, name: &str) -> Option<(NodeIx, u64)> {
     let seen: Vec<_> = world
@@ -256,6 +269,67 @@ fn i3_of_claims_made_at_once_exactly_one_is_confirmed() {
     );
 }
 
+/// G7, E20, U5: a name of any group is found from any node, at once when it was asked for lately; one
+/// that is nobody's, or private, is `None`; a moved one is found anew; nothing is opened for it.
+#[test]
+fn g7_e20_names_of_other_groups_are_found_from_any_node() {
+    seeds(
+        "g7_e20_names_of_other_groups_are_found_from_any_node",
+        30,
+        |seed| {
+            let topology = Topology::chain(4, 4, 1);
+            let mut world = formed(&topology, seed);
+            let (group, last) = (topology.id(3), topology.members(3).to_vec());
+            let (asker, holder) = (topology.members(0)[0], last[last.len() - 1]);
+            let private = Registration {
+                is_exported: false,
+                ..claim("private", 2)
+            };
+            for asked in [claim("shown", 1), private] {
+                let asked = world.register(holder, group, asked);
+                holds(&mut world, asked);
+            }
+            let sessions_before = world.connections(asker).len();
+            let found = find(&mut world, asker, group, "shown").expect("a route");
+            let found = found.expect("a holder");
+            assert_eq!(found.pid.node, world.id(holder));
+            assert_eq!(found.pid.home, Some(group));
+            for name in ["private", "nobody's"] {
+                assert_eq!(find(&mut world, asker, group, name), Ok(None));
+                // E20: the second time at once.
+                let asked = world.find_name(asker, group, name.as_bytes());
+                let (time, answer) = world.name_found(asked).expect("answered at once");
+                assert_eq!((time, answer), (world.now(), Ok(None)));
+            }
+            assert_eq!(world.connections(asker).len(), sessions_before);
+            let mover = last[0];
+            let asked = world.register(mover, group, moved("shown", 9));
+            holds(&mut world, asked);
+            // What was found is served for 2 s, then once more while it is asked for anew.
+            world.run_for(s(3));
+            let _stale = find(&mut world, asker, group, "shown");
+            world.run_for(s(1));
+            let found = find(&mut world, asker, group, "shown").expect("a route");
+            assert_eq!(found.map(|found| found.pid.local), Some(LocalId(9)));
+            let member = find(&mut world, mover, group, "private").expect("one's own group");
+            assert!(member.is_some(), "members see private names");
+            let nowhere = GroupId::new("another", "realm");
+            let asked = find(&mut world, asker, nowhere, "shown");
+            assert_eq!(asked, Err(archipelago_router::Unreachable::NoRoute));
+        },
+    );
+}
+
+/// Asks, and waits for the answer.
+fn find(world: &mut World, node: NodeIx, group: GroupId, name: &str) -> archipelago_sim::FoundName {
+    let asked = world.find_name(node, group, name.as_bytes());
+    within(world, "a look-up", s(3), |world| {
+        world.name_found(asked).is_some()
+    });
+    let (_, answer) = world.name_found(asked).expect("it was just there");
+    answer
+}
+
 /// L1: names of a process that ended and of a node that died vanish everywhere, and can be had
 /// again; who stands by takes over.
 #[test]
@@ -278,7 +352,7 @@ fn l1_names_of_the_dead_vanish_and_standbys_take_over() {
                 let asked = world.register(NodeIx(node), group, standby("guarded", 9));
                 assert_eq!(answer(&mut world, asked), Ok(Some(Standing::Standby)));
             }
-            world.end_process(NodeIx(1), LocalId(1));
+            world.end_claimant(NodeIx(1), LocalId(1));
             world.crash(NodeIx(2));
             within(&mut world, "forgetting", s(3), |world| {
                 let gone = |name: &[u8]| {
@@ -416,7 +490,7 @@ fn l13_rings_and_lines_end_with_one_winner() {
             .map(|&node| world.register(node, group, claim("all", u64::from(node.0))))
             .collect();
         for asked in asked {
-            holds(&mut world, asked);
+            insist(&mut world, group, asked);
         }
         // Neighbours hear each other, nobody else; then the ring, or the line, is mended.
         world.partition(&[]);
@@ -646,7 +720,7 @@ fn step(world: &mut World, group: GroupId, size: usize) {
         8..12 if is_running => {
             world.unregister(node, group, name.as_bytes());
         }
-        12..14 if is_running => world.end_process(node, LocalId(local)),
+        12..14 if is_running => world.end_claimant(node, LocalId(local)),
         14 if is_running => world.crash(node),
         15 if is_running => world.stop(node),
         16..18 if world.state(node) == archipelago_sim::ProcessState::Stopped => {

@@ -16,7 +16,7 @@ mod sessions;
 mod sockets;
 
 pub(crate) use launch::launch;
-pub(crate) use names::NameReply;
+pub(crate) use names::{FoundReply, NameReply};
 pub(crate) use requests::Request;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};

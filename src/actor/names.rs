@@ -5,21 +5,26 @@ use std::collections::HashMap;
 use archipelago_core::wire::Exit;
 use archipelago_core::{GroupId, LocalId, Pid};
 use archipelago_router::Command;
-use archipelago_sgroup::names::{NameAct, NameError, NameOutput, OnLoss, Standing};
+use archipelago_sgroup::names::{NameAct, NameError, NameInfo, NameOutput, OnLoss, Standing};
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::Actor;
 use crate::NodeEvent;
-use crate::group::RegisterError;
+use crate::group::{LookupError, RegisterError};
 
 /// How a request about a name ends.
 pub(crate) type NameReply = Result<Option<Standing>, RegisterError>;
+
+/// How a question for a name's holder ends.
+pub(crate) type FoundReply = Result<Option<NameInfo>, LookupError>;
 
 /// Who waits for which answer.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     last: u64,
     replies: HashMap<u64, oneshot::Sender<NameReply>>,
+    finders: HashMap<u64, oneshot::Sender<FoundReply>>,
 }
 
 impl Actor {
@@ -50,6 +55,35 @@ impl Actor {
         self.perform();
         if let Err(refused) = result {
             self.reply(request, Err(refused.into()));
+        }
+    }
+
+    pub(super) fn on_find_name(
+        &mut self,
+        group: GroupId,
+        name: Bytes,
+        reply: oneshot::Sender<FoundReply>,
+    ) {
+        self.names.last += 1;
+        let request = self.names.last;
+        self.names.finders.insert(request, reply);
+        let command = Command::FindName {
+            group,
+            name,
+            request,
+        };
+        let now = self.now();
+        let result = self.node.handle_command(command, now, &mut self.out);
+        self.perform();
+        if let Err(refused) = result {
+            self.on_name_found(request, Err(refused.into()));
+        }
+    }
+
+    pub(super) fn on_name_found(&mut self, request: u64, reply: FoundReply) {
+        if let Some(waiting) = self.names.finders.remove(&request) {
+            // Who asked may have gone.
+            let _ = waiting.send(reply);
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{Actor, DRAIN_TIMEOUT};
 use crate::NodeEvent;
+use crate::group::LookupError;
 use crate::node::Life;
 use crate::peer::{Outgoing, PushError as PushPeerError, Signal};
 use crate::session::PushError;
@@ -47,6 +48,9 @@ impl Actor {
                 if let Some(handle) = self.shared.peers.find(peer) {
                     handle.signal(Signal::Unreachable(reason));
                 }
+            }
+            Output::NameFound { request, result } => {
+                self.on_name_found(request, result.map_err(LookupError::from));
             }
             Output::Name { group, output } => self.on_name(group, output),
             Output::Letter {

@@ -4,9 +4,10 @@ use archipelago_core::wire::{Control, Letter, SessionId};
 use archipelago_core::{Boot, GroupId, NodeId};
 use archipelago_router::{Command, Refused, SessionEvent};
 use archipelago_sgroup::names::NameAct;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Actor, NameReply};
+use super::{Actor, FoundReply, NameReply};
 use crate::session::PumpEnd;
 
 /// Something for the node's task.
@@ -23,6 +24,12 @@ pub(crate) enum Request {
         group: GroupId,
         act: NameAct,
         reply: oneshot::Sender<NameReply>,
+    },
+    /// Who holds a name, in any group?
+    FindName {
+        group: GroupId,
+        name: Bytes,
+        reply: oneshot::Sender<FoundReply>,
     },
     /// Control messages arrived.
     Control {
@@ -56,6 +63,7 @@ impl Actor {
                 }
             }
             Request::Name { group, act, reply } => self.on_name_request(group, act, reply),
+            Request::FindName { group, name, reply } => self.on_find_name(group, name, reply),
             Request::Control { session, mut batch } => {
                 if self.sessions.find(session).is_some() {
                     let now = self.now();

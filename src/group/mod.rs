@@ -6,8 +6,10 @@
 //!
 //! Cost: two pointers and an id; a clone is two counts.
 
+mod lookup;
 mod names;
 
+pub use lookup::{LookupError, SendNamedError};
 pub use names::{Claim, RegisterError};
 
 use std::fmt;

@@ -6,7 +6,7 @@
 mod child;
 pub(crate) mod cluster;
 pub(crate) mod faults;
-mod latency;
+pub(crate) mod latency;
 pub(crate) mod letter;
 pub(crate) mod options;
 mod phases;

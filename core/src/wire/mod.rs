@@ -34,8 +34,8 @@ pub use letter::{
 pub use list::{List, TooMany};
 pub use name::NameClaim;
 pub use route::{
-    Introduction, Lookup, LookupAnswer, LookupReply, RouteBody, Row, RowGroup, SignedIntroduction,
-    SignedRow,
+    Holding, Introduction, Lookup, LookupAnswer, LookupReply, Name, RouteBody, Row, RowGroup,
+    SignedHolding, SignedIntroduction, SignedRow, name_key,
 };
 pub use said::{Duty, Finite, Offer, Value, number_from_bytes, number_to_bytes};
 pub use strict::{Strict, StrictBody, StrictRefusal, Tenancy};

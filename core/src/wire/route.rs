@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::{Heading, List};
+use super::{Heading, List, NameClaim, bounded};
 use crate::{Boot, Crypto, GroupId, NodeId, Signature, SignedRecord};
 
 /// A message of the routing machines.
@@ -86,13 +88,34 @@ impl SignedRow {
     }
 }
 
+/// What a name in a group is sought by, where nodes are sought by their keys: a digest of both.
+pub fn name_key(group: &GroupId, name: &[u8]) -> NodeId {
+    let mut hash = Sha256::new();
+    hash.update(b"archipelago/name/1");
+    hash.update(group.0);
+    hash.update(name);
+    NodeId(hash.finalize().into())
+}
+
+/// The bytes of a name; at most 255.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name(
+    #[serde(
+        serialize_with = "bounded::put_bytes::<255, _>",
+        deserialize_with = "bounded::bytes::<255, _>"
+    )]
+    pub Bytes,
+);
+
 /// Where is `target`?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lookup {
     /// Chosen by the sender of this hop; comes back in the reply.
     pub id: u64,
-    /// Who is sought.
+    /// Who is sought: a node, or the [`name_key`] of a name, which is no node's.
     pub target: NodeId,
+    /// The name, where one is sought.
+    pub name: Option<Name>,
     /// Where to ask: the target's home group.
     pub group: GroupId,
     /// Who asks in the end; the introduction is made out to it.
@@ -139,6 +162,64 @@ pub enum LookupAnswer {
     Closed,
     /// Too many look-ups at once: try again later.
     Overloaded,
+    /// The name is held.
+    Named {
+        /// By whom.
+        holding: Arc<SignedHolding>,
+        /// The holder's own record.
+        record: Arc<SignedRecord>,
+        /// Reflectors of its group, nearest first: what to try next without asking.
+        reflectors: List<Arc<SignedRecord>, 4>,
+        /// The key to the holder's door.
+        introduction: Arc<SignedIntroduction>,
+    },
+}
+
+/// A reflector's word for who holds a name in its group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// The [`name_key`] of the name.
+    pub key: NodeId,
+    /// Who asked.
+    pub requester: NodeId,
+    /// The node that holds it.
+    pub holder: NodeId,
+    /// The holder's start.
+    pub boot: Boot,
+    /// What it claims.
+    pub claim: NameClaim,
+    /// The reflector that says so.
+    pub reflector: NodeId,
+}
+
+/// A [`Holding`] with the reflector's signature, under `archipelago/holding/1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedHolding {
+    /// What was signed.
+    pub holding: Holding,
+    /// By the reflector that it names.
+    pub signature: Signature,
+}
+
+impl SignedHolding {
+    const DOMAIN: &str = "archipelago/holding/1";
+
+    /// Signs `holding` as this node, which must be the reflector that it names.
+    pub fn new(holding: Holding, crypto: &dyn Crypto) -> Self {
+        let signature = crypto.sign(Self::DOMAIN, &canonical(&holding));
+        Self { holding, signature }
+    }
+
+    /// Whether the reflector that it names signed it.
+    pub fn verify(&self, crypto: &dyn Crypto) -> bool {
+        let bytes = canonical(&self.holding);
+        crypto.verify(
+            &self.holding.reflector,
+            Self::DOMAIN,
+            &bytes,
+            &self.signature,
+        )
+    }
 }
 
 /// A reflector's word that two nodes may open a session.

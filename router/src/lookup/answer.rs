@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use archipelago_core::wire::{
-    Introduction, List, Lookup, LookupAnswer, LookupReply, SignedIntroduction,
+    Holding, Introduction, List, Lookup, LookupAnswer, LookupReply, NameClaim, SignedHolding,
+    SignedIntroduction,
 };
 use archipelago_core::{Context, GroupId, Peer, Roles, SignedRecord};
+
+use archipelago_sgroup::names::NameInfo;
 
 use super::flights::Key;
 use super::{Located, LookupError, Lookups};
@@ -17,6 +20,7 @@ impl Lookups {
         &mut self,
         from: Peer,
         lookup: &Lookup,
+        holder: Option<&NameInfo>,
         routes: &dyn Routes,
         cx: &Context<'_>,
     ) -> Option<LookupAnswer> {
@@ -33,6 +37,9 @@ impl Lookups {
         }
         match routes.standing(lookup.group) {
             Some(standing) if standing.is_closed => Some(LookupAnswer::Closed),
+            Some(_) if lookup.name.is_some() => {
+                Some(self.answer_of_name(lookup, holder, routes, cx))
+            }
             Some(_) => Some(self.answer_of_group(lookup, routes, cx)),
             None if lookup.hops == 0 => Some(LookupAnswer::NoRoute),
             None => None,
@@ -53,21 +60,66 @@ impl Lookups {
             Membership::Unknown => None,
         };
         match record.filter(|record| record.version() >= lookup.version_min) {
-            Some(record) => self.introduce(lookup, record, routes, cx),
+            Some(record) => {
+                let (reflectors, introduction) = self.introduce(lookup, &record, routes, cx);
+                LookupAnswer::Found {
+                    record,
+                    reflectors,
+                    introduction,
+                }
+            }
             None => LookupAnswer::NotFound,
+        }
+    }
+
+    /// Who holds a name, if its holder lets nodes outside of the group find it.
+    fn answer_of_name(
+        &self,
+        lookup: &Lookup,
+        holder: Option<&NameInfo>,
+        routes: &dyn Routes,
+        cx: &Context<'_>,
+    ) -> LookupAnswer {
+        let Some(info) = holder.filter(|holder| holder.is_exported) else {
+            return LookupAnswer::NotFound;
+        };
+        let record = if info.pid.node == cx.me {
+            Some(Arc::clone(&self.record))
+        } else {
+            let peer = cx.peers.find(&info.pid.node);
+            let state = peer.and_then(|peer| cx.peers.get(peer));
+            state.and_then(|state| state.record().cloned())
+        };
+        let Some(record) = record.filter(|record| record.record.boot == info.pid.boot) else {
+            return LookupAnswer::NotFound;
+        };
+        let (reflectors, introduction) = self.introduce(lookup, &record, routes, cx);
+        let holding = Holding {
+            key: lookup.target,
+            requester: lookup.requester,
+            holder: info.pid.node,
+            boot: info.pid.boot,
+            claim: claim(info),
+            reflector: cx.me,
+        };
+        LookupAnswer::Named {
+            holding: Arc::new(SignedHolding::new(holding, cx.crypto)),
+            record,
+            reflectors,
+            introduction,
         }
     }
 
     fn introduce(
         &self,
         lookup: &Lookup,
-        record: Arc<SignedRecord>,
+        record: &SignedRecord,
         routes: &dyn Routes,
         cx: &Context<'_>,
-    ) -> LookupAnswer {
+    ) -> (List<Arc<SignedRecord>, 4>, Arc<SignedIntroduction>) {
         let introduction = Introduction {
             requester: lookup.requester,
-            target: lookup.target,
+            target: record.record.node,
             target_boot: record.record.boot,
             group: lookup.group,
             reflector: cx.me,
@@ -77,11 +129,9 @@ impl Lookups {
         let others = others
             .into_iter()
             .filter_map(|peer| cx.peers.get(peer)?.record().cloned());
-        LookupAnswer::Found {
-            record,
-            reflectors: List::truncated([Arc::clone(&self.record)].into_iter().chain(others)),
-            introduction: Arc::new(SignedIntroduction::new(introduction, cx.crypto)),
-        }
+        let all = [Arc::clone(&self.record)].into_iter().chain(others);
+        let introduction = SignedIntroduction::new(introduction, cx.crypto);
+        (List::truncated(all), Arc::new(introduction))
     }
 
     /// Whether an answer ends its flight; if not, what it means is noted.
@@ -98,7 +148,7 @@ impl Lookups {
                 self.counters.forged += 1;
                 false
             }
-            LookupAnswer::Found { .. } if is_local => {
+            LookupAnswer::Found { .. } | LookupAnswer::Named { .. } if is_local => {
                 let is_true = is_genuine(&key, group, &reply.answer, cx);
                 self.counters.forged += u64::from(!is_true);
                 is_true
@@ -118,19 +168,29 @@ impl Lookups {
 
 /// Whether everything in an answer is signed by who it should be, and is what was asked for.
 fn is_genuine(key: &Key, group: GroupId, answer: &LookupAnswer, cx: &Context<'_>) -> bool {
-    let LookupAnswer::Found {
-        record,
-        reflectors,
-        introduction,
-    } = answer
-    else {
-        return false;
+    let (holding, record, reflectors, introduction) = match answer {
+        LookupAnswer::Found {
+            record,
+            reflectors,
+            introduction,
+        } => (None, record, reflectors, introduction),
+        LookupAnswer::Named {
+            holding,
+            record,
+            reflectors,
+            introduction,
+        } => (Some(holding), record, reflectors, introduction),
+        _ => return false,
     };
     let made = &introduction.introduction;
-    let is_asked_for = record.record.node == key.target
+    let is_sought = match holding {
+        None => record.record.node == key.target,
+        Some(signed) => is_held(key, signed, made, cx),
+    };
+    let is_asked_for = is_sought
         && record.version() >= key.version_min
         && made.requester == key.requester
-        && made.target == key.target
+        && made.target == record.record.node
         && made.target_boot == record.record.boot
         && made.group == group;
     let is_reflector = |one: &Arc<SignedRecord>| {
@@ -140,6 +200,27 @@ fn is_genuine(key: &Key, group: GroupId, answer: &LookupAnswer, cx: &Context<'_>
         && record.verify(cx.crypto)
         && introduction.verify(cx.crypto)
         && reflectors.iter().all(is_reflector)
+}
+
+/// Whether the reflector that introduces to a node says that this node holds what was sought.
+fn is_held(key: &Key, signed: &SignedHolding, made: &Introduction, cx: &Context<'_>) -> bool {
+    let holding = &signed.holding;
+    holding.key == key.target
+        && holding.requester == key.requester
+        && (holding.holder, holding.boot) == (made.target, made.target_boot)
+        && holding.reflector == made.reflector
+        && signed.verify(cx.crypto)
+}
+
+fn claim(info: &NameInfo) -> NameClaim {
+    NameClaim {
+        local: info.pid.local,
+        priority: info.priority,
+        moves: info.moves,
+        lamport: info.lamport,
+        is_exported: info.is_exported,
+        metadata: info.metadata.clone(),
+    }
 }
 
 /// What an answer that ended a flight says here.
@@ -154,6 +235,19 @@ pub(super) fn located(group: GroupId, answer: LookupAnswer) -> Result<Located, L
             group,
             reflectors: reflectors.into_vec(),
             introduction,
+            holding: None,
+        }),
+        LookupAnswer::Named {
+            holding,
+            record,
+            reflectors,
+            introduction,
+        } => Ok(Located {
+            record,
+            group,
+            reflectors: reflectors.into_vec(),
+            introduction,
+            holding: Some(holding),
         }),
         failure => Err(error(&failure)),
     }

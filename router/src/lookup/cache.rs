@@ -5,6 +5,7 @@
 //! Cost: O(log n) a call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use archipelago_core::{Boot, NodeId, Time};
 
@@ -57,8 +58,12 @@ impl Cache {
         let age = now.since(*since);
         let hit = match answer {
             Answer::Found(located) if located.record.version() < version_min => None,
-            Answer::Found(located) if age < config.fresh => Some(Hit::Fresh(Arc::clone(located))),
-            Answer::Found(located) if age < config.stale => Some(Hit::Stale(Arc::clone(located))),
+            Answer::Found(located) if age < fresh(located, config) => {
+                Some(Hit::Fresh(Arc::clone(located)))
+            }
+            Answer::Found(located) if age < stale(located, config) => {
+                Some(Hit::Stale(Arc::clone(located)))
+            }
             Answer::Failed(error) if age < config.negative => Some(Hit::Negative(*error)),
             Answer::Found(_) | Answer::Failed(_) => None,
         };
@@ -69,7 +74,7 @@ impl Cache {
     }
 
     pub(super) fn found(&mut self, located: Arc<Located>, now: Time) {
-        let target = located.record.record.node;
+        let target = located.key();
         self.answers.insert(target, (now, Answer::Found(located)));
     }
 
@@ -83,5 +88,20 @@ impl Cache {
 
     pub(super) fn len(&self) -> usize {
         self.answers.len()
+    }
+}
+
+/// Names move sooner than nodes.
+fn fresh(located: &Located, config: &LookupConfig) -> Duration {
+    match located.holding {
+        Some(_) => config.name_fresh,
+        None => config.fresh,
+    }
+}
+
+fn stale(located: &Located, config: &LookupConfig) -> Duration {
+    match located.holding {
+        Some(_) => config.name_stale,
+        None => config.stale,
     }
 }

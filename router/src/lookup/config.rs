@@ -26,6 +26,10 @@ pub struct LookupConfig {
     pub fresh: Duration,
     /// And for so long while it is asked again. Default 240 s, below an introduction's life.
     pub stale: Duration,
+    /// The same for who holds a name. Default 2 s.
+    pub name_fresh: Duration,
+    /// And while it is asked again. Default 30 s: a wrong answer costs one message that comes back.
+    pub name_stale: Duration,
     /// `NotFound`, `Gone` and `Closed` are served without asking for this long. Default 1 s.
     pub negative: Duration,
     /// Life of the introductions that this node makes, in seconds. Default 300.
@@ -45,6 +49,8 @@ impl Default for LookupConfig {
             cache_max: 1_024,
             fresh: Duration::from_secs(120),
             stale: Duration::from_secs(240),
+            name_fresh: Duration::from_secs(2),
+            name_stale: Duration::from_secs(30),
             negative: Duration::from_secs(1),
             introduction_life_s: 300,
         }

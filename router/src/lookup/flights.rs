@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use archipelago_core::footprint::{map_bytes, set_bytes};
-use archipelago_core::wire::{Heading, LookupAnswer};
+use archipelago_core::wire::{Heading, LookupAnswer, Name};
 use archipelago_core::{Boot, GroupId, NodeId, Peer, Time};
 
 /// What may share a flight.
@@ -43,6 +43,8 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) key: Key,
+    /// The name that the key stands for.
+    pub(super) name: Option<Name>,
     pub(super) group: GroupId,
     /// What is left for whom is asked next.
     pub(super) hops: u8,

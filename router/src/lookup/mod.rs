@@ -24,8 +24,12 @@ pub use config::{LookupConfig, LookupCounters};
 use std::sync::Arc;
 use std::time::Duration;
 
-use archipelago_core::wire::{Lookup, LookupAnswer, LookupReply, RouteBody, SignedIntroduction};
+use archipelago_core::wire::{
+    Lookup, LookupAnswer, LookupReply, Name, RouteBody, SignedHolding, SignedIntroduction, name_key,
+};
 use archipelago_core::{Boot, Context, GroupId, NodeId, Peer, SignedRecord, Time};
+
+use archipelago_sgroup::names::NameInfo;
 
 use crate::{Hop, Routes};
 use cache::{Cache, Hit};
@@ -42,6 +46,16 @@ pub struct Located {
     pub reflectors: Vec<Arc<SignedRecord>>,
     /// What a dialler shows the target.
     pub introduction: Arc<SignedIntroduction>,
+    /// Where a name was sought: who holds it, by the word of the reflector that answered.
+    pub holding: Option<Arc<SignedHolding>>,
+}
+
+impl Located {
+    /// By what it was sought: a node's key, or a name's.
+    fn key(&self) -> NodeId {
+        let named = self.holding.as_ref().map(|signed| signed.holding.key);
+        named.unwrap_or(self.record.record.node)
+    }
 }
 
 /// Why a look-up came to nothing.
@@ -142,6 +156,41 @@ impl Lookups {
             let error = LookupError::Near;
             return out.push(LookupOutput::Failed { target, error });
         }
+        self.locate(target, None, home, version_min, routes, cx, out);
+    }
+
+    /// Seeks who holds `name` in a group; ends in one `Found` or `Failed` of its [`name_key`], now
+    /// or later. In a group of this node's own it ends as [`LookupError::Near`].
+    pub fn handle_find(
+        &mut self,
+        name: Name,
+        group: GroupId,
+        routes: &dyn Routes,
+        cx: &mut Context<'_>,
+        out: &mut LookupOutputs,
+    ) {
+        let target = name_key(&group, &name.0);
+        if routes.standing(group).is_some() {
+            let error = LookupError::Near;
+            return out.push(LookupOutput::Failed { target, error });
+        }
+        self.locate(target, Some(name), group, (Boot(0), 0), routes, cx, out);
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one caller's values, in their words"
+    )]
+    fn locate(
+        &mut self,
+        target: NodeId,
+        name: Option<Name>,
+        home: GroupId,
+        version_min: (Boot, u64),
+        routes: &dyn Routes,
+        cx: &mut Context<'_>,
+        out: &mut LookupOutputs,
+    ) {
         let hit = self.cache.hit(target, version_min, &self.config, cx.now);
         let key = Key {
             target,
@@ -157,29 +206,17 @@ impl Lookups {
             Some(Hit::Stale(located)) => {
                 self.counters.cache_hits += 1;
                 out.push(LookupOutput::Found(located));
-                self.fly(
-                    key,
-                    home,
-                    self.config.hops_max,
-                    Waiter::Refresh,
-                    routes,
-                    cx,
-                    out,
-                );
+                let to = (home, name, self.config.hops_max);
+                self.fly(key, to, Waiter::Refresh, routes, cx, out);
             }
             Some(Hit::Negative(error)) => {
                 self.counters.cache_hits += 1;
                 out.push(LookupOutput::Failed { target, error });
             }
-            None => self.fly(
-                key,
-                home,
-                self.config.hops_max,
-                Waiter::Local,
-                routes,
-                cx,
-                out,
-            ),
+            None => {
+                let to = (home, name, self.config.hops_max);
+                self.fly(key, to, Waiter::Local, routes, cx, out);
+            }
         }
     }
 
@@ -197,7 +234,20 @@ impl Lookups {
         cx: &mut Context<'_>,
         out: &mut LookupOutputs,
     ) {
-        match self.answer(from, &lookup, routes, cx) {
+        self.handle_lookup_of(from, lookup, None, routes, cx, out);
+    }
+
+    /// As [`Lookups::handle_lookup`], for a name that this node knows the holder of.
+    pub fn handle_lookup_of(
+        &mut self,
+        from: Peer,
+        lookup: Lookup,
+        holder: Option<&NameInfo>,
+        routes: &dyn Routes,
+        cx: &mut Context<'_>,
+        out: &mut LookupOutputs,
+    ) {
+        match self.answer(from, &lookup, holder, routes, cx) {
             Some(answer) => {
                 self.counters.answered += 1;
                 out.push(reply(from, lookup.id, lookup.target, answer));
@@ -293,19 +343,15 @@ impl Lookups {
         };
         let waiter = Waiter::Remote { peer: from, id };
         let hops = lookup.hops.min(self.config.hops_max).saturating_sub(1);
-        self.fly(key, lookup.group, hops, waiter, routes, cx, out);
+        let to = (lookup.group, lookup.name.clone(), hops);
+        self.fly(key, to, waiter, routes, cx, out);
     }
 
     /// Joins the flight of `key`, or begins it.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one caller's values, in their words"
-    )]
     fn fly(
         &mut self,
         key: Key,
-        group: GroupId,
-        hops: u8,
+        (group, name, hops): (GroupId, Option<Name>, u8),
         waiter: Waiter,
         routes: &dyn Routes,
         cx: &mut Context<'_>,
@@ -322,6 +368,7 @@ impl Lookups {
         let ends_at = cx.now.after(self.config.timeout);
         let number = self.flights.insert(Flight {
             key,
+            name,
             group,
             hops,
             waiters: Vec::new(),
@@ -408,6 +455,7 @@ impl Lookups {
         let body = RouteBody::Lookup(Lookup {
             id,
             target: flight.key.target,
+            name: flight.name.clone(),
             group: flight.group,
             requester: flight.key.requester,
             version_min: flight.key.version_min,
@@ -450,6 +498,7 @@ impl Lookups {
         let error = match answer::located(flight.group, answer) {
             Ok(located) => {
                 let located = Arc::new(located);
+                self.keep_holder(&located, cx.now);
                 self.cache.found(Arc::clone(&located), cx.now);
                 return out.push(LookupOutput::Found(located));
             }
@@ -461,6 +510,19 @@ impl Lookups {
         }
         if flight.waiters.contains(&Waiter::Local) {
             out.push(LookupOutput::Failed { target, error });
+        }
+    }
+}
+
+impl Lookups {
+    /// Who was told of a name's holder knows the way to it as well.
+    fn keep_holder(&mut self, located: &Located, now: Time) {
+        if located.holding.is_some() {
+            let node = Located {
+                holding: None,
+                ..located.clone()
+            };
+            self.cache.found(Arc::new(node), now);
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use archipelago_core::{Address, GroupId, Time};
-use archipelago_sgroup::names::NameAct;
 use archipelago_sgroup::{Cookies, GroupConfig, StrictAct};
 
 use super::{Command, Life, Node, Outputs, Refused};
@@ -65,6 +64,12 @@ impl Node {
             Command::ProcessEnded { local, exit } => {
                 self.process_ended(local, exit.as_ref(), now);
             }
+            Command::FindName {
+                group,
+                name,
+                request,
+            } => return self.find_name(group, name, request, now, out),
+            Command::ForgetName { group, name } => self.forget_name(group, &name),
             Command::Contact { peer, home } => self.contact(peer, home, now, out),
             Command::Demand {
                 peer,
@@ -119,22 +124,6 @@ impl Node {
         }
         self.leave_group(group, now, out);
         self.renew_record(now);
-        Ok(())
-    }
-
-    fn name(
-        &mut self,
-        group: GroupId,
-        request: u64,
-        act: NameAct,
-        now: Time,
-    ) -> Result<(), Refused> {
-        if !self.groups.contains_key(&group) {
-            return Err(Refused::UnknownGroup);
-        }
-        self.with_group(group, now, |group, cx, said| {
-            group.handle_name(request, act, cx, said);
-        });
         Ok(())
     }
 

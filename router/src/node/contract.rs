@@ -6,7 +6,7 @@ use std::time::Duration;
 use archipelago_core::channel::Path;
 use archipelago_core::wire::{ByeReason, Control, Exit, Letter, SessionId};
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
-use archipelago_sgroup::names::{NameAct, NameOutput};
+use archipelago_sgroup::names::{NameAct, NameInfo, NameOutput};
 use archipelago_sgroup::registry::{RegistryChange, RegistryCommand, RegistryError};
 use archipelago_sgroup::strict::StrictEvent;
 use archipelago_sgroup::{GroupConfig, GroupConfigError, GroupEvent, StrictAct};
@@ -230,6 +230,22 @@ pub enum Command {
         /// How it ended; `None`: it was not there when it was asked for.
         exit: Option<Exit>,
     },
+    /// Who holds a name in any group? Answered by [`Output::NameFound`] under the same request.
+    FindName {
+        /// In which group.
+        group: GroupId,
+        /// At most 255 bytes.
+        name: Bytes,
+        /// Comes back in the answer.
+        request: u64,
+    },
+    /// Who was said to hold a name does not answer to it: ask anew next time.
+    ForgetName {
+        /// In which group.
+        group: GroupId,
+        /// Which.
+        name: Bytes,
+    },
     /// There is something to send to `peer`, and no path attached. Answered by
     /// [`Output::AttachPath`] or [`Output::Unreachable`].
     Contact {
@@ -405,6 +421,14 @@ pub enum Output {
         peer: NodeId,
         /// Why.
         reason: Unreachable,
+    },
+    /// The answer to a [`Command::FindName`].
+    NameFound {
+        /// The request's number.
+        request: u64,
+        /// Who holds it, `None` where nobody does or it is not told to others; or why that cannot
+        /// be found out now.
+        result: Result<Option<NameInfo>, Unreachable>,
     },
     /// The names of a group answer or tell.
     Name {

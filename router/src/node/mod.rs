@@ -27,6 +27,7 @@ mod lend;
 mod letters;
 mod limits;
 mod messages;
+mod names;
 mod peers;
 mod record;
 mod registry;
@@ -99,6 +100,8 @@ pub struct Node {
     doubtful: BTreeMap<Peer, Time>,
     /// Members without a path that there is something to send to.
     waiting: BTreeSet<Peer>,
+    /// Which requests seek each name, by its key.
+    finding: BTreeMap<NodeId, Vec<u64>>,
     counters: NodeCounters,
     /// When to look for slots of peers that nobody refers to.
     sweep_at: Option<Time>,
@@ -145,6 +148,7 @@ impl Node {
             detours: Detours::default(),
             doubtful: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            finding: BTreeMap::new(),
             counters: NodeCounters::default(),
             sweep_at: None,
             answering: None,

@@ -23,9 +23,7 @@ impl Node {
             RouteBody::RowDigest(digest) => self.with_reflect(now, |reflect, cx, said| {
                 reflect.handle_digest(from, &digest, cx, said);
             }),
-            RouteBody::Lookup(lookup) => self.with_lookups(now, |lookups, routes, cx, said| {
-                lookups.handle_lookup(from, lookup, routes, cx, said);
-            }),
+            RouteBody::Lookup(lookup) => self.on_lookup(from, lookup, now),
             RouteBody::LookupReply(reply) => self.with_lookups(now, |lookups, routes, cx, said| {
                 lookups.handle_reply(from, *reply, routes, cx, said);
             }),
@@ -113,8 +111,14 @@ impl Node {
             LookupOutput::Send { to, body } => {
                 self.send_to(to, Control::Route(body), now, out);
             }
-            LookupOutput::Found(located) => self.on_found(&located, now),
+            LookupOutput::Found(located) => {
+                self.on_found(&located, now);
+                self.on_name_found(&located, out);
+            }
             LookupOutput::Failed { target, error } => {
+                if self.on_name_not_found(&target, error, out) {
+                    return;
+                }
                 let Some(peer) = self.base.peers.find(&target) else {
                     return;
                 };

@@ -35,6 +35,7 @@ fn question(to: Peer, id: u64, requester: u64, hops: u8) -> LookupOutput {
     let lookup = Lookup {
         id,
         target: node(TARGET),
+        name: None,
         group: group(HOME),
         requester: node(requester),
         version_min: (Boot(0), 0),
@@ -77,6 +78,7 @@ fn located(answer: &LookupAnswer) -> LookupOutput {
         group: group(HOME),
         reflectors: reflectors.into_vec(),
         introduction,
+        holding: None,
     }))
 }
 
@@ -321,6 +323,7 @@ fn asked(id: u64, requester: u64, group_number: u64, hops: u8) -> Lookup {
     Lookup {
         id,
         target: node(TARGET),
+        name: None,
         group: group(group_number),
         requester: node(requester),
         version_min: (Boot(0), 0),

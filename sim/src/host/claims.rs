@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use archipelago_core::wire::Exit;
 use archipelago_core::{GroupId, LocalId, Time};
-use archipelago_router::Command;
+use archipelago_router::{Command, Unreachable};
 use archipelago_sgroup::names::{
     Mode, NameAct, NameError, NameInfo, NameOutput, OnLoss, Registration, Standing,
 };
@@ -16,6 +17,9 @@ use crate::net::Net;
 
 /// How a request about a name ended.
 pub type NameResult = Result<Option<Standing>, NameError>;
+
+/// What became of a question for a name's holder.
+pub type FoundName = Result<Option<NameInfo>, Unreachable>;
 
 /// Something that a process was told of its name without asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +63,8 @@ pub(crate) struct Claims {
     pub(crate) notices: Vec<(Time, GroupId, Bytes, NameNotice)>,
     pub(crate) beliefs: BTreeMap<(GroupId, Bytes), Belief>,
     pub(crate) load: NameLoad,
+    /// What was found of names, by request, and when.
+    pub(crate) found: BTreeMap<u64, (Time, FoundName)>,
     workers: BTreeMap<u64, Worker>,
     /// Answers of workers, who go on when the machine has done its work.
     answered: VecDeque<(u64, Worker, bool)>,
@@ -137,11 +143,35 @@ impl Host {
         request
     }
 
+    /// Asks who holds a name in any group; the question's number.
+    pub(crate) fn find_name(&mut self, group: GroupId, name: Bytes, net: &mut Net) -> u64 {
+        let claims = self.claims.get_or_insert_default();
+        claims.last += 1;
+        let request = claims.last;
+        let command = Command::FindName {
+            group,
+            name,
+            request,
+        };
+        if self.command(command, net).is_err() {
+            self.on_name_found(request, Err(Unreachable::Overloaded), net);
+        }
+        request
+    }
+
+    /// The answer to such a question.
+    pub(crate) fn on_name_found(&mut self, request: u64, result: FoundName, net: &Net) {
+        let claims = self.claims.get_or_insert_default();
+        claims.found.insert(request, (net.now, result));
+    }
+
     /// One of its processes ends.
-    pub(crate) fn end_process(&mut self, local: LocalId, net: &mut Net) {
+    pub(crate) fn end_claimant(&mut self, local: LocalId, net: &mut Net) {
         let claims = self.claims.get_or_insert_default();
         claims.beliefs.retain(|_, belief| belief.local != local);
-        let _refused = self.command(Command::ProcessEnded(local), net);
+        let exit = Some(Exit::Normal);
+        let command = Command::ProcessEnded { local, exit };
+        let _refused = self.command(command, net);
     }
 
     /// What the machine says of names.

@@ -35,7 +35,7 @@ use archipelago_sgroup::registry::Table;
 pub(crate) use app::App;
 pub use app::{Flow, FlowReport, Received};
 pub(crate) use claims::Claims;
-pub use claims::{Belief, NameLoad, NameNotice, NameResult};
+pub use claims::{Belief, FoundName, NameLoad, NameNotice, NameResult};
 use data::PeerData;
 use dial::Pending;
 pub use heard::Heard;

@@ -51,6 +51,7 @@ impl Host {
             } => self.post(to, home, after, &letter, net),
             Output::Registry { group, change } => self.on_registry(group, &change),
             Output::Observe(local) => self.observe_process(local),
+            Output::NameFound { request, result } => self.on_name_found(request, result, net),
             Output::Name { group, output } => self.on_name(group, output, net),
             Output::Event(event) => self.observe(Observation::Event(event), net),
             Output::Changed {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use archipelago_core::{GroupId, LocalId};
+use archipelago_core::{GroupId, LocalId, Time};
 use archipelago_sgroup::names::{NameAct, NameInfo, Registration, Verdict};
 use bytes::Bytes;
 
 use super::{NodeIx, World};
-use crate::host::{Belief, NameLoad, NameNotice, NameResult};
+use crate::host::{Belief, FoundName, NameLoad, NameNotice, NameResult};
 
 /// A request about a name: of which node, and its number there.
 pub type NameRequest = (NodeIx, u64);
@@ -36,13 +36,31 @@ impl World {
         self.name_act(node, group, NameAct::Resolve { name, verdict })
     }
 
-    /// A process of `node` ends.
-    pub fn end_process(&mut self, node: NodeIx, local: LocalId) {
+    /// A process of `node` that claims names ends; it need not have a mailbox.
+    pub fn end_claimant(&mut self, node: NodeIx, local: LocalId) {
         self.with(node, |host, net| {
-            host.end_process(local, net);
+            host.end_claimant(local, net);
             host.settle(net);
         });
         self.collect();
+    }
+
+    /// `node` asks who holds a name in any group.
+    pub fn find_name(&mut self, node: NodeIx, group: GroupId, name: &[u8]) -> NameRequest {
+        let name = Bytes::copy_from_slice(name);
+        let request = self.with(node, |host, net| {
+            let request = host.find_name(group, name, net);
+            host.settle(net);
+            request
+        });
+        self.collect();
+        (node, request)
+    }
+
+    /// What it was answered, and when.
+    pub fn name_found(&self, (node, request): NameRequest) -> Option<(Time, FoundName)> {
+        let claims = self.host(node).claims.as_ref()?;
+        claims.found.get(&request).cloned()
     }
 
     /// How a request ended; `None` while it is under way, or when its process is gone.

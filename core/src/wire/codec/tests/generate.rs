@@ -455,6 +455,7 @@ impl Generator {
         Lookup {
             id: self.u64(),
             target: self.node(),
+            name: self.maybe(|g| Name(g.bytes(255))),
             group: self.group_id(),
             requester: self.node(),
             version_min: (self.boot(), self.u64()),
@@ -463,18 +464,44 @@ impl Generator {
         }
     }
 
+    fn holding(&mut self) -> SignedHolding {
+        let holding = Holding {
+            key: self.node(),
+            requester: self.node(),
+            holder: self.node(),
+            boot: self.boot(),
+            claim: NameClaim {
+                local: crate::LocalId(self.u64()),
+                priority: -7,
+                moves: self.u32(),
+                lamport: self.u64(),
+                is_exported: true,
+                metadata: self.bytes(NameClaim::METADATA_BYTES_MAX),
+            },
+            reflector: self.node(),
+        };
+        let signature = self.signature();
+        SignedHolding { holding, signature }
+    }
+
     fn heading(&mut self) -> Heading {
         let tier = self.rng.array()[0];
         self.pick(&[Heading::Sideways, Heading::Up(tier), Heading::Down(tier)])
     }
 
     fn reply(&mut self) -> LookupReply {
-        let answer = match self.rng.below(6) {
+        let answer = match self.rng.below(7) {
             0 => LookupAnswer::Gone,
             1 => LookupAnswer::NotFound,
             2 => LookupAnswer::NoRoute,
             3 => LookupAnswer::Closed,
             4 => LookupAnswer::Overloaded,
+            5 => LookupAnswer::Named {
+                holding: Arc::new(self.holding()),
+                record: Arc::new(self.record()),
+                reflectors: self.list(|g| Arc::new(g.record())),
+                introduction: Arc::new(self.introduction()),
+            },
             _ => LookupAnswer::Found {
                 record: Arc::new(self.record()),
                 reflectors: self.list(|g| Arc::new(g.record())),

@@ -1,0 +1,172 @@
+//! Names of a live group: every member a node with its own swarm and key, over loopback.
+
+use std::time::{Duration, Instant};
+
+use archipelago::{Group, GroupSpec, Mailbox, Node, Pid, RegisterError};
+use tokio::task::JoinSet;
+
+use super::names::{BenchError, Options};
+use super::report::Report;
+use crate::demo::latency::Latency;
+
+const GROUP: &str = "names";
+
+/// How long a group may take to form.
+const FORMING_MAX: Duration = Duration::from_secs(60);
+
+/// Look-ups of the measurement of those.
+const LOOKUPS: u32 = 1_000_000;
+
+/// What one worker did.
+struct Done {
+    member: usize,
+    took: Vec<Duration>,
+    failed: u64,
+}
+
+/// Measures a group of so many members.
+pub(crate) async fn run(members: u32, options: &Options) -> Result<Report, BenchError> {
+    let nodes = form(members as usize).await?;
+    let mut mailboxes = Vec::new();
+    for node in &nodes {
+        mailboxes.push(node.mailbox().await?);
+    }
+    let mut report = Report {
+        members,
+        workers_per_member: options.workers,
+        ..Report::default()
+    };
+    let done = register(&nodes, &mailboxes, options).await?;
+    conclude(&mut report, &done, options.duration());
+    report.whereis_ns = Some(look_up(&nodes, &mailboxes).await?);
+    for node in nodes {
+        node.shutdown().await;
+    }
+    Ok(report)
+}
+
+async fn form(members: usize) -> Result<Vec<Node>, BenchError> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for number in 0..members {
+        let mut group = GroupSpec::open(GROUP);
+        if let Some(first) = nodes.first() {
+            let seeds = first.addresses();
+            group = seeds.into_iter().fold(group, GroupSpec::seed);
+        }
+        let node = Node::builder(&format!("m{number}")).group(group);
+        nodes.push(node.start().await?);
+    }
+    let formed = async {
+        for node in &nodes {
+            node.wait_members(GROUP, members).await?;
+        }
+        Ok::<(), archipelago::NodeError>(())
+    };
+    let formed = tokio::time::timeout(FORMING_MAX, formed).await;
+    formed.map_err(|_| BenchError::Forming)??;
+    Ok(nodes)
+}
+
+/// All workers of all members register and withdraw names of their own until the time is over.
+async fn register(
+    nodes: &[Node],
+    mailboxes: &[Mailbox],
+    options: &Options,
+) -> Result<Vec<Done>, BenchError> {
+    let until = Instant::now() + options.duration();
+    let mut workers = JoinSet::new();
+    for (member, (node, mailbox)) in nodes.iter().zip(mailboxes).enumerate() {
+        for worker in 0..options.workers {
+            let (group, pid) = (node.group(GROUP), mailbox.pid());
+            workers.spawn(work(group, pid, (member, worker), until));
+        }
+    }
+    let mut done = Vec::new();
+    while let Some(ended) = workers.join_next().await {
+        if let Ok(worker) = ended {
+            done.push(worker?);
+        }
+    }
+    Ok(done)
+}
+
+async fn work(
+    group: Group,
+    pid: Pid,
+    (member, worker): (usize, u32),
+    until: Instant,
+) -> Result<Done, RegisterError> {
+    let mut done = Done {
+        member,
+        took: Vec::new(),
+        failed: 0,
+    };
+    for round in 0_u64.. {
+        let asked = Instant::now();
+        if asked >= until {
+            break;
+        }
+        let name = format!("{member}.{worker}.{round}");
+        match group.register(&name, pid).await {
+            Ok(_) => done.took.push(asked.elapsed()),
+            Err(RegisterError::Stopped) => return Err(RegisterError::Stopped),
+            Err(_) => done.failed += 1,
+        }
+        group.unregister(&name).await?;
+    }
+    Ok(done)
+}
+
+fn conclude(report: &mut Report, done: &[Done], duration: Duration) {
+    let mut latency = Latency::new();
+    let mut served = vec![0_u64; report.members as usize];
+    for worker in done {
+        report.registrations_failed += worker.failed;
+        if let Some(served) = served.get_mut(worker.member) {
+            *served += worker.took.len() as u64;
+        }
+        for &took in &worker.took {
+            latency.record(took);
+        }
+    }
+    report.registrations = served.iter().sum();
+    report.registrations_per_s = report.registrations as f64 / duration.as_secs_f64();
+    report.register_p50_us = latency.micros(50.0);
+    report.register_p99_us = latency.micros(99.0);
+    report.register_p999_us = latency.micros(99.9);
+    report.register_max_us = latency.micros(100.0);
+    let least = served.iter().min().copied().unwrap_or_default();
+    let mean = report.registrations as f64 / f64::from(report.members);
+    report.least_served_share = least as f64 / mean.max(1.0);
+}
+
+/// The mean time of a look-up on the last member of names that the first one holds.
+async fn look_up(nodes: &[Node], mailboxes: &[Mailbox]) -> Result<f64, BenchError> {
+    const NAMES: u32 = 1_000;
+    let (Some(node), Some(mailbox), Some(last)) = (nodes.first(), mailboxes.first(), nodes.last())
+    else {
+        return Err(BenchError::Forming);
+    };
+    let group = node.group(GROUP);
+    let mut names = Vec::new();
+    let mut registrations = JoinSet::new();
+    for number in 0..NAMES {
+        let name = format!("looked up {number}");
+        let (group, pid) = (group.clone(), mailbox.pid());
+        names.push(name.clone());
+        registrations.spawn(async move { group.register(name, pid).await });
+    }
+    while let Some(registered) = registrations.join_next().await {
+        if let Ok(registered) = registered {
+            registered?;
+        }
+    }
+    let group = last.group(GROUP);
+    let start = Instant::now();
+    let mut found = 0_u32;
+    for name in names.iter().cycle().take(LOOKUPS as usize) {
+        found += u32::from(std::hint::black_box(group.whereis(name)).is_some());
+    }
+    debug_assert_eq!(found, LOOKUPS, "confirmed names are everywhere");
+    Ok(start.elapsed().as_nanos() as f64 / f64::from(LOOKUPS))
+}

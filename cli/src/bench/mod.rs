@@ -1,0 +1,24 @@
+//! Measurements that a user can repeat: one subcommand for each part.
+
+mod live;
+mod names;
+mod report;
+mod simulated;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// All members of one group register and unregister names as fast as they are answered.
+    Names(names::Options),
+}
+
+/// Measures and prints.
+pub(crate) async fn main(command: &Command) -> ExitCode {
+    match command {
+        Command::Names(options) => names::main(options).await,
+    }
+}
