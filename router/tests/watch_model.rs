@@ -135,6 +135,16 @@ impl Watching {
         at: usize,
         call: impl FnOnce(&mut Watch, &WatchLent<'_>, &mut Vec<WatchOutput>),
     ) {
+        let out = self.input(state, at, call);
+        self.perform(state, at, out);
+    }
+
+    fn input(
+        &self,
+        state: &mut State,
+        at: usize,
+        call: impl FnOnce(&mut Watch, &WatchLent<'_>, &mut Vec<WatchOutput>),
+    ) -> Vec<WatchOutput> {
         let mut out = Vec::new();
         let seen = Seen {
             state: &state.declared,
@@ -149,6 +159,10 @@ impl Watching {
             config: &self.config,
         };
         call(&mut state.watches[at], &lent, &mut out);
+        out
+    }
+
+    fn perform(&self, state: &mut State, at: usize, out: Vec<WatchOutput>) {
         for output in out {
             match output {
                 WatchOutput::Letter { to, letter, .. } => {
@@ -157,9 +171,10 @@ impl Watching {
                     queue.push_back(letter);
                 }
                 WatchOutput::Observe(local) if state.has_exited => {
-                    self.call(state, at, |watch, lent, out| {
+                    let out = self.input(state, at, |watch, lent, out| {
                         watch.handle_ended(local, None, lent, out);
                     });
+                    self.perform(state, at, out);
                 }
                 WatchOutput::Observe(_) | WatchOutput::Unobserve(_) => {}
                 WatchOutput::Down { reason, .. } => self.on_down(state, reason),
