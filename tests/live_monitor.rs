@@ -22,12 +22,13 @@ async fn u8_a_monitor_tells_how_a_process_ended() {
     for exit in exits {
         let mailbox = nodes[0].mailbox().await.unwrap();
         let pid = mailbox.pid();
+        let answered = nodes[1].metrics().letters_received;
         let near = nodes[0].monitor(pid).await.unwrap();
         let far = nodes[1].monitor(pid).await.unwrap();
         // A second watch that is dropped changes nothing for the first.
         drop(nodes[1].monitor(pid).await.unwrap());
         // It is known to be watched once the watcher's letter was answered.
-        settled(&nodes).await;
+        settled(&nodes, answered).await;
         let ended = Instant::now();
         mailbox.end(exit.clone());
         let expected = EndReason::Exited(exit);
@@ -40,11 +41,12 @@ async fn u8_a_monitor_tells_how_a_process_ended() {
     shutdown(nodes).await;
 }
 
-/// Waits until as many letters came as were sent between the two.
-async fn settled(nodes: &[Node]) {
+/// Waits until the second has got more letters than that many, and as many came as were sent.
+async fn settled(nodes: &[Node], answered: u64) {
     let is_settled = || {
         let [one, two] = [&nodes[0], &nodes[1]].map(Node::metrics);
-        one.letters_received > 0
+        two.letters_received > answered
+            && one.letters_received > 0
             && one.letters_received == two.letters_sent
             && two.letters_received == one.letters_sent
     };
