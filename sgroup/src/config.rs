@@ -298,6 +298,9 @@ pub struct Timing {
     pub observers: usize,
     /// Helpers of an indirect probe. Default 3.
     pub helpers: usize,
+    /// Whether a node that is late itself, or was away, doubts its own ears before others. Default
+    /// true; without it the detector is SWIM's, for experiments that compare the two.
+    pub local_health: bool,
     /// Votes that declare a member dead. Default 2, or all if there are fewer.
     pub votes: usize,
     /// How long a joiner waits for members that it cannot reach. Default 5 s.
@@ -332,6 +335,7 @@ impl Default for Timing {
             probe_timeout: (Duration::from_millis(100), Duration::from_millis(500)),
             observers: 4,
             helpers: 3,
+            local_health: true,
             votes: 2,
             join_timeout: Duration::from_secs(5),
             dials_max: 16,

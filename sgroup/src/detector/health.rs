@@ -47,7 +47,8 @@ impl Health {
         let is_first = self.last_input == Time::START;
         self.last_input = now;
         let period = timing.heartbeat_period;
-        if is_first || gap <= period * 2 || due.after(period) > now {
+        let is_punctual = is_first || gap <= period * 2 || due.after(period) > now;
+        if is_punctual || !timing.local_health {
             return false;
         }
         self.floor = now;
@@ -115,6 +116,9 @@ impl Health {
             Duration::from_micros(u64::from(state.srtt_us.saturating_add(spread)))
         });
         let wait = measured.map_or(most, |wait| wait.clamp(least, most));
+        if !timing.local_health {
+            return wait;
+        }
         wait * (1 + u32::from(self.badness)) + self.lag_now(timing, now) * LATE_HANDS
     }
 }
@@ -125,6 +129,21 @@ mod tests {
 
     fn at(millis: u64) -> Time {
         Time::from_micros(millis * 1_000)
+    }
+
+    #[test]
+    fn without_local_health_nobody_doubts_itself() {
+        let timing = Timing {
+            local_health: false,
+            ..Timing::default()
+        };
+        let mut health = Health::default();
+        health.worsen();
+        assert!(!health.on_input(&timing, at(1_000), at(1_000)));
+        assert!(!health.on_input(&timing, at(1_100), at(60_000)));
+        let (most, now) = (timing.probe_timeout.1, at(60_000));
+        assert_eq!(health.patience(None, &timing, now), most);
+        assert!(!health.is_mute(now) && health.heard(None) == Time::START);
     }
 
     #[test]
