@@ -33,10 +33,12 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod tally;
+mod tap;
 pub mod tiers;
 pub mod topology;
 pub mod trace;
 pub mod underlay;
+pub mod w1;
 mod world;
 
 pub use host::{
@@ -46,6 +48,7 @@ pub use host::{
 pub use link::{LinkProfile, LinkState, Links};
 pub use observe::{Observation, Observed};
 pub use random::Random;
+pub use tap::{Tap, Tapped};
 pub use trace::Trace;
 pub use underlay::Underlay;
 pub use world::{

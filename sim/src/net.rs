@@ -19,6 +19,7 @@ use crate::link::Links;
 use crate::observe::Observed;
 use crate::parcel::Spares;
 use crate::tally::Tally;
+use crate::tap::{Caught, Tap};
 use crate::world::WorldConfig;
 
 /// What all nodes of a world read, and only the world's verbs change, between two runs.
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     /// Whether what nodes report is kept.
     pub(crate) log: bool,
     pub(crate) channel: ChannelConfig,
+    /// Whose messages are kept, if anybody's.
+    pub(crate) tap: Option<Tap>,
 }
 
 /// What the nodes of one shard use in turn.
@@ -63,6 +66,8 @@ pub(crate) struct Local {
     pub(crate) events: u64,
     /// What arrived, and connections that were asked for.
     pub(crate) tally: Tally,
+    /// What the tap let through since the world last looked.
+    pub(crate) caught: Caught,
 }
 
 /// Lent to one node for one event.
@@ -93,6 +98,7 @@ impl Shared {
             trace: config.trace,
             log: config.log,
             channel: config.channel.clone(),
+            tap: None,
         }
     }
 }

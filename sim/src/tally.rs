@@ -125,7 +125,7 @@ impl Tally {
     }
 }
 
-const fn kind(message: &Control) -> Kind {
+pub(crate) const fn kind(message: &Control) -> Kind {
     match message {
         Control::Hello(_) => Kind::Hello,
         Control::Bye(_) => Kind::Bye,

@@ -20,7 +20,7 @@ pub use csv::{csv_header, csv_line};
 pub use figures::{Figure, figures, rows};
 pub use format::{count, figure, ms};
 pub use html::{compare_page, run_page};
-pub use sequence::{Told, sequence_page, told};
+pub use sequence::{Told, ToldKind, messages, sequence_page, told};
 pub use statistics::{Interval, interval};
 pub use sweep_page::{Point, points, sweep_page};
 pub use topology_page::{topology_page, topology_rows};

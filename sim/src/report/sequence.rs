@@ -1,7 +1,7 @@
 //! What chosen nodes reported during a run, line by line and as a sequence diagram.
 //!
-//! It shows events of the nodes (starts and ends, dials, sessions, paths, members, routes), not the
-//! single messages between them.
+//! It shows events of the nodes (starts and ends, dials, sessions, paths, members, routes), and, where
+//! the world has a [`Tap`](crate::Tap), single control messages as arrows from sender to receiver.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,9 +11,10 @@ use archipelago_core::{NodeId, Time};
 use archipelago_router::Event;
 use archipelago_sgroup::GroupEvent;
 
-use super::format::escape;
+use super::format::{count, escape};
 use super::page::Page;
 use crate::observe::{Observation, Observed};
+use crate::tap::Tapped;
 use crate::world::World;
 
 /// Lines that a diagram shows.
@@ -33,6 +34,28 @@ pub struct Told {
     pub about: Option<u32>,
     /// What, in a few words.
     pub text: String,
+    /// Whether it is a report or a message.
+    pub kind: ToldKind,
+}
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToldKind {
+    /// Something that the node reported.
+    Report,
+    /// A control message that the node sent, at its arrival.
+    Sent,
+    /// A control message that the node received, of one that was not chosen.
+    Received,
+}
+
+impl ToldKind {
+    const fn colour(self) -> &'static str {
+        match self {
+            Self::Report => "#4477aa",
+            Self::Sent | Self::Received => "#228833",
+        }
+    }
 }
 
 /// What these nodes reported between two instants of the timeline, which began at `begun`.
@@ -54,19 +77,51 @@ pub fn told(
             node: observed.node,
             about: about.map(|id| world.node_of(&id).0).or(dialled(observed)),
             text,
+            kind: ToldKind::Report,
         }
     })
     .collect()
 }
 
-/// The same as a page with a diagram.
-pub fn sequence_page(title: &str, command: &str, nodes: &BTreeSet<u32>, lines: &[Told]) -> String {
-    let mut page = Page::new(title, "What chosen nodes reported, in the order of time.");
-    let caption = if lines.len() > DRAWN_MAX {
-        format!("The first {DRAWN_MAX} of {} reports.", lines.len())
-    } else {
-        format!("{} reports.", lines.len())
+/// The messages that the world's tap kept, as lines of the chosen nodes; the timeline began at
+/// `begun`.
+pub fn messages(world: &World, nodes: &BTreeSet<u32>, begun: Time) -> Vec<Told> {
+    let line = |seen: &Tapped| {
+        let is_sender_chosen = nodes.contains(&seen.from);
+        let group = seen.group.map(|group| format!(" in {group}"));
+        let (node, about, kind) = if is_sender_chosen {
+            (seen.from, seen.to, ToldKind::Sent)
+        } else {
+            (seen.to, seen.from, ToldKind::Received)
+        };
+        Told {
+            at: seen.time.since(begun),
+            node,
+            about: Some(about),
+            text: format!("{:?}{}", seen.kind, group.unwrap_or_default()),
+            kind,
+        }
     };
+    world.tapped().0.iter().map(line).collect()
+}
+
+/// The same as a page with a diagram. `more` messages were left out of the lines.
+pub fn sequence_page(
+    title: &str,
+    command: &str,
+    nodes: &BTreeSet<u32>,
+    (lines, more): (&[Told], u64),
+) -> String {
+    let about = "What chosen nodes reported and said, in the order of time.";
+    let mut page = Page::new(title, about);
+    let mut caption = if lines.len() > DRAWN_MAX {
+        format!("The first {DRAWN_MAX} of {} lines.", lines.len())
+    } else {
+        format!("{} lines.", lines.len())
+    };
+    if more > 0 {
+        let _ = write!(caption, " And {} more messages.", count(more));
+    }
     page.plot(&diagram(nodes, lines), "Sequence", &caption);
     page.finish(&format!("<code>{}</code>", escape(command)))
 }
@@ -100,22 +155,28 @@ fn diagram(nodes: &BTreeSet<u32>, lines: &[Told]) -> String {
             format_args!("<text x=\"4\" y=\"{y}\" fill=\"#5b6270\">{at:.3} s</text>"),
         );
         let middle = y - 4;
+        let colour = line.kind.colour();
         put(
             &mut svg,
-            format_args!("<circle cx=\"{x}\" cy=\"{middle}\" r=\"4\" fill=\"#4477aa\"/>"),
+            format_args!("<circle cx=\"{x}\" cy=\"{middle}\" r=\"4\" fill=\"{colour}\"/>"),
         );
         let to = line.about.and_then(lane).filter(|&to| to != x);
         if let Some(to) = to {
             put(
                 &mut svg,
                 format_args!(
-                    "<line x1=\"{x}\" y1=\"{middle}\" x2=\"{to}\" y2=\"{middle}\" stroke=\"#4477aa\"/>\
+                    "<line x1=\"{x}\" y1=\"{middle}\" x2=\"{to}\" y2=\"{middle}\" stroke=\"{colour}\"/>\
                  <circle cx=\"{to}\" cy=\"{middle}\" r=\"2.5\" fill=\"#ee6677\"/>"
                 ),
             );
         }
         let after = x.max(to.unwrap_or(0)) + 9;
-        let text = escape(&line.text);
+        let other = match (line.kind, line.about) {
+            (ToldKind::Received, Some(from)) => format!("n{from}: "),
+            (ToldKind::Sent, Some(receiver)) if to.is_none() => format!("to n{receiver}: "),
+            _ => String::new(),
+        };
+        let text = escape(&format!("{other}{}", line.text));
         put(
             &mut svg,
             format_args!("<text x=\"{after}\" y=\"{y}\">{text}</text>"),

@@ -12,6 +12,7 @@ mod choose;
 mod clock;
 mod cuts;
 mod drive;
+mod engine;
 mod finish;
 mod flows;
 mod formed;
@@ -146,6 +147,9 @@ pub fn run(
     options: RunOptions<'_>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<RunResult, ScenarioError> {
+    if let Some(load) = &scenario.engine {
+        return Ok(engine::run(scenario, *load, &options, progress));
+    }
     let mut experiment = Experiment::new(scenario, options)?;
     experiment.form(progress);
     experiment.run(progress);
@@ -158,6 +162,14 @@ impl<'a> Experiment<'a> {
     /// # Errors
     /// A scenario that names what is not there.
     pub fn new(scenario: &'a Scenario, options: RunOptions<'a>) -> Result<Self, ScenarioError> {
+        if scenario.engine.is_some() {
+            let problem = "an engine alone has no nodes to look at";
+            return Err(ScenarioError::new(
+                1,
+                problem,
+                "allowed: only `sim run` and `sim sweep`",
+            ));
+        }
         let watch = Stopwatch::start();
         let folder = &scenario.folder;
         let underlay = scenario.underlay.build(scenario.seed, folder)?;

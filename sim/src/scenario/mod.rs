@@ -33,6 +33,7 @@
 //! the line and what is allowed. A scenario is plain data afterwards.
 
 mod churn;
+mod engine;
 mod error;
 mod fault;
 mod hold;
@@ -55,6 +56,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 pub use churn::{Churn, Law};
+pub use engine::{EngineLoad, EngineWorkload};
 pub use error::ScenarioError;
 pub use fault::{Chaos, ChaosKind, Choice, Cut, Fault, FaultKind, Role, Who};
 pub use hold::{Hold, Invariant};
@@ -99,6 +101,9 @@ pub struct Scenario {
     pub check_every: Duration,
     /// What is measured.
     pub measure: Measures,
+    /// The engine alone in place of a world: nothing else of the scenario but its seed and duration
+    /// counts then.
+    pub engine: Option<EngineLoad>,
     /// Nodes and groups.
     pub topology: TopologySpec,
     /// Links.
@@ -133,6 +138,7 @@ const KEYS: &[&str] = &[
     "sample_every",
     "check_every",
     "measure",
+    "engine",
     "topology",
     "underlay",
     "node",
@@ -168,9 +174,15 @@ impl Scenario {
         let root = Table::root(text, document);
         root.only(KEYS)?;
         let duration = root.require_period("duration")?;
-        let topology = root
-            .table("topology")?
-            .ok_or_else(|| root.missing("topology", "write a table such as `[topology.flat]`"))?;
+        let engine = engine::read(&root)?;
+        let topology = match (&engine, root.table("topology")?) {
+            (Some(_), _) => TopologySpec::none(),
+            (None, Some(table)) => topology::read(&table)?,
+            (None, None) => {
+                let remedy = "write a table such as `[topology.flat]`";
+                return Err(root.missing("topology", remedy));
+            }
+        };
         let scenario = Self {
             name: root.text("name")?.unwrap_or("unnamed").to_owned(),
             about: root.text("about")?.unwrap_or_default().trim().to_owned(),
@@ -190,7 +202,8 @@ impl Scenario {
                 .period("check_every")?
                 .unwrap_or(at_least_ms(duration / 4)),
             measure: measure::read(&root)?,
-            topology: topology::read(&topology)?,
+            engine,
+            topology,
             underlay: underlay::read(root.table("underlay")?)?,
             node: settings::read(root.table("node")?)?,
             workloads: all(&root, "workload", workload::read)?,

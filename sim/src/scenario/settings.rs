@@ -19,6 +19,8 @@ pub struct NodeSettings {
     /// Whether control messages pass through their bytes, as live. Default true up to 2,000
     /// nodes.
     pub codec: Option<bool>,
+    /// Whether nodes that are late doubt themselves before others. Default true.
+    pub local_health: Option<bool>,
 }
 
 impl NodeSettings {
@@ -33,6 +35,15 @@ impl NodeSettings {
         if let Some(relay) = self.relay {
             config.relay = relay;
         }
+        if let Some(local_health) = self.local_health {
+            for group in &mut config.groups {
+                let mut other = (**group).clone();
+                let mut timing = (*other.timing).clone();
+                timing.local_health = local_health;
+                other.timing = timing.into();
+                *group = other.into();
+            }
+        }
     }
 }
 
@@ -40,11 +51,18 @@ pub(super) fn read(table: Option<Table<'_>>) -> Result<NodeSettings, ScenarioErr
     let Some(table) = table else {
         return Ok(NodeSettings::default());
     };
-    table.only(&["idle_timeout", "on_demand_max", "relay", "codec"])?;
+    table.only(&[
+        "idle_timeout",
+        "on_demand_max",
+        "relay",
+        "codec",
+        "local_health",
+    ])?;
     Ok(NodeSettings {
         idle_timeout: table.period("idle_timeout")?,
         on_demand_max: table.count("on_demand_max", 1..=100_000)?,
         relay: table.flag("relay")?,
         codec: table.flag("codec")?,
+        local_health: table.flag("local_health")?,
     })
 }

@@ -190,7 +190,7 @@ fn refusals_name_the_line_and_what_is_allowed() {
         (
             "[node]",
             "[nodes]",
-            "23: the file has no key `nodes`; allowed: name, about, seed, duration, form_within, start_within, start, sample_every, check_every, measure, topology, underlay, node, workload, fault, chaos, churn, hold, sweep",
+            "23: the file has no key `nodes`; allowed: name, about, seed, duration, form_within, start_within, start, sample_every, check_every, measure, engine, topology, underlay, node, workload, fault, chaos, churn, hold, sweep",
         ),
     ] {
         assert_eq!(refusal(right, wrong), message);

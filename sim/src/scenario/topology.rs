@@ -24,6 +24,14 @@ pub struct TopologySpec {
 }
 
 impl TopologySpec {
+    /// Where there is no world: nobody's.
+    pub(super) const fn none() -> Self {
+        Self {
+            shape: OverlayConfig::FullMesh { nodes: 1 },
+            line: 1,
+        }
+    }
+
     /// The groups and their members. Chance, where the shape has any, comes from `seed`; files are
     /// sought in `folder`.
     ///

@@ -13,6 +13,7 @@ use crate::host::sessions::Stage;
 use crate::host::{FlowReport, Heard, Latencies, ProcessState, Received};
 use crate::link::Links;
 use crate::tally::Tally;
+use crate::tap::{Caught, Tap, Tapped};
 
 impl World {
     /// A node's control machine, if its process lives.
@@ -162,5 +163,16 @@ impl World {
     /// How many events wait in the queue.
     pub fn events_pending(&self) -> usize {
         self.engine.pending()
+    }
+
+    /// Keeps single control messages from now on; what an earlier tap kept is gone.
+    pub fn tap(&mut self, tap: Tap) {
+        self.caught = Caught::default();
+        self.engine.shared_mut().tap = Some(tap);
+    }
+
+    /// What the tap kept, in the order of arrival, and how many messages there were in all.
+    pub fn tapped(&self) -> (&[Tapped], u64) {
+        (&self.caught.messages, self.caught.count)
     }
 }

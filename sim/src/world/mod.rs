@@ -43,6 +43,7 @@ use crate::net::{Net, Shared};
 use crate::observe::{Observation, Observed};
 use crate::random::Random;
 use crate::tally::CryptoCount;
+use crate::tap::Caught;
 use crate::trace::Trace;
 
 /// Virtual microseconds at which the world begins: boots are clock readings, and never zero.
@@ -62,6 +63,7 @@ pub struct World {
     log: Vec<Observed>,
     rows: RowTap,
     hops: HopTap,
+    caught: Caught,
     checks: Checks,
     /// Changes of groups that were asked for.
     changes: u64,
@@ -82,6 +84,7 @@ impl World {
             log: Vec::new(),
             rows: RowTap::default(),
             hops: HopTap::default(),
+            caught: Caught::default(),
             checks: Checks::default(),
             changes: 0,
             crypto: Arc::default(),
@@ -285,6 +288,7 @@ impl World {
             hops.append(&mut nodes.local.hops);
         }
         self.hops.on_seen(hops);
+        self.collect_tapped();
         rows.sort_by_key(|seen| (seen.time, seen.to));
         for seen in &rows {
             self.rows.on_seen(seen);
@@ -297,6 +301,16 @@ impl World {
         }
         if self.config.log {
             self.log.append(&mut observed);
+        }
+    }
+
+    fn collect_tapped(&mut self) {
+        let Some(tap) = &self.engine.shared().tap else {
+            return;
+        };
+        let len_max = tap.len_max;
+        for nodes in self.engine.shards_mut() {
+            self.caught.merge(&mut nodes.local.caught, len_max);
         }
     }
 

@@ -137,6 +137,9 @@ fn note(host: &mut Host, due: &Due<Event>, net: &mut Net) {
         return;
     };
     net.local.tally.note(message);
+    if let Some(tap) = &net.shared.tap {
+        net.local.caught.note(tap, due.key, due.target, message);
+    }
     if net.shared.log {
         let nodes = (due.key.source, due.target);
         let seen = RowSeen::new(nodes, (*from, *to), message, due.key.time);
