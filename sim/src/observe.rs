@@ -58,6 +58,13 @@ pub enum Observation {
         /// The path.
         path: Path,
     },
+    /// A strict name that it claimed or asked about.
+    Strict {
+        /// In which group.
+        group: GroupId,
+        /// What became of it.
+        event: archipelago_sgroup::strict::StrictEvent,
+    },
     /// It gave up on a contact.
     Unreachable {
         /// The peer.

@@ -14,10 +14,12 @@ mod outputs;
 mod requests;
 mod sessions;
 mod sockets;
+mod strict;
 
 pub(crate) use launch::launch;
 pub(crate) use names::{FoundReply, NameReply};
 pub(crate) use requests::Request;
+pub(crate) use strict::{Had, StrictRequest};
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::pin::Pin;
@@ -59,6 +61,8 @@ pub(crate) struct Actor {
     out: Vec<Output>,
     /// Who waits for what names answer.
     names: names::Asked,
+    /// Who holds which strict names, and who asks for them.
+    strict: strict::Claims,
     /// Dials that failed at once.
     failed: VecDeque<SessionEvent>,
     /// Letters that could not be handed over.
@@ -102,6 +106,7 @@ impl Actor {
             deadlines: VecDeque::new(),
             out: Vec::new(),
             names: names::Asked::default(),
+            strict: strict::Claims::default(),
             failed: VecDeque::new(),
             lost: VecDeque::new(),
             nobody: VecDeque::new(),

@@ -53,6 +53,7 @@ impl Actor {
                 self.on_name_found(request, result.map_err(LookupError::from));
             }
             Output::Name { group, output } => self.on_name(group, output),
+            Output::Strict { group, event } => self.on_strict(group, event),
             Output::Letter {
                 to,
                 home,

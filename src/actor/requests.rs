@@ -7,7 +7,7 @@ use archipelago_sgroup::names::NameAct;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Actor, FoundReply, NameReply};
+use super::{Actor, FoundReply, NameReply, StrictRequest};
 use crate::session::PumpEnd;
 
 /// Something for the node's task.
@@ -30,6 +30,11 @@ pub(crate) enum Request {
         group: GroupId,
         name: Bytes,
         reply: oneshot::Sender<FoundReply>,
+    },
+    /// About a strict name of a group.
+    Strict {
+        group: GroupId,
+        request: StrictRequest,
     },
     /// Control messages arrived.
     Control {
@@ -64,6 +69,7 @@ impl Actor {
             }
             Request::Name { group, act, reply } => self.on_name_request(group, act, reply),
             Request::FindName { group, name, reply } => self.on_find_name(group, name, reply),
+            Request::Strict { group, request } => self.on_strict_request(group, request),
             Request::Control { session, mut batch } => {
                 if self.sessions.find(session).is_some() {
                     let now = self.now();

@@ -8,9 +8,11 @@
 
 mod lookup;
 mod names;
+mod strict;
 
 pub use lookup::{LookupError, SendNamedError};
 pub use names::{Claim, RegisterError};
+pub use strict::{AcquireError, Tenure};
 
 use std::fmt;
 use std::sync::Arc;

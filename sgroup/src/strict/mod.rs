@@ -239,7 +239,9 @@ impl Strict {
         let held = held.filter(|(_, tenure)| holder.is_none_or(|gone| gone == tenure.holder()));
         let names: Vec<Bytes> = held.map(|(name, _)| name.clone()).collect();
         for name in names {
+            let fence = self.tenures.get(&name).map_or(0, Tenure::round);
             self.handle_release(&name, cx, out);
+            out.push(StrictOutput::Event(StrictEvent::Lost { name, fence }));
         }
     }
 

@@ -53,6 +53,9 @@ impl Host {
             Output::Observe(local) => self.observe_process(local),
             Output::NameFound { request, result } => self.on_name_found(request, result, net),
             Output::Name { group, output } => self.on_name(group, output, net),
+            Output::Strict { group, event } => {
+                self.observe(Observation::Strict { group, event }, net);
+            }
             Output::Event(event) => self.observe(Observation::Event(event), net),
             Output::Changed {
                 ticket,

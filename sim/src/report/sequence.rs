@@ -10,6 +10,7 @@ use std::time::Duration;
 use archipelago_core::{NodeId, Time};
 use archipelago_router::Event;
 use archipelago_sgroup::GroupEvent;
+use archipelago_sgroup::strict::StrictEvent;
 
 use super::format::{count, escape};
 use super::page::Page;
@@ -207,7 +208,18 @@ fn describe(what: &Observation) -> (String, Option<NodeId>) {
         Observation::Changed { kind, results, .. } => {
             (format!("{kind:?} through: {} nodes", results.len()), None)
         }
+        Observation::Strict { event, .. } => (strict_text(event), None),
         Observation::Event(event) => event_text(event),
+    }
+}
+
+fn strict_text(event: &StrictEvent) -> String {
+    match event {
+        StrictEvent::Held { name, fence, .. } => format!("holds {name:?}, fence {fence}"),
+        StrictEvent::Renewed { name, .. } => format!("keeps {name:?}"),
+        StrictEvent::Lost { name, .. } => format!("lost {name:?}"),
+        StrictEvent::NotHeld { name, error } => format!("not {name:?}: {error}"),
+        _ => "strict name".to_owned(),
     }
 }
 

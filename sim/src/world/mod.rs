@@ -19,6 +19,7 @@ mod names;
 pub(crate) mod nodes;
 mod protocols;
 mod registry;
+mod strict;
 mod watch;
 
 use std::sync::Arc;
