@@ -59,19 +59,24 @@ mod runtime;
 mod session;
 mod swarm;
 
-pub use archipelago_core::wire::{ByeReason, Exit, ExitText, Life, RefuseReason, Tenancy};
+pub use archipelago_core::wire::{
+    ByeReason, DeclineReason, Exit, ExitText, Life, RefuseReason, Tenancy,
+};
 pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
 pub use archipelago_router::up::TierInfo;
 pub use archipelago_router::watch::EndReason;
 pub use archipelago_router::{
-    CloseReason, ConfigError, Refused, RouteInfo, SessionInfo, SessionKind, Unreachable,
+    ChangeFault, Changed, CloseReason, ConfigError, InvitePolicy, NodeChange, Refused, RouteInfo,
+    SessionInfo, SessionKind, Unreachable,
 };
 pub use archipelago_sgroup::names::{NameError, NameInfo, OnLoss, Standing, Verdict};
 pub use archipelago_sgroup::strict::StrictError;
 pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
 pub use event::{Events, NodeEvent};
-pub use group::{AcquireError, Claim, Group, LookupError, RegisterError, SendNamedError, Tenure};
+pub use group::{
+    AcquireError, Claim, Group, LookupError, NodeRef, RegisterError, SendNamedError, Tenure,
+};
 pub use identity::{Identity, IdentityError};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;

@@ -114,6 +114,7 @@ fn node_config(
     config.groups = groups;
     config.watch = Arc::new(builder.limits.watch());
     config.relay = builder.relay;
+    config.invites = builder.invites;
     config.on_demand_max = builder.on_demand_max.unwrap_or(on_demand_default);
     config.idle_timeout = builder.idle_timeout.unwrap_or(config.idle_timeout);
     config.dial_threshold = builder.dial_threshold.unwrap_or(config.dial_threshold);

@@ -8,6 +8,7 @@
 //! One timer. Inputs come by one bounded queue, whose senders wait; nothing here waits for anyone
 //! but for input. Messages for a session are written together after a batch of inputs.
 
+mod changes;
 mod launch;
 mod names;
 mod outputs;
@@ -16,6 +17,7 @@ mod sessions;
 mod sockets;
 mod strict;
 
+pub(crate) use changes::Change;
 pub(crate) use launch::launch;
 pub(crate) use names::{FoundReply, NameReply};
 pub(crate) use requests::Request;
@@ -55,6 +57,7 @@ pub(crate) struct Actor {
     /// Keeps the boot on disk.
     identity: Identity,
     sessions: Sessions,
+    waiting: changes::Waiting,
     dials: HashMap<ConnectionId, DialId>,
     /// Connections that must be further by then, all given the same time: the first is due first.
     deadlines: VecDeque<(Instant, ConnectionId)>,
@@ -102,6 +105,7 @@ impl Actor {
             requests,
             identity,
             sessions: Sessions::default(),
+            waiting: changes::Waiting::default(),
             dials: HashMap::new(),
             deadlines: VecDeque::new(),
             out: Vec::new(),

@@ -66,6 +66,9 @@ impl Actor {
             Output::Event(Event::Down { monitor, reason }) => {
                 self.shared.monitors.fire(monitor, reason);
             }
+            Output::Changed {
+                ticket, results, ..
+            } => self.answer_change(ticket, Ok(results)),
             Output::Event(event) => self.on_event(event),
             Output::Stopped => self.draining = Some(Instant::now() + DRAIN_TIMEOUT),
             _ => {}

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{Actor, FoundReply, NameReply, StrictRequest};
+use super::changes::{Change, ChangeReply};
 use crate::session::PumpEnd;
 
 /// Something for the node's task.
@@ -18,6 +19,11 @@ pub(crate) enum Request {
         command: Command,
         /// Who waits for the answer.
         reply: Option<oneshot::Sender<Result<(), Refused>>>,
+    },
+    /// A group is to change.
+    Change {
+        change: Change,
+        reply: oneshot::Sender<ChangeReply>,
     },
     /// For the names of a group.
     Name {
@@ -67,6 +73,7 @@ impl Actor {
                     let _ = reply.send(result);
                 }
             }
+            Request::Change { change, reply } => self.on_change(change, reply),
             Request::Name { group, act, reply } => self.on_name_request(group, act, reply),
             Request::FindName { group, name, reply } => self.on_find_name(group, name, reply),
             Request::Strict { group, request } => self.on_strict_request(group, request),

@@ -100,6 +100,37 @@ pub enum NodeEvent {
         /// Who.
         node: NodeId,
     },
+    /// This node was put out of a group.
+    Removed {
+        /// Of which.
+        group: GroupId,
+        /// By whom, as far as it was told.
+        by: NodeId,
+    },
+    /// A group was deleted.
+    Deleted {
+        /// Which.
+        group: GroupId,
+        /// By whom.
+        by: NodeId,
+    },
+    /// A member gave a group another cookie.
+    CookieChanged {
+        /// Which.
+        group: GroupId,
+        /// How often members rotated it.
+        serial: u64,
+    },
+    /// Two nodes made one group with two cookies: all keep the same one of them, the other counts
+    /// for a minute more.
+    CookieConflict {
+        /// Which.
+        group: GroupId,
+        /// Who came with the other one.
+        with: NodeId,
+        /// Whether this node's own was kept.
+        kept: bool,
+    },
     /// A session is up.
     SessionUp {
         /// With whom.
@@ -202,6 +233,10 @@ impl NodeEvent {
             GroupEvent::PathUp(node) => Self::PathUp { group, node },
             GroupEvent::Returned(era) => Self::Returned { group, era },
             GroupEvent::SeedUnreachable(seed) => Self::SeedUnreachable { group, seed },
+            GroupEvent::Removed { by } => Self::Removed { group, by },
+            GroupEvent::Deleted { by } => Self::Deleted { group, by },
+            GroupEvent::CookieChanged { serial } => Self::CookieChanged { group, serial },
+            GroupEvent::CookieConflict { with, kept } => Self::CookieConflict { group, with, kept },
             GroupEvent::Quorum(quorum) => Self::Quorum { group, quorum },
             _ => return None,
         })

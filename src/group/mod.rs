@@ -7,10 +7,12 @@
 //! Cost: two pointers and an id; a clone is two counts.
 
 mod lookup;
+mod membership;
 mod names;
 mod strict;
 
 pub use lookup::{LookupError, SendNamedError};
+pub use membership::NodeRef;
 pub use names::{Claim, RegisterError};
 pub use strict::{AcquireError, Tenure};
 

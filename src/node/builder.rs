@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::Roles;
+use archipelago_router::InvitePolicy;
 use archipelago_sgroup::Timing;
 
 use super::{GroupSpec, Limits, Node, StartError};
@@ -23,6 +24,7 @@ pub struct Builder {
     pub(crate) dial_threshold: Option<(u32, u32)>,
     pub(crate) on_demand_max: Option<usize>,
     pub(crate) relay: bool,
+    pub(crate) invites: InvitePolicy,
     pub(crate) limits: Limits,
     pub(crate) timing: Timing,
     pub(crate) runtime: Option<Runtime>,
@@ -41,6 +43,7 @@ impl Builder {
             dial_threshold: None,
             on_demand_max: None,
             relay: true,
+            invites: InvitePolicy::default(),
             limits: Limits::default(),
             timing: Timing::default(),
             runtime: None,
@@ -105,6 +108,14 @@ impl Builder {
     #[must_use]
     pub const fn dial_threshold(mut self, messages: u32, bytes: u32) -> Self {
         self.dial_threshold = Some((messages, bytes));
+        self
+    }
+
+    /// From whom this node takes invitations into groups. Default: from members of groups that it
+    /// is in; a free node, which is in none, takes none unless it is told to.
+    #[must_use]
+    pub const fn invites(mut self, from: InvitePolicy) -> Self {
+        self.invites = from;
         self
     }
 

@@ -65,7 +65,7 @@ impl Node {
         }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.guard.shared
     }
 
