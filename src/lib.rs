@@ -45,6 +45,7 @@
 struct Readme;
 
 mod actor;
+mod call;
 mod crypto;
 mod event;
 mod group;
@@ -58,10 +59,13 @@ mod peer;
 mod runtime;
 mod session;
 mod swarm;
+mod typed;
+mod worker;
 
 pub use archipelago_core::wire::{
     ByeReason, DeclineReason, Exit, ExitText, Life, RefuseReason, Tenancy,
 };
+pub use archipelago_core::calls::TooManyCalls;
 pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
 pub use archipelago_router::up::TierInfo;
 pub use archipelago_router::watch::EndReason;
@@ -73,6 +77,7 @@ pub use archipelago_sgroup::names::{NameError, NameInfo, OnLoss, Standing, Verdi
 pub use archipelago_sgroup::strict::StrictError;
 pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
+pub use call::{CallError, Deadline, Reply};
 pub use event::{Events, NodeEvent};
 pub use group::{
     AcquireError, Claim, Group, LookupError, NodeRef, RegisterError, SendNamedError, Tenure,
@@ -84,3 +89,5 @@ pub use monitor::Monitor;
 pub use names::NameWatch;
 pub use node::{Builder, GroupSpec, Limits, Node, NodeError, StartError};
 pub use runtime::{Runtime, RuntimeError};
+pub use typed::{Delivery, Inbox, Protocol, Recipient, ReplyTo};
+pub use worker::{Worker, WorkerContext, WorkerEnd};

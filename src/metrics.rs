@@ -47,6 +47,10 @@ counters! {
     messages_delivered,
     /// Messages between mailboxes of this node.
     messages_local,
+    /// Calls that were dropped unread because their callers had stopped waiting.
+    calls_expired,
+    /// Replies that came after their call had ended.
+    replies_late,
     /// Accepted messages that may not have been delivered; each also tells
     /// [`NodeEvent::Undelivered`](crate::NodeEvent::Undelivered).
     messages_undelivered,

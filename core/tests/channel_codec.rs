@@ -2,9 +2,12 @@
 
 mod channel_support;
 
+use std::time::Duration;
+
 use archipelago_core::LocalId;
 use archipelago_core::channel::{
-    Ack, Data, FRAME_HEADER_LEN_MAX, Frame, FrameDecoder, FrameEncoder, FrameError, Part,
+    Ack, CallId, Data, FRAME_HEADER_LEN_MAX, Frame, FrameDecoder, FrameEncoder, FrameError, Head,
+    Outcome, Part,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
@@ -20,6 +23,25 @@ fn part() -> impl Strategy<Value = Part> {
     ]
 }
 
+fn head() -> impl Strategy<Value = Head> {
+    let id = any::<u64>().prop_map(CallId);
+    let outcome = prop_oneof![
+        Just(Outcome::Done),
+        Just(Outcome::NoReply),
+        Just(Outcome::NoMailbox),
+        Just(Outcome::WrongType),
+        Just(Outcome::Refused),
+    ];
+    prop_oneof![
+        2 => Just(Head::Cast),
+        1 => (id.clone(), any::<u64>()).prop_map(|(id, micros)| Head::Call {
+            id,
+            life: Duration::from_micros(micros),
+        }),
+        1 => (id, outcome).prop_map(|(id, outcome)| Head::Reply { id, outcome }),
+    ]
+}
+
 /// Numbers close together, so that frames refer to the one before; and any others.
 fn data() -> impl Strategy<Value = Frame> {
     (
@@ -28,9 +50,10 @@ fn data() -> impl Strategy<Value = Frame> {
         any::<bool>(),
         prop_oneof![0..2u64, any::<u64>()],
         part(),
+        head(),
         prop::collection::vec(any::<u8>(), 0..=PAYLOAD_MAX),
     )
-        .prop_map(|(epoch, seq, is_fresh, local, part, payload)| {
+        .prop_map(|(epoch, seq, is_fresh, local, part, head, payload)| {
             Frame::Data(Data {
                 epoch,
                 seq,
@@ -38,6 +61,7 @@ fn data() -> impl Strategy<Value = Frame> {
                 from: LocalId(local),
                 to: LocalId(!local),
                 part,
+                head,
                 payload: payload.into(),
             })
         })
@@ -75,6 +99,7 @@ fn whole(seq: u64, payload: &'static [u8]) -> Frame {
         from: LocalId(0x0102),
         to: LocalId(0x0304),
         part: Part::Whole,
+        head: Head::Cast,
         payload: Bytes::from_static(payload),
     })
 }
@@ -119,6 +144,44 @@ fn golden_bytes() {
     );
 }
 
+/// Version 1: what a message is for stands before its frame, and a cast says nothing.
+#[test]
+fn golden_bytes_of_calls_and_replies() {
+    let mut encoder = FrameEncoder::new();
+    encoder.encode(&whole(0, b""), &mut Vec::new());
+    let mut seq = 0;
+    let mut golden = |head: Head, bytes: &[u8]| {
+        seq += 1;
+        let mut frame = whole(seq, b"x");
+        if let Frame::Data(data) = &mut frame {
+            data.head = head;
+        }
+        let mut out = Vec::new();
+        encoder.encode(&frame, &mut out);
+        assert_eq!(out, bytes, "{head:?}");
+    };
+    let id = CallId(300);
+    let life = Duration::from_millis(1);
+    golden(Head::Cast, &[0b1100_0000, 1, b'x']);
+    golden(
+        Head::Call { id, life },
+        &[14, 0xac, 2, 0xe8, 7, 0b1100_0000, 1, b'x'],
+    );
+    let outcomes = [
+        (Outcome::Done, 22),
+        (Outcome::NoReply, 30),
+        (Outcome::NoMailbox, 38),
+        (Outcome::WrongType, 46),
+        (Outcome::Refused, 54),
+    ];
+    for (outcome, first) in outcomes {
+        golden(
+            Head::Reply { id, outcome },
+            &[first, 0xac, 2, 0b1100_0000, 1, b'x'],
+        );
+    }
+}
+
 #[test]
 fn a_payload_is_a_slice_of_what_was_read() {
     let mut out = Vec::new();
@@ -149,7 +212,7 @@ fn a_length_beyond_the_limit_is_refused_before_its_bytes_arrive() {
 
 #[test]
 fn what_is_not_a_frame_is_refused() {
-    let refused: [&[u8]; 7] = [
+    let refused: [&[u8]; 10] = [
         &[0b0100_0000, 0],                                          // next of none
         &[0b1000_0000, 1, 0, 0],                                    // same as none
         &[9, 1, 0, 0],                                              // bits that mean nothing
@@ -157,6 +220,9 @@ fn what_is_not_a_frame_is_refused() {
         &[3, 0xff, 0xff, 0xff, 0xff, 0x1f],                         // beyond 32 bits
         &[1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2, 0], // beyond 64
         &[28, 9, 0, 0, 0, 0, 0, 0, 0],                              // no such kind
+        &[62, 1, 0, 1, 0],                                          // nor such an outcome
+        &[22, 1, 6],                                                // a reply without data
+        &[22, 1, 22, 1, 0],                                         // a reply to a reply
     ];
     for bytes in refused {
         let mut batch = Vec::new();

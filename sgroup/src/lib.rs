@@ -4,6 +4,7 @@ pub mod admission;
 mod config;
 mod detector;
 mod group;
+pub mod groupcast;
 mod join;
 pub mod log;
 mod marks;

@@ -15,12 +15,14 @@ use libp2p::swarm::SwarmEvent;
 use tokio::sync::{mpsc, watch};
 
 use super::{Actor, Request};
+use crate::call::CallTable;
 use crate::identity::{Identity, random_seed};
 use crate::metrics::Counters;
 use crate::names::Names;
 use crate::node::{Builder, Clock, Life, Replica, Shared, StartError};
 use crate::peer::Registry;
 use crate::swarm::Swarm;
+use crate::worker::Workers;
 use crate::{Runtime, event, mailbox};
 
 /// Where a node listens that was not told: a free port, of this machine only.
@@ -66,6 +68,8 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         ended: mailbox::Ended::default(),
         monitors: crate::monitor::Table::default(),
         names: Names::default(),
+        calls: CallTable::new(builder.limits.calls_max),
+        workers: Workers::default(),
         peers: Registry::new(builder.limits.busy_peers_max),
         channel_config_short: with_room(&channel_config, builder.limits.send_queue_bytes_max),
         channel_config,
@@ -89,6 +93,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     });
     actor.finish();
     runtime.handle().spawn(actor.run());
+    runtime.handle().spawn(CallTable::run(shared.clone()));
     Ok(shared)
 }
 

@@ -133,6 +133,7 @@ impl Actor {
         shared.peers.close();
         shared.mailboxes.clear();
         shared.monitors.close();
+        shared.workers.clear();
         shared.hub.close();
         shared.advance(Life::Stopped);
     }

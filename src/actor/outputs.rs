@@ -4,7 +4,7 @@ use archipelago_core::channel::Path;
 use archipelago_core::wire::{Control, Letter, SessionId};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId};
 use archipelago_router::{Event, Output, Unreachable};
-use archipelago_sgroup::GroupEvent;
+use archipelago_sgroup::{DownReason, GroupEvent};
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -186,8 +186,14 @@ impl Actor {
             }
             Event::Group { group, event } => {
                 self.stale.groups.insert(*group);
-                if let GroupEvent::Joined { missing } = event {
-                    self.shared.replica.set_joined(*group, *missing);
+                match event {
+                    GroupEvent::Joined { missing } => {
+                        self.shared.replica.set_joined(*group, *missing);
+                    }
+                    GroupEvent::MemberDown(member, DownReason::Dead) => {
+                        self.shared.calls.on_node_down(&member.node, member.boot);
+                    }
+                    _ => {}
                 }
             }
             Event::ParentLeft { group } => {

@@ -26,6 +26,12 @@ pub enum SendError {
     /// The value could not be written as bytes.
     #[error("the value cannot be written as bytes: {0}")]
     Encode(String),
+    /// The mailbox on this node holds messages of another type.
+    #[error("the mailbox takes messages of another type")]
+    WrongType,
+    /// It answers a call that nobody waits for any more.
+    #[error("the caller has stopped waiting")]
+    TooLate,
     /// As many peers have traffic as may at once.
     #[error("too many peers have traffic at once: try later, or raise `busy_peers_max`")]
     TooManyPeers,

@@ -11,8 +11,9 @@ mod table;
 pub(crate) use ended::Ended;
 pub use error::{RecvError, SendError};
 pub use sender::Sender;
-pub(crate) use table::{Deliver, Table};
+pub(crate) use table::{Deliver, Slot, Table};
 
+use std::any::Any;
 use std::sync::Arc;
 
 use archipelago_core::Pid;
@@ -22,15 +23,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use crate::call::{CallError, Deadline, Reply};
 use crate::node::Shared;
 
 /// A message as its receiver gets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Received {
     /// Who sent it; proved as far as its node, whose word it is which of its mailboxes.
     pub from: Pid,
     /// What was sent; shared bytes, not copied for the receiver.
     pub payload: Bytes,
+    /// How to answer, if the sender waits for that.
+    pub reply: Option<Reply>,
+    /// In place of the payload, from a sender on this node to a mailbox of the value's type.
+    pub(crate) value: Option<Box<dyn Any + Send>>,
 }
 
 /// A mailbox of a node, with the pid that others send to. Dropping it ends the pid.
@@ -68,12 +74,22 @@ impl Mailbox {
     ///
     /// Cancel safe: a message is taken only when it is returned.
     pub async fn recv(&mut self) -> Option<Received> {
-        self.queue.recv().await
+        loop {
+            let received = self.queue.recv().await?;
+            if let Some(received) = self.fresh(received) {
+                return Some(received);
+            }
+        }
     }
 
     /// The next message, if one is there.
     pub fn try_recv(&mut self) -> Option<Received> {
-        self.queue.try_recv().ok()
+        loop {
+            let received = self.queue.try_recv().ok()?;
+            if let Some(received) = self.fresh(received) {
+                return Some(received);
+            }
+        }
     }
 
     /// Waits for a message and appends it and what else is there, at most `len_max`; returns how
@@ -81,7 +97,27 @@ impl Mailbox {
     ///
     /// Cancel safe: nothing is taken unless it is appended.
     pub async fn recv_many(&mut self, batch: &mut Vec<Received>, len_max: usize) -> usize {
-        self.queue.recv_many(batch, len_max).await
+        let before = batch.len();
+        while self.queue.recv_many(batch, len_max).await > 0 {
+            let taken = batch.split_off(before);
+            batch.extend(taken.into_iter().filter_map(|one| self.fresh(one)));
+            if batch.len() > before {
+                break;
+            }
+        }
+        batch.len() - before
+    }
+
+    /// The message, unless it is a call that nobody waits for any more: that is counted, and gone.
+    fn fresh(&self, mut received: Received) -> Option<Received> {
+        match received.reply.take() {
+            Some(reply) if reply.is_expired() => {
+                self.sender.shared().metrics.calls_expired.add(1);
+                reply.forget();
+                None
+            }
+            reply => Some(Received { reply, ..received }),
+        }
     }
 
     /// The next message as a value that was sent by [`Sender::send_typed`].
@@ -109,6 +145,19 @@ impl Mailbox {
         self.sender.send(to, payload).await
     }
 
+    /// As [`Sender::call`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn call(
+        &self,
+        to: Pid,
+        payload: impl Into<Bytes>,
+        deadline: impl Into<Deadline>,
+    ) -> Result<Bytes, CallError> {
+        self.sender.call(to, payload, deadline).await
+    }
+
     /// As [`Sender::try_send`].
     ///
     /// # Errors
@@ -131,6 +180,16 @@ impl Mailbox {
 }
 
 impl Received {
+    /// One that nobody waits for an answer to.
+    pub(crate) const fn cast(from: Pid, payload: Bytes) -> Self {
+        Self {
+            from,
+            payload,
+            reply: None,
+            value: None,
+        }
+    }
+
     /// The payload as a value that was sent by [`Sender::send_typed`].
     ///
     /// # Errors
@@ -155,5 +214,11 @@ impl Drop for Mailbox {
         let (shared, local) = (self.sender.shared(), self.pid().local);
         shared.mailboxes.remove(local);
         shared.ended.note(local, self.exit.clone());
+        self.queue.close();
+        while let Ok(received) = self.queue.try_recv() {
+            if let Some(reply) = received.reply {
+                reply.no_mailbox();
+            }
+        }
     }
 }

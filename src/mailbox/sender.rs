@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use archipelago_core::Pid;
+use archipelago_core::channel::Kind;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Deliver, Received, SendError};
+use super::{Deliver, Received, SendError, Slot};
+use crate::call::Reply;
 use crate::node::Shared;
 use crate::peer::{Outgoing, PushError};
 
@@ -49,10 +51,21 @@ impl Sender {
     /// look-up says so, never a hang.
     pub async fn send(&self, to: Pid, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let payload = self.checked(payload.into())?;
+        self.deliver(to, Kind::Cast, payload).await
+    }
+
+    /// Sends what was checked; dropped before it returns, nothing was sent.
+    pub(crate) async fn deliver(
+        &self,
+        to: Pid,
+        kind: Kind,
+        payload: Bytes,
+    ) -> Result<(), SendError> {
         if to.node == self.shared.id {
-            return self.send_here(to, payload).await;
+            let slot = self.here(to)?;
+            return self.put(slot, self.received(kind, payload)).await;
         }
-        let mut outgoing = Outgoing::new(self.pid.local, to, payload);
+        let mut outgoing = Outgoing::new(self.pid.local, to, kind, payload);
         loop {
             let peer = self.shared.peer(to.node, to.home)?;
             peer.reached(to.boot).await?;
@@ -76,10 +89,16 @@ impl Sender {
     /// Nothing was sent.
     pub fn try_send(&self, to: Pid, payload: impl Into<Bytes>) -> Result<(), SendError> {
         let payload = self.checked(payload.into())?;
+        self.try_deliver(to, Kind::Cast, payload)
+    }
+
+    /// Sends what was checked, if every queue on the way has room.
+    pub(crate) fn try_deliver(&self, to: Pid, kind: Kind, payload: Bytes) -> Result<(), SendError> {
         if to.node == self.shared.id {
-            return self.try_send_here(to, payload);
+            self.here(to)?;
+            return self.try_put(to, self.received(kind, payload));
         }
-        let mut outgoing = Outgoing::new(self.pid.local, to, payload);
+        let mut outgoing = Outgoing::new(self.pid.local, to, kind, payload);
         loop {
             let peer = self.shared.peer(to.node, to.home)?;
             match peer.try_push(outgoing) {
@@ -108,7 +127,7 @@ impl Sender {
         self.send(to, bytes).await
     }
 
-    fn checked(&self, payload: Bytes) -> Result<Bytes, SendError> {
+    pub(crate) fn checked(&self, payload: Bytes) -> Result<Bytes, SendError> {
         let max = self.shared.channel_config.message_bytes_max;
         if payload.len() > max {
             return Err(SendError::TooLong {
@@ -122,30 +141,34 @@ impl Sender {
         Ok(payload)
     }
 
-    fn received(&self, payload: Bytes) -> Received {
+    /// As the receiver on this node gets it.
+    pub(crate) fn received(&self, kind: Kind, payload: Bytes) -> Received {
+        let received = Received::cast(self.pid, payload);
+        let Kind::Call { id, deadline } = kind else {
+            return received;
+        };
+        let reply = Reply::new(&self.shared, self.pid.local, self.pid, id, deadline);
         Received {
-            from: self.pid,
-            payload,
+            reply: Some(reply),
+            ..received
         }
     }
 
-    async fn send_here(&self, to: Pid, payload: Bytes) -> Result<(), SendError> {
-        let queue = self.here(to)?;
-        queue
-            .send(self.received(payload))
-            .await
-            .map_err(|_| SendError::NoMailbox)?;
+    /// Waits for room in a mailbox of this node. Dropped before it returns, nothing was sent.
+    pub(crate) async fn put(&self, slot: Slot, received: Received) -> Result<(), SendError> {
+        let room = slot.queue.reserve().await;
+        let Ok(room) = room else {
+            withdraw(received);
+            return Err(SendError::NoMailbox);
+        };
+        room.send(received);
         self.shared.metrics.messages_local.add(1);
         Ok(())
     }
 
-    fn try_send_here(&self, to: Pid, payload: Bytes) -> Result<(), SendError> {
-        self.here(to)?;
-        match self
-            .shared
-            .mailboxes
-            .deliver(to.local, self.received(payload))
-        {
+    /// Puts a message into a mailbox of this node, if that has room.
+    pub(crate) fn try_put(&self, to: Pid, received: Received) -> Result<(), SendError> {
+        match self.shared.mailboxes.deliver(to.local, received) {
             Deliver::Done => {
                 self.shared.metrics.messages_local.add(1);
                 Ok(())
@@ -155,7 +178,8 @@ impl Sender {
         }
     }
 
-    fn here(&self, to: Pid) -> Result<tokio::sync::mpsc::Sender<Received>, SendError> {
+    /// The way into a mailbox of this node.
+    pub(crate) fn here(&self, to: Pid) -> Result<Slot, SendError> {
         if to.boot != self.shared.boot() {
             return Err(SendError::NoMailbox);
         }
@@ -163,5 +187,12 @@ impl Sender {
             .mailboxes
             .find(to.local)
             .ok_or(SendError::NoMailbox)
+    }
+}
+
+/// A call that was not handed over is not answered by its reply's end, but by the error.
+fn withdraw(received: Received) {
+    if let Some(reply) = received.reply {
+        reply.forget();
     }
 }

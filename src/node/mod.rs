@@ -17,6 +17,7 @@ pub use limits::Limits;
 pub(crate) use replica::Replica;
 pub(crate) use shared::{Clock, Life, Shared};
 
+use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,6 +172,11 @@ impl Node {
     /// # Errors
     /// [`NodeError::TooManyMailboxes`], [`NodeError::Stopped`].
     pub async fn mailbox(&self) -> Result<Mailbox, NodeError> {
+        self.mailbox_of(None).await
+    }
+
+    /// A mailbox that takes values of `type_id` without codec from this node.
+    pub(crate) async fn mailbox_of(&self, type_id: Option<TypeId>) -> Result<Mailbox, NodeError> {
         let shared = self.shared();
         let boot = shared.started().await?;
         // 64 random bits: a second draw after a clash is already unheard of.
@@ -179,7 +185,7 @@ impl Node {
             if local == LocalId::NODE {
                 continue;
             }
-            if let Some(queue) = shared.mailboxes.insert(local) {
+            if let Some(queue) = shared.mailboxes.insert(local, type_id) {
                 let pid = Pid {
                     node: shared.id,
                     boot,

@@ -13,10 +13,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Limits, NodeError, Replica};
 use crate::actor::{NameReply, Request};
+use crate::call::CallTable;
 use crate::event::Hub;
 use crate::metrics::Counters;
 use crate::names::Names;
 use crate::peer::{PeerHandle, Registry};
+use crate::worker::Workers;
 use crate::{Runtime, SendError, mailbox};
 
 /// One node's common ground. Holds no lock across an await.
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) ended: mailbox::Ended,
     pub(crate) monitors: crate::monitor::Table,
     pub(crate) names: Names,
+    pub(crate) calls: CallTable,
+    pub(crate) workers: Workers,
     pub(crate) peers: Registry,
     pub(crate) hub: Hub,
     pub(crate) replica: Replica,
@@ -79,6 +83,11 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Time {
         Time::START.after(self.start.elapsed())
+    }
+
+    /// The node's time at an instant of the process.
+    pub(crate) fn time(&self, instant: Instant) -> Time {
+        Time::START.after(instant.saturating_duration_since(self.start))
     }
 
     /// When `time` is, for the executor's timer; at most a day ahead.

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use archipelago_core::channel::{Message, Path};
+use archipelago_core::channel::{Kind, Message, Path};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId, Pid};
 use archipelago_router::{LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Unreachable};
 use bytes::Bytes;
@@ -135,11 +135,12 @@ pub(crate) struct PeerHandle {
 }
 
 impl Outgoing {
-    pub(crate) const fn new(from: LocalId, to: Pid, payload: Bytes) -> Self {
+    pub(crate) const fn new(from: LocalId, to: Pid, kind: Kind, payload: Bytes) -> Self {
         Self {
             message: Message {
                 from,
                 to: to.local,
+                kind,
                 payload,
             },
             boot: to.boot,
@@ -154,6 +155,7 @@ impl Outgoing {
             message: Message {
                 from: LocalId::NODE,
                 to: LocalId::NODE,
+                kind: Kind::Cast,
                 payload,
             },
             boot: Boot(0),

@@ -6,8 +6,10 @@
 //! read; nothing is copied. Arbitrary bytes give frames or [`FrameError`], never a panic.
 //!
 //! ```text
-//! Data        0 | fresh<<3 | part<<4 | next<<6 | same<<7
+//! Data        [kind: unless cast] 0 | fresh<<3 | part<<4 | next<<6 | same<<7
 //!             [epoch, seq: unless next] [from, to: unless same] [len: if first] payload len, payload
+//!   kind      6 | 1<<3, id, microseconds left         a call
+//!             6 | (2 + outcome)<<3, id                a reply
 //! Ack         1, epoch, expected, credit       Resume      2, likewise
 //! Reset       3, epoch                         Flow        4 | kind<<3, to
 //! NoMailbox   5, from, to                      AckAsk      6
@@ -15,14 +17,23 @@
 //! ```
 //! Numbers are LEB128 in their shortest form; mailboxes are eight bytes, little-endian.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::config::{FrameError, to_u64};
 use super::frame::{Ack, Data, Frame, Part};
+use super::kind::{CallId, Head, Outcome};
 use crate::LocalId;
 
 /// Most bytes that a frame takes besides its payload.
-pub const FRAME_HEADER_LEN_MAX: usize = 42;
+pub const FRAME_HEADER_LEN_MAX: usize = CAST_HEADER_LEN_MAX + KIND_LEN_MAX;
+
+/// The same for a data frame of a cast, and for all frames without data.
+const CAST_HEADER_LEN_MAX: usize = 42;
+
+/// Most bytes that say what a message is for: a tag and two numbers.
+const KIND_LEN_MAX: usize = 21;
 
 const TAG_DATA: u8 = 0;
 const TAG_ACK: u8 = 1;
@@ -30,8 +41,21 @@ const TAG_RESUME: u8 = 2;
 const TAG_RESET: u8 = 3;
 const TAG_FLOW: u8 = 4;
 const TAG_NO_MAILBOX: u8 = 5;
+/// Alone a question; with bits above the tag, the kind of the data frame that follows.
 const TAG_ACK_ASK: u8 = 6;
 const TAG_EPOCH: u8 = 7;
+
+const KIND_CALL: u8 = 1;
+const KIND_REPLY: u8 = 2;
+
+/// The outcomes of a reply by their numbers on the wire.
+const OUTCOMES: [Outcome; 5] = [
+    Outcome::Done,
+    Outcome::NoReply,
+    Outcome::NoMailbox,
+    Outcome::WrongType,
+    Outcome::Refused,
+];
 
 const FRESH: u8 = 1 << 3;
 const NEXT: u8 = 1 << 6;
@@ -104,6 +128,7 @@ impl FrameEncoder {
     }
 
     fn encode_data(&mut self, data: &Data, out: &mut Vec<u8>) {
+        encode_kind(data.head, out);
         let is_next = self.last.is_some_and(|last| {
             last.epoch == data.epoch && last.seq.checked_add(1) == Some(data.seq)
         });
@@ -200,9 +225,17 @@ impl FrameDecoder {
     }
 
     fn read_frame(&self, reader: &mut Reader<'_>) -> Result<(Frame, usize), Short> {
-        let first = reader.byte()?;
+        let mut first = reader.byte()?;
+        let mut head = Head::Cast;
+        if let Some(known) = reader.kind(first)? {
+            head = known;
+            first = reader.byte()?;
+        }
         if first & 7 == TAG_DATA {
-            return self.read_data(first, reader);
+            return self.read_data(first, head, reader);
+        }
+        if head != Head::Cast {
+            return Err(Short::Broken(FrameError::Malformed));
         }
         let frame = match (first & 7, first >> 3) {
             (TAG_ACK, 0) => Frame::Ack(reader.ack()?),
@@ -232,7 +265,12 @@ impl FrameDecoder {
         Ok((frame, 0))
     }
 
-    fn read_data(&self, first: u8, reader: &mut Reader<'_>) -> Result<(Frame, usize), Short> {
+    fn read_data(
+        &self,
+        first: u8,
+        head: Head,
+        reader: &mut Reader<'_>,
+    ) -> Result<(Frame, usize), Short> {
         let (epoch, seq) = if first & NEXT == 0 {
             (reader.u32()?, reader.varint()?)
         } else {
@@ -263,6 +301,7 @@ impl FrameDecoder {
             from,
             to,
             part,
+            head,
             payload: Bytes::new(),
         };
         Ok((Frame::Data(data), payload_len))
@@ -278,8 +317,8 @@ impl Frame {
     /// Most bytes that [`FrameEncoder::encode`] appends for it.
     pub fn encoded_len_max(&self) -> usize {
         match self {
-            Self::Data(data) => data_len_max(data.payload.len()),
-            _ => FRAME_HEADER_LEN_MAX,
+            Self::Data(data) => data_len_max(data.payload.len(), data.head),
+            _ => CAST_HEADER_LEN_MAX,
         }
     }
 
@@ -302,8 +341,12 @@ impl Frame {
 }
 
 /// Most bytes that a data frame with so long a payload takes.
-pub(super) const fn data_len_max(payload_len: usize) -> usize {
-    payload_len.saturating_add(FRAME_HEADER_LEN_MAX)
+pub(super) const fn data_len_max(payload_len: usize, head: Head) -> usize {
+    let header_len_max = match head {
+        Head::Cast => CAST_HEADER_LEN_MAX,
+        Head::Call { .. } | Head::Reply { .. } => FRAME_HEADER_LEN_MAX,
+    };
+    payload_len.saturating_add(header_len_max)
 }
 
 const fn part_bits(part: Part) -> u8 {
@@ -312,6 +355,23 @@ const fn part_bits(part: Part) -> u8 {
         Part::First { .. } => 1,
         Part::Middle => 2,
         Part::Last => 3,
+    }
+}
+
+fn encode_kind(head: Head, out: &mut Vec<u8>) {
+    match head {
+        Head::Cast => {}
+        Head::Call { id, life } => {
+            out.push(TAG_ACK_ASK | KIND_CALL << 3);
+            put_varint(id.0, out);
+            put_varint(u64::try_from(life.as_micros()).unwrap_or(u64::MAX), out);
+        }
+        Head::Reply { id, outcome } => {
+            let number = OUTCOMES.iter().position(|known| *known == outcome);
+            let number = number.map_or(0, |number| number as u8);
+            out.push(TAG_ACK_ASK | (KIND_REPLY + number) << 3);
+            put_varint(id.0, out);
+        }
     }
 }
 
@@ -387,6 +447,23 @@ impl Reader<'_> {
     fn u32(&mut self) -> Result<u32, Short> {
         let number = self.varint()?;
         u32::try_from(number).map_err(|_| Short::Broken(FrameError::Malformed))
+    }
+
+    /// What `first` says that the message of the data frame behind it is for, if it does.
+    fn kind(&mut self, first: u8) -> Result<Option<Head>, Short> {
+        let number = first >> 3;
+        if first & 7 != TAG_ACK_ASK || number == 0 {
+            return Ok(None);
+        }
+        if number == KIND_CALL {
+            let (id, life) = (CallId(self.varint()?), self.varint()?);
+            let life = Duration::from_micros(life);
+            return Ok(Some(Head::Call { id, life }));
+        }
+        let outcome = usize::from(number - KIND_REPLY);
+        let outcome = *OUTCOMES.get(outcome).ok_or(FrameError::Malformed)?;
+        let id = CallId(self.varint()?);
+        Ok(Some(Head::Reply { id, outcome }))
     }
 
     fn ack(&mut self) -> Result<Ack, Short> {

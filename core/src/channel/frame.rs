@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::Head;
 use crate::LocalId;
 
 /// One frame of a channel.
@@ -68,6 +69,8 @@ pub struct Data {
     pub to: LocalId,
     /// Which piece.
     pub part: Part,
+    /// What the message is for; [`Head::Cast`] in all pieces but the first.
+    pub head: Head,
     /// The bytes.
     pub payload: Bytes,
 }

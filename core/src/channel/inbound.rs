@@ -11,13 +11,14 @@ use bytes::Bytes;
 
 use super::config::{ChannelConfig, FRAME_COST, FrameError, HELD_COST, to_u64};
 use super::frame::{Ack, Data, Frame, Part};
-use super::{ChannelOutput, Marks, Message};
+use super::{ChannelOutput, Head, Kind, Marks, Message};
 use crate::{LocalId, Time};
 
 /// A message of which some chunks arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Partial {
     len: usize,
+    kind: Kind,
     bytes: Vec<u8>,
 }
 
@@ -167,7 +168,7 @@ impl Inbound {
         if len > config.chunk_bytes_max {
             return Err(FrameError::TooLong);
         }
-        self.accept(data, config, out)?;
+        self.accept(data, config, now, out)?;
         marks.rx_expected = marks.rx_expected.saturating_add(1);
         self.unacked_bytes = self.unacked_bytes.saturating_add(len + FRAME_COST);
         if self.unacked_bytes >= config.window_bytes_max / 2 {
@@ -220,9 +221,11 @@ impl Inbound {
         &mut self,
         data: Data,
         config: &ChannelConfig,
+        now: Time,
         out: &mut Vec<ChannelOutput>,
     ) -> Result<(), FrameError> {
         let flow = (data.from, data.to);
+        let kind = data.head.kind(now);
         match data.part {
             Part::Whole => {
                 if !self.partials.is_empty() && self.partials.contains_key(&flow) {
@@ -231,9 +234,11 @@ impl Inbound {
                 if data.payload.len() > config.message_bytes_max {
                     return Err(FrameError::TooLong);
                 }
-                self.hand_over(flow, data.payload, config, out)
+                self.hand_over(flow, kind, data.payload, config, out)
             }
-            Part::First { len } => self.begin(flow, len, &data.payload, config),
+            Part::First { len } => self.begin(flow, kind, len, &data.payload, config),
+            // What a message is for is said once.
+            Part::Middle | Part::Last if data.head != Head::Cast => Err(FrameError::Malformed),
             Part::Middle => self.go_on(flow, &data.payload),
             Part::Last => self.finish(flow, &data.payload, config, out),
         }
@@ -242,6 +247,7 @@ impl Inbound {
     fn begin(
         &mut self,
         flow: (LocalId, LocalId),
+        kind: Kind,
         len: u32,
         payload: &[u8],
         config: &ChannelConfig,
@@ -255,7 +261,7 @@ impl Inbound {
         }
         self.hold(len, config)?;
         let bytes = payload.to_vec();
-        self.partials.insert(flow, Partial { len, bytes });
+        self.partials.insert(flow, Partial { len, kind, bytes });
         Ok(())
     }
 
@@ -283,7 +289,8 @@ impl Inbound {
         partial.append(payload);
         if let Some(partial) = self.partials.remove(&flow) {
             self.release(partial.len);
-            self.hand_over(flow, Bytes::from(partial.bytes), config, out)?;
+            let payload = Bytes::from(partial.bytes);
+            self.hand_over(flow, partial.kind, payload, config, out)?;
             self.tell_credit(config);
         }
         Ok(())
@@ -293,12 +300,18 @@ impl Inbound {
     fn hand_over(
         &mut self,
         (from, to): (LocalId, LocalId),
+        kind: Kind,
         payload: Bytes,
         config: &ChannelConfig,
         out: &mut Vec<ChannelOutput>,
     ) -> Result<(), FrameError> {
         let len = payload.len();
-        let message = Message { from, to, payload };
+        let message = Message {
+            from,
+            to,
+            kind,
+            payload,
+        };
         if self.full.is_empty() || !self.full.contains_key(&to) {
             out.push(ChannelOutput::Deliver(message));
             return Ok(());

@@ -3,16 +3,16 @@
 //! A flow is a pair of mailboxes. Messages are cut into chunks when they are pulled, so a long one
 //! holds up the others for one chunk only; many short ones leave in one turn. Deficit round robin
 //! (Shreedhar and Varghese 1995): a turn is worth one chunk.
-//! Cost: O(1) per chunk, O(log flows) per message; 32 bytes per queued message.
+//! Cost: O(1) per chunk, O(log flows) per message; 56 bytes per queued message.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::Message;
 use super::config::{ChannelConfig, FRAME_COST};
 use super::frame::Part;
-use crate::LocalId;
+use super::{Head, Kind, Message};
+use crate::{LocalId, Time};
 
 /// Flows that are kept for their next message although they are empty.
 const IDLE_FLOWS_MAX: usize = 64;
@@ -23,7 +23,26 @@ pub(super) struct Chunk {
     pub(super) from: LocalId,
     pub(super) to: LocalId,
     pub(super) part: Part,
+    /// Of the whole message; said with its first chunk.
+    pub(super) kind: Kind,
     pub(super) payload: Bytes,
+}
+
+impl Chunk {
+    /// What its frame says about the message, if it leaves now.
+    pub(super) fn head(&self, now: Time) -> Head {
+        match self.part {
+            Part::Whole | Part::First { .. } => self.kind.head(now),
+            Part::Middle | Part::Last => Head::Cast,
+        }
+    }
+}
+
+/// A message that waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Queued {
+    kind: Kind,
+    payload: Bytes,
 }
 
 /// What a pull gave.
@@ -40,7 +59,7 @@ pub(super) enum Pull {
 struct Flow {
     from: LocalId,
     to: LocalId,
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Queued>,
     /// Bytes of the first message that were pulled.
     pulled: usize,
     /// What is left of its turn; `None`: its next turn is a whole one.
@@ -95,17 +114,22 @@ impl Lanes {
             .saturating_add(message_cost(message.payload.len()));
         let slot = self.slot(message.from, message.to);
         let flow = &mut self.flows[slot];
-        flow.queue.push_back(message.payload);
+        flow.queue.push_back(Queued {
+            kind: message.kind,
+            payload: message.payload,
+        });
         if !is_paused && !flow.is_in_ring {
             flow.is_in_ring = true;
             self.ring.push_back(slot);
         }
     }
 
-    /// Takes the next chunk; `admits` says whether a message of that length may begin.
+    /// Takes the next chunk; `admits` says whether a message of that length may begin. Calls that
+    /// nobody waits for any more are left out.
     pub(super) fn pull(
         &mut self,
         config: &ChannelConfig,
+        now: Time,
         admits: impl Fn(usize, Part) -> bool,
     ) -> Pull {
         let quantum = config.chunk_bytes_max.saturating_add(FRAME_COST);
@@ -113,6 +137,11 @@ impl Lanes {
         while let Some(&slot) = self.ring.front() {
             if blocked == self.ring.len() {
                 return Pull::Blocked;
+            }
+            if self.flows[slot].is_head_expired(now) {
+                self.drop_head(slot);
+                blocked = 0;
+                continue;
             }
             let flow = &mut self.flows[slot];
             let (len, part) = flow.next_chunk(config);
@@ -163,7 +192,7 @@ impl Lanes {
                 continue;
             }
             let head = flow.queue.pop_front().unwrap_or_default();
-            let left = head.len().saturating_sub(flow.pulled);
+            let left = head.payload.len().saturating_sub(flow.pulled);
             flow.pulled = 0;
             self.bytes = self.bytes.saturating_sub(message_cost(left));
             if flow.queue.is_empty() {
@@ -205,11 +234,12 @@ impl Lanes {
 
     fn take(&mut self, slot: usize, len: usize, part: Part) -> Chunk {
         let flow = &mut self.flows[slot];
-        let payload = flow.take(len, part);
+        let Queued { kind, payload } = flow.take(len, part);
         let chunk = Chunk {
             from: flow.from,
             to: flow.to,
             part,
+            kind,
             payload,
         };
         match part {
@@ -228,6 +258,15 @@ impl Lanes {
             self.retire(slot);
         }
         chunk
+    }
+
+    fn drop_head(&mut self, slot: usize) {
+        let flow = &mut self.flows[slot];
+        let head = flow.queue.pop_front().unwrap_or_default();
+        self.bytes = self.bytes.saturating_sub(message_cost(head.payload.len()));
+        if self.flows[slot].queue.is_empty() {
+            self.retire(slot);
+        }
     }
 
     /// An empty flow leaves the ring, and is forgotten if many are kept already.
@@ -253,7 +292,7 @@ impl Lanes {
 impl Flow {
     /// Length and kind of the next chunk; an empty flow is never asked.
     fn next_chunk(&self, config: &ChannelConfig) -> (usize, Part) {
-        let whole = self.queue.front().map_or(0, Bytes::len);
+        let whole = self.queue.front().map_or(0, |head| head.payload.len());
         let left = whole.saturating_sub(self.pulled);
         let chunk_max = config.chunk_bytes_max.max(1);
         let part = match (self.pulled, left <= chunk_max) {
@@ -267,22 +306,34 @@ impl Flow {
         (left.min(chunk_max), part)
     }
 
-    fn take(&mut self, len: usize, part: Part) -> Bytes {
+    fn take(&mut self, len: usize, part: Part) -> Queued {
         let begin = std::mem::take(&mut self.pulled);
         match part {
             Part::Whole => self.queue.pop_front().unwrap_or_default(),
             Part::Last => {
                 let head = self.queue.pop_front().unwrap_or_default();
-                head.slice(begin..)
+                head.slice(begin..head.payload.len())
             }
             Part::First { .. } | Part::Middle => {
                 self.pulled = begin.saturating_add(len);
-                let head = self
-                    .queue
-                    .front()
-                    .map(|head| head.slice(begin..begin + len));
-                head.unwrap_or_default()
+                let head = self.queue.front();
+                head.map_or_else(Queued::default, |head| head.slice(begin..begin + len))
             }
+        }
+    }
+
+    /// Whether the next message has waited for longer than its sender does.
+    fn is_head_expired(&self, now: Time) -> bool {
+        let head = self.queue.front();
+        self.pulled == 0 && head.is_some_and(|head| head.kind.is_expired(now))
+    }
+}
+
+impl Queued {
+    fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        Self {
+            kind: self.kind,
+            payload: self.payload.slice(range),
         }
     }
 }

@@ -31,6 +31,7 @@ mod codec;
 mod config;
 mod frame;
 mod inbound;
+mod kind;
 mod lanes;
 mod outbound;
 mod paths;
@@ -39,6 +40,7 @@ mod types;
 pub use codec::{FRAME_HEADER_LEN_MAX, FrameDecoder, FrameEncoder};
 pub use config::{ChannelConfig, FrameError, SendError};
 pub use frame::{Ack, Data, Frame, Part};
+pub use kind::{CallId, Head, Kind, Outcome};
 pub use types::{ChannelOutput, ChannelStats, Message, Path, PathEvent};
 
 use std::time::Duration;

@@ -5,7 +5,7 @@
 //! (go-back-N), so a change of path only moves a cursor. It never sends more than the receiver
 //! granted, and never gives up: what cannot be sent waits.
 //!
-//! Cost: O(1) per frame; about 90 bytes per frame in the window, payloads shared.
+//! Cost: O(1) per frame; about 120 bytes per frame in the window, payloads shared.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -117,7 +117,7 @@ impl Outbound {
         {
             let base = self.base(marks);
             let chunk = &self.window[self.cursor];
-            if !burst.fits(data_len_max(chunk.payload.len())) {
+            if !burst.fits(data_len_max(chunk.payload.len(), chunk.head(now))) {
                 break;
             }
             if self.cursor < self.sent {
@@ -130,6 +130,7 @@ impl Outbound {
                 from: chunk.from,
                 to: chunk.to,
                 part: chunk.part,
+                head: chunk.head(now),
                 payload: chunk.payload.clone(),
             }));
             self.cursor += 1;
@@ -288,7 +289,7 @@ impl Outbound {
         } else {
             granted / 8
         };
-        match self.lanes.pull(config, |len, part| match part {
+        match self.lanes.pull(config, now, |len, part| match part {
             Part::Middle | Part::Last => true,
             Part::Whole => charge(len, part) <= left,
             // Long messages leave room for short ones, or one slow mailbox would stop all.

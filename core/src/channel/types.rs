@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Kind;
 use crate::LocalId;
 use crate::wire::SessionId;
 
@@ -32,6 +33,8 @@ pub struct Message {
     pub from: LocalId,
     /// The receiver's mailbox on its node.
     pub to: LocalId,
+    /// What it is for.
+    pub kind: Kind,
     /// At most [`ChannelConfig::message_bytes_max`](super::ChannelConfig::message_bytes_max).
     pub payload: Bytes,
 }

@@ -8,6 +8,7 @@ mod change;
 pub mod codec;
 mod envelope;
 mod group;
+mod groupcast;
 mod hello;
 mod letter;
 mod list;
@@ -26,6 +27,7 @@ pub use group::{
     Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogEntry, LogMark, LogPull,
     LogUpdate, ProbeOutcome, Proof, RefuseReason, Welcome,
 };
+pub use groupcast::{GroupcastWord, Piece, SUBTREE_MAX};
 pub use hello::{Hello, Nonce, WIRE_MAX, WIRE_MIN};
 pub use letter::{
     ENDED_MAX, End, Exit, ExitText, GUARDED_MAX, LOCALS_MAX, Letter, LetterError, Locals,

@@ -14,7 +14,7 @@ pub mod world;
 use std::time::Duration;
 
 use archipelago_core::LocalId;
-use archipelago_core::channel::{ChannelConfig, Message, Path};
+use archipelago_core::channel::{ChannelConfig, Kind, Message, Path};
 use archipelago_core::wire::SessionId;
 use bytes::Bytes;
 
@@ -31,6 +31,7 @@ pub fn message(from: u64, to: u64, payload: impl Into<Bytes>) -> Message {
     Message {
         from: LocalId(from),
         to: LocalId(to),
+        kind: Kind::Cast,
         payload: payload.into(),
     }
 }

@@ -1,8 +1,8 @@
 //! One channel with what a driver lends it, and frames in few words, for handler tests.
 
 use archipelago_core::channel::{
-    Ack, Channel, ChannelConfig, ChannelOutput, Data, Frame, FrameError, Part, Path, PathEvent,
-    SendError,
+    Ack, Channel, ChannelConfig, ChannelOutput, Data, Frame, FrameError, Head, Part, Path,
+    PathEvent, SendError,
 };
 use archipelago_core::{Boot, LocalId, Time};
 use bytes::Bytes;
@@ -150,6 +150,7 @@ pub fn piece(seq: u64, from: u64, part: Part, payload: impl Into<Bytes>) -> Fram
         from: LocalId(from),
         to: LocalId(9),
         part,
+        head: Head::Cast,
         payload: payload.into(),
     })
 }

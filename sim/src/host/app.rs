@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use archipelago_core::channel::{Data, Frame, Message, Part};
+use archipelago_core::channel::{Data, Frame, Kind, Message, Part};
 use archipelago_core::{LocalId, Pid, Time};
 use bytes::Bytes;
 
@@ -286,6 +286,7 @@ impl Host {
         let message = Message {
             from: from.local,
             to: to.local,
+            kind: Kind::Cast,
             payload: compose(number, report.sent, net.now, flow),
         };
         let is_accepted = if peer == self.ix {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use archipelago_core::channel::Message;
+use archipelago_core::channel::{Kind, Message};
 use archipelago_core::wire::Letter;
 use archipelago_core::{Boot, GroupId, LocalId, NodeId};
 use archipelago_router::{Command, LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Unreachable};
@@ -77,6 +77,7 @@ impl Host {
             let message = Message {
                 from: LocalId::NODE,
                 to: LocalId::NODE,
+                kind: Kind::Cast,
                 payload: payload.clone(),
             };
             let must_wait = after.is_some_and(|local| channel.holds_from(local));

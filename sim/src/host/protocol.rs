@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use archipelago_core::channel::Message;
+use archipelago_core::channel::{Kind, Message};
 use archipelago_core::{LocalId, Pid, Time};
 use bytes::Bytes;
 
@@ -150,6 +150,7 @@ impl Host {
             let message = Message {
                 from,
                 to: to.local,
+                kind: Kind::Cast,
                 payload: payload.clone(),
             };
             let is_sent = !full.contains(&peer)

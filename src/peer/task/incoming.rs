@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use archipelago_core::channel::{ChannelOutput, Frame, Message, Path};
+use archipelago_core::channel::{CallId, ChannelOutput, Frame, Kind, Message, Outcome, Path};
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Boot, LocalId, Pid, Time};
 use archipelago_router::Command;
@@ -11,9 +11,11 @@ use bytes::Bytes;
 
 use super::Task;
 use crate::actor::Request;
+use crate::call::Reply;
+use crate::peer::Outgoing;
 use crate::peer::inboxes::Handed;
 use crate::peer::streams::ReadState;
-use crate::{NodeEvent, Received};
+use crate::{NodeEvent, Received, SendError};
 
 impl Task {
     pub(super) fn on_relayed(&mut self, path: Path, boot: Boot, mut bytes: Bytes, now: Time) {
@@ -104,7 +106,7 @@ impl Task {
                     ChannelOutput::NoMailbox { .. } => self.undelivered(1),
                     ChannelOutput::Reset { unacked } => {
                         self.lose_letters(None, false);
-                        self.undelivered(unacked);
+                        self.on_lost(unacked);
                     }
                     // The queue is offered anew in every round.
                     _ => {}
@@ -119,19 +121,26 @@ impl Task {
         if message.to == LocalId::NODE {
             return self.on_letter(&message);
         }
-        let Message { from, to, payload } = message;
-        let received = Received {
-            from: Pid {
-                node: self.handle.id,
-                boot: self.channel.peer_boot(),
-                local: from,
-                home: self.handle.home(),
-            },
+        let Message {
+            from,
+            to,
+            kind,
             payload,
-        };
+        } = message;
+        if let Kind::Reply { id, outcome } = kind {
+            return self.on_reply(id, outcome, payload);
+        }
+        if kind.is_expired(self.shared.clock.now()) {
+            return self.shared.metrics.calls_expired.add(1);
+        }
+        let received = self.received(from, to, kind, payload);
         match self.inboxes.deliver(&self.shared.mailboxes, to, received) {
             Handed::Over => self.shared.metrics.messages_delivered.add(1),
-            Handed::Nobody => self.channel.handle_no_mailbox(from, to),
+            // A call that found nobody was answered so.
+            Handed::Nobody => match kind {
+                Kind::Cast => self.channel.handle_no_mailbox(from, to),
+                _ => {}
+            },
             Handed::Waits => {
                 self.shared.metrics.messages_delivered.add(1);
                 let config = &self.shared.channel_config;
@@ -139,6 +148,43 @@ impl Task {
                     .handle_mailbox(to, true, config, &mut self.outputs);
             }
         }
+    }
+
+    fn received(&self, from: LocalId, to: LocalId, kind: Kind, payload: Bytes) -> Received {
+        let from = Pid {
+            node: self.handle.id,
+            boot: self.channel.peer_boot(),
+            local: from,
+            home: self.handle.home(),
+        };
+        let received = Received::cast(from, payload);
+        let Kind::Call { id, deadline } = kind else {
+            return received;
+        };
+        let reply = Some(Reply::new(&self.shared, to, from, id, deadline));
+        Received { reply, ..received }
+    }
+
+    fn on_reply(&self, id: CallId, outcome: Outcome, payload: Bytes) {
+        let from = (self.handle.id, self.channel.peer_boot());
+        if !self.shared.calls.on_reply(from, id, outcome, payload) {
+            self.shared.metrics.replies_late.add(1);
+        }
+    }
+
+    /// What was accepted from senders here cannot be sent: who waits for an answer hears it at
+    /// once.
+    pub(super) fn unsent(&self, outgoing: &Outgoing, error: &SendError) {
+        match outgoing.message.kind {
+            Kind::Call { id, .. } => self.shared.calls.fail(id, error.clone()),
+            _ => self.undelivered(1),
+        }
+    }
+
+    /// What the channel had accepted is lost, or may be.
+    pub(super) fn on_lost(&self, messages: usize) {
+        self.shared.calls.on_reset(&self.handle.id);
+        self.undelivered(messages);
     }
 
     pub(super) fn undelivered(&self, messages: usize) {

@@ -44,11 +44,10 @@ impl Task {
         config: &ChannelConfig,
         now: Time,
     ) -> VecDeque<Outgoing> {
-        let mut undelivered = 0;
         while let Some(outgoing) = queue.pop_front() {
             if outgoing.boot != self.channel.peer_boot() {
                 self.handle.release(&outgoing);
-                undelivered += 1;
+                self.unsent(&outgoing, &crate::SendError::NoMailbox);
                 continue;
             }
             // Payloads are shared: a clone copies no bytes.
@@ -62,13 +61,16 @@ impl Task {
                     queue.push_front(outgoing);
                     break;
                 }
+                Err(SendError::TooLong { len, max }) => {
+                    self.handle.release(&outgoing);
+                    self.unsent(&outgoing, &crate::SendError::TooLong { len, max });
+                }
                 Err(_) => {
                     self.handle.release(&outgoing);
-                    undelivered += 1;
+                    self.undelivered(1);
                 }
             }
         }
-        self.undelivered(undelivered);
         queue
     }
 

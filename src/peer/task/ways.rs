@@ -7,6 +7,7 @@ use archipelago_core::{Boot, Time};
 use archipelago_router::{Command, Unreachable};
 
 use super::{Seeking, Task};
+use crate::SendError;
 use crate::actor::Request;
 use crate::peer::handle::Reach;
 
@@ -92,14 +93,17 @@ impl Task {
             let reach = Reach::Failed(reason);
             let left = self.shared.peers.fail(&handle, reach, resting);
             self.lose_letters(Some(reason), left.has_letters);
-            self.undelivered(left.messages.len() + self.short.len() + self.long.len());
+            let error = SendError::Unreachable(reason);
+            for outgoing in left.messages.iter().chain(&self.short).chain(&self.long) {
+                self.unsent(outgoing, &error);
+            }
             self.is_over = true;
             return;
         }
         if now.since(since) >= GIVE_UP_AFTER {
             let lost = self.channel.abandon(&self.shared.channel_config, now);
             self.lose_letters(Some(reason), false);
-            self.undelivered(lost);
+            self.on_lost(lost);
         }
         let at = now.after(RETRY_PAUSE);
         self.seeking = Seeking::Pausing { since, at };
