@@ -49,6 +49,7 @@ mod call;
 mod crypto;
 mod event;
 mod group;
+mod groupcast;
 mod identity;
 mod mailbox;
 mod metrics;
@@ -82,6 +83,7 @@ pub use event::{Events, NodeEvent};
 pub use group::{
     AcquireError, Claim, Group, LookupError, NodeRef, RegisterError, SendNamedError, Tenure,
 };
+pub use groupcast::{GroupcastError, Groupcasted, Subscription};
 pub use identity::{Identity, IdentityError};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;

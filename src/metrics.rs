@@ -47,6 +47,9 @@ counters! {
     messages_delivered,
     /// Messages between mailboxes of this node.
     messages_local,
+    /// Words about groupcasts that were dropped: for want of room, of a way, or of sense. What they
+    /// brought is sent again, or told as missed.
+    groupcast_words_dropped,
     /// Calls that were dropped unread because their callers had stopped waiting.
     calls_expired,
     /// Replies that came after their call had ended.

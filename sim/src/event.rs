@@ -62,6 +62,8 @@ pub(crate) enum Event {
     },
     /// A timer of the user's own protocol.
     Timer,
+    /// A deadline of a call.
+    CallTimeout,
     /// The application's turn.
     Flow {
         /// Which of its flows.

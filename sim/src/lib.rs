@@ -42,8 +42,8 @@ pub mod w1;
 mod world;
 
 pub use host::{
-    Belief, Flow, FlowReport, FoundName, Heard, Latencies, Mutant, NameLoad, NameNotice,
-    NameResult, ProcessState, Protocol, Received, Tamper, Turn,
+    Belief, CallReport, Flow, FlowReport, FoundName, Heard, Latencies, Mutant, NameLoad,
+    NameNotice, NameResult, ProcessState, Protocol, Received, Tamper, Turn,
 };
 pub use link::{LinkProfile, LinkState, Links};
 pub use observe::{Observation, Observed};

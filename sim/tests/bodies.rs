@@ -45,6 +45,7 @@ fn send(world: &mut World, messages: u64, period: Duration, body: u64) -> u32 {
         period,
         bytes: 32,
         body,
+        call: None,
     };
     world.start_flow(FROM, flow)
 }

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Actor, Request};
 use crate::call::CallTable;
+use crate::groupcast::{self, Groupcasts};
 use crate::identity::{Identity, random_seed};
 use crate::metrics::Counters;
 use crate::names::Names;
@@ -68,6 +69,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         ended: mailbox::Ended::default(),
         monitors: crate::monitor::Table::default(),
         names: Names::default(),
+        groupcasts: Groupcasts::default(),
         calls: CallTable::new(builder.limits.calls_max),
         workers: Workers::default(),
         peers: Registry::new(builder.limits.busy_peers_max),
@@ -94,6 +96,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     actor.finish();
     runtime.handle().spawn(actor.run());
     runtime.handle().spawn(CallTable::run(shared.clone()));
+    runtime.handle().spawn(groupcast::Task::run(shared.clone()));
     Ok(shared)
 }
 

@@ -46,6 +46,8 @@ pub struct Mailbox {
     queue: mpsc::Receiver<Received>,
     /// What its watchers hear when it is dropped.
     exit: Exit,
+    /// Its end is the worker's to tell.
+    has_worker: bool,
 }
 
 impl Mailbox {
@@ -54,7 +56,13 @@ impl Mailbox {
             sender: Sender::new(shared, pid),
             queue,
             exit: Exit::Normal,
+            has_worker: false,
         }
+    }
+
+    /// The worker that it is given to tells of its end, with the reason.
+    pub(crate) const fn leave_end_to_worker(&mut self) {
+        self.has_worker = true;
     }
 
     /// What others send to.
@@ -213,7 +221,9 @@ impl Drop for Mailbox {
     fn drop(&mut self) {
         let (shared, local) = (self.sender.shared(), self.pid().local);
         shared.mailboxes.remove(local);
-        shared.ended.note(local, self.exit.clone());
+        if !self.has_worker {
+            shared.ended.note(local, self.exit.clone());
+        }
         self.queue.close();
         while let Ok(received) = self.queue.try_recv() {
             if let Some(reply) = received.reply {

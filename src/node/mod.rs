@@ -28,6 +28,7 @@ use archipelago_router::{Command, RouteInfo, SessionInfo};
 use archipelago_sgroup::{Cookies, MemberInfo};
 use bytes::Bytes;
 
+use crate::groupcast;
 use crate::identity::random_seed;
 use crate::{Events, Group, Mailbox, Metrics, Monitor, SendError, Sender};
 
@@ -182,7 +183,7 @@ impl Node {
         // 64 random bits: a second draw after a clash is already unheard of.
         for _ in 0..4 {
             let local = LocalId(random_u64()?);
-            if local == LocalId::NODE {
+            if local == LocalId::NODE || local == groupcast::MAILBOX {
                 continue;
             }
             if let Some(queue) = shared.mailboxes.insert(local, type_id) {

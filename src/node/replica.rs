@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use archipelago_core::GroupId;
+use archipelago_core::{Boot, GroupId, NodeId};
 use archipelago_router::up::TierInfo;
 use archipelago_router::{RouteInfo, SessionInfo};
 use archipelago_sgroup::MemberInfo;
@@ -55,6 +55,13 @@ impl Replica {
 
     pub(crate) fn members(&self, group: GroupId) -> Option<Vec<MemberInfo>> {
         Some(self.read().groups.get(&group)?.members.clone())
+    }
+
+    /// The living members with their starts.
+    pub(crate) fn boots(&self, group: GroupId) -> Option<BTreeMap<NodeId, Boot>> {
+        let state = self.read();
+        let members = state.groups.get(&group)?.members.iter();
+        Some(members.map(|member| (member.node, member.boot)).collect())
     }
 
     pub(crate) fn members_len(&self, group: GroupId) -> Option<usize> {

@@ -15,6 +15,7 @@ use super::{Limits, NodeError, Replica};
 use crate::actor::{NameReply, Request};
 use crate::call::CallTable;
 use crate::event::Hub;
+use crate::groupcast::Groupcasts;
 use crate::metrics::Counters;
 use crate::names::Names;
 use crate::peer::{PeerHandle, Registry};
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) monitors: crate::monitor::Table,
     pub(crate) names: Names,
     pub(crate) calls: CallTable,
+    pub(crate) groupcasts: Groupcasts,
     pub(crate) workers: Workers,
     pub(crate) peers: Registry,
     pub(crate) hub: Hub,

@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::node::Shared;
-use crate::{Mailbox, Node, NodeError, Runtime};
+use crate::{Exit, Mailbox, Node, NodeError, Runtime};
 
 /// How a worker ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Worker {
     /// has ended.
     pub fn kill(&self) {
         self.shared.mailboxes.remove(self.pid.local);
-        self.shared.ended.note(self.pid.local);
+        self.shared.ended.note(self.pid.local, Exit::Killed);
         self.shared.workers.kill(self.pid.local);
     }
 }
@@ -151,7 +151,8 @@ impl Node {
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
-        let mailbox = self.mailbox().await?;
+        let mut mailbox = self.mailbox().await?;
+        mailbox.leave_end_to_worker();
         let (pid, shared) = (mailbox.pid(), self.shared().clone());
         let name: Arc<str> = name.into();
         let (teller, end) = watch::channel(None);
@@ -204,6 +205,16 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
+/// The end as those who watch the pid hear of it.
+fn exit(end: &WorkerEnd) -> Exit {
+    match end {
+        WorkerEnd::Returned => Exit::Normal,
+        WorkerEnd::Failed(text) => Exit::failed(text),
+        WorkerEnd::Panicked(text) => Exit::panicked(text),
+        WorkerEnd::Killed => Exit::Killed,
+    }
+}
+
 /// Says how a worker ended, also when its task is dropped where it stands.
 struct LastWords {
     shared: Arc<Shared>,
@@ -216,6 +227,7 @@ impl Drop for LastWords {
     fn drop(&mut self) {
         self.shared.mailboxes.remove(self.pid.local);
         self.shared.workers.end(self.pid.local);
+        self.shared.ended.note(self.pid.local, exit(&self.end));
         let end = std::mem::replace(&mut self.end, WorkerEnd::Killed);
         self.teller.send_replace(Some(end));
     }

@@ -8,7 +8,8 @@
 //! *Order*: an origin numbers its messages; receivers hand them over by number, each once. *Repair*:
 //! whoever misses a number for half a second, say because a node of the tree died with it, asks the
 //! origin, which sends it again to it alone. After a burst the origin says which message was the
-//! last, so that a lost end is missed as well. What the origin no longer has, or who does not
+//! last, twice, so that a lost end is missed as well; the channels beneath lose words only with a
+//! node or a path. What the origin no longer has, or who does not
 //! answer, is told as [`GroupcastOutput::Missed`].
 //!
 //! *Never*: a message twice or out of order from one start of an origin; more than its limits in

@@ -3,6 +3,7 @@
 //! A checker reads the machines' own views, the transport's truth and the log of what was reported;
 //! it returns what is wrong as [`Violation`]s and never changes the world.
 
+pub mod calls;
 pub mod deaths;
 pub mod messages;
 pub mod monitors;
@@ -45,6 +46,7 @@ pub fn safety(world: &World) -> Vec<Violation> {
     let mut found = updown::check(world);
     found.extend(messages::order(world));
     found.extend(rows::check(world));
+    found.extend(calls::check(world));
     found
 }
 

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use archipelago_core::channel::{Data, Frame, Kind, Message, Part};
+use archipelago_core::channel::{Data, Frame, Kind, Message, Outcome, Part};
 use archipelago_core::{LocalId, Pid, Time};
 use bytes::Bytes;
 
+use super::calls::Account;
 use super::latencies::Latencies;
 use super::{Host, Installed, Mutant};
 use crate::event::Event;
@@ -38,6 +39,8 @@ pub struct Flow {
     /// bandwidth, and held and copied nowhere; 0 is none. By relay or detour they cost nothing: a
     /// body makes the control machine dial instead.
     pub body: u64,
+    /// Each message is a call that waits so long for its answer; `None`: a cast.
+    pub call: Option<Duration>,
 }
 
 /// How a flow went so far, as its sender knows.
@@ -94,6 +97,8 @@ pub(crate) struct App {
     pub(crate) monitors: u64,
     /// The user's own protocol.
     pub(crate) installed: Option<Installed>,
+    /// Of those who call.
+    account: Option<Box<Account>>,
     mailbox: Option<LocalId>,
     /// Made besides, for tests of what flows do to each other.
     more_mailboxes: Vec<LocalId>,
@@ -108,6 +113,9 @@ pub(crate) struct App {
 impl App {
     /// The process is gone, and its mailbox and flows with it.
     pub(crate) fn forget_mailboxes(&mut self) {
+        if let Some(account) = &mut self.account {
+            account.on_process_end();
+        }
         self.mailbox = None;
         self.installed = None;
         self.more_mailboxes.clear();
@@ -144,6 +152,26 @@ impl App {
             Frame::Data(data) if self.has_bodies && self.has_mailbox(data.from) => body(data),
             _ => None,
         }
+    }
+
+    /// The calls of this node, if it ever called.
+    pub(crate) fn account(&self) -> Option<&Account> {
+        self.account.as_deref()
+    }
+
+    /// A stopped process goes on: what fell due meanwhile is not late.
+    pub(super) fn note_resumed(&mut self, now: Time) {
+        if let Some(account) = &mut self.account {
+            account.note_resumed(now);
+        }
+    }
+
+    pub(super) fn calls(&mut self) -> &mut Account {
+        self.account.get_or_insert_default()
+    }
+
+    pub(super) fn calls_if_any(&mut self) -> Option<&mut Account> {
+        self.account.as_deref_mut()
     }
 
     pub(super) fn has_mailbox(&self, local: LocalId) -> bool {
@@ -221,13 +249,36 @@ impl Host {
 
     /// A message arrived; whether its mailbox is here.
     pub(super) fn on_deliver(&mut self, source: u32, message: Message, net: &mut Net) -> bool {
+        match message.kind {
+            Kind::Cast => self.on_message(source, &message, net),
+            Kind::Reply { id, outcome } => {
+                let boot = self.boot_of(source).unwrap_or_default();
+                self.on_reply(source, boot, (id, outcome), net);
+                true
+            }
+            Kind::Call { id, .. } => {
+                if !message.kind.is_expired(net.now) {
+                    let is_here = self.on_message(source, &message, net);
+                    let outcome = if is_here {
+                        Outcome::Done
+                    } else {
+                        Outcome::NoMailbox
+                    };
+                    self.answer(source, (&message, id), outcome, net);
+                }
+                true
+            }
+        }
+    }
+
+    fn on_message(&mut self, source: u32, message: &Message, net: &mut Net) -> bool {
         if !self.app.has_mailbox(message.to) {
             self.app.strays += 1;
             return false;
         }
         let is_owned = |installed: &Installed| installed.owns(message.to);
         if self.app.installed.as_ref().is_some_and(is_owned) {
-            self.on_protocol_message(source, &message, net);
+            self.on_protocol_message(source, message, net);
             return true;
         }
         if let Some((flow, number, sent_at)) = parse(&message.payload) {
@@ -281,19 +332,29 @@ impl Host {
         let Some((flow, report)) = self.app.flows.get(number as usize) else {
             return true;
         };
-        let to = flow.to;
+        let (to, life, sent) = (flow.to, flow.call, report.sent);
         let peer = names::node_of(&to.node);
+        let payload = compose(number, sent, net.now, flow);
+        let kind = match life {
+            None => Kind::Cast,
+            // Where too many are open, the next is made when one has ended.
+            Some(life) => match self.begin_call(&to, (number, sent), life, net) {
+                Some(kind) => kind,
+                None => return false,
+            },
+        };
         let message = Message {
             from: from.local,
             to: to.local,
-            kind: Kind::Cast,
-            payload: compose(number, report.sent, net.now, flow),
+            kind,
+            payload,
         };
         let is_accepted = if peer == self.ix {
             self.on_deliver(peer, message, net)
         } else {
             self.send_message(peer, to.boot, to.home, message, net)
         };
+        self.on_call_sent(kind, is_accepted);
         if let Some((_, report)) = self.app.flows.get_mut(number as usize) {
             report.sent += u64::from(is_accepted);
             report.full += u64::from(!is_accepted);
@@ -398,6 +459,7 @@ mod tests {
             period: Duration::ZERO,
             bytes,
             body,
+            call: None,
         }
     }
 
@@ -421,6 +483,7 @@ mod tests {
                 from,
                 to: LocalId(2),
                 part,
+                head: archipelago_core::channel::Head::Cast,
                 payload,
             })
         };

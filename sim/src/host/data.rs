@@ -443,6 +443,7 @@ impl Host {
         let id = names::node_id(net.shared.seed, peer);
         self.observe(Observation::ChannelReset { peer: id, unacked }, net);
         self.app.on_lost(peer, unacked as u64);
+        self.on_calls_reset(peer, net);
         self.lose_letters(peer, None, net);
     }
 

@@ -8,6 +8,7 @@
 //! ```
 
 mod app;
+mod calls;
 mod claims;
 mod data;
 mod dial;
@@ -34,6 +35,7 @@ use archipelago_sgroup::registry::Table;
 
 pub(crate) use app::App;
 pub use app::{Flow, FlowReport, Received};
+pub use calls::CallReport;
 pub(crate) use claims::Claims;
 pub use claims::{Belief, FoundName, NameLoad, NameNotice, NameResult};
 use data::PeerData;
@@ -192,6 +194,7 @@ impl Host {
     /// Lets a stopped process go on: what came meanwhile is read, and its timers fire late, in an
     /// order of chance.
     pub(crate) fn resume(&mut self, net: &mut Net) {
+        self.app.note_resumed(net.now);
         if self.state != ProcessState::Stopped {
             return;
         }
@@ -298,6 +301,7 @@ impl Host {
             Event::Gone { session } => {
                 self.session_event(SessionEvent::Closed { session }, net);
             }
+            Event::CallTimeout => self.on_call_timeout(net),
             Event::Flow { flow } => self.on_flow(flow, net),
             Event::Timer => {
                 self.turn(net, |protocol, turn| protocol.handle_timer(turn));

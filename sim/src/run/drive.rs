@@ -166,6 +166,7 @@ impl Experiment<'_> {
                 every,
                 bytes,
                 body,
+                call,
             } => {
                 let shape = |to| Flow {
                     to,
@@ -173,6 +174,7 @@ impl Experiment<'_> {
                     period: *every,
                     bytes: *bytes,
                     body: *body,
+                    call: *call,
                 };
                 self.flow((*from, *to), shape);
             }

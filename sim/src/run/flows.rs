@@ -29,6 +29,7 @@ pub(super) fn lay_out(
                 every: workload.every,
                 bytes: workload.bytes,
                 body: workload.body,
+                call: workload.deadline,
             };
             plan.push(at, flow, Cause::Workload(number));
             at += workload.bursts_every;

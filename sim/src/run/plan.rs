@@ -76,6 +76,8 @@ pub enum Action {
         every: Duration,
         bytes: usize,
         body: u64,
+        /// Each message is a call with so long for its answer.
+        call: Option<Duration>,
     },
 }
 

@@ -26,6 +26,8 @@ pub struct Workload {
     pub bytes: usize,
     /// Bytes of a body that each message carries besides: charged to the links, held nowhere.
     pub body: u64,
+    /// Each message is a call with so long for its answer; none: a cast. Default none.
+    pub deadline: Option<Duration>,
     /// How often the stream is repeated. Default 1.
     pub bursts: u32,
     /// Between the beginnings of two bursts.
@@ -65,6 +67,7 @@ const KEYS: &[&str] = &[
     "every",
     "bytes",
     "body",
+    "deadline",
     "bursts",
     "bursts_every",
 ];
@@ -103,6 +106,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<Workload, ScenarioError> {
             .unwrap_or(Duration::from_millis(100)),
         bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
         body: table.integer("body", 1..=BODY_MAX)?.unwrap_or(0),
+        deadline: table.period("deadline")?,
         bursts,
         bursts_every: bursts_every.unwrap_or_default(),
         line: table.line(),

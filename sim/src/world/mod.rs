@@ -8,6 +8,7 @@
 //! The same seed and the same verbs give the same trace, whatever else the computer does, and
 //! however many threads do it: verbs act between two runs, at their exact instant.
 
+mod calls;
 mod change;
 mod checks;
 mod config;
@@ -178,6 +179,7 @@ impl World {
             period,
             bytes,
             body: 0,
+            call: None,
         };
         self.start_flow(from, flow)
     }

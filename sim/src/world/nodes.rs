@@ -174,6 +174,7 @@ const fn kind(event: &Event) -> u64 {
         Event::Gone { .. } => 8,
         Event::Flow { .. } => 9,
         Event::Timer => 16,
+        Event::CallTimeout => 17,
         Event::Packet { body, .. } => match body {
             Body::Accepted => 10,
             Body::Established => 11,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::Task;
 use crate::actor::Request;
 use crate::call::Reply;
+use crate::groupcast;
 use crate::peer::Outgoing;
 use crate::peer::inboxes::Handed;
 use crate::peer::streams::ReadState;
@@ -121,6 +122,9 @@ impl Task {
         if message.to == LocalId::NODE {
             return self.on_letter(&message);
         }
+        if message.to == groupcast::MAILBOX {
+            return self.on_groupcast(message);
+        }
         let Message {
             from,
             to,
@@ -163,6 +167,15 @@ impl Task {
         };
         let reply = Some(Reply::new(&self.shared, to, from, id, deadline));
         Received { reply, ..received }
+    }
+
+    fn on_groupcast(&self, message: Message) {
+        let groupcasts = &self.shared.groupcasts;
+        let is_taken = message.from == groupcast::MAILBOX
+            && groupcasts.on_packet(self.handle.id, message.payload);
+        if !is_taken {
+            self.shared.metrics.groupcast_words_dropped.add(1);
+        }
     }
 
     fn on_reply(&self, id: CallId, outcome: Outcome, payload: Bytes) {
