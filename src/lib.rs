@@ -57,16 +57,18 @@ mod monitor;
 mod names;
 mod node;
 mod peer;
+mod registry;
 mod runtime;
+mod service;
 mod session;
 mod swarm;
 mod typed;
 mod worker;
 
-pub use archipelago_core::wire::{
-    ByeReason, DeclineReason, Exit, ExitText, Life, RefuseReason, Tenancy,
-};
 pub use archipelago_core::calls::TooManyCalls;
+pub use archipelago_core::wire::{
+    ByeReason, DeclineReason, Exit, ExitText, Finite, Life, Offer, RefuseReason, Tenancy, Value,
+};
 pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
 pub use archipelago_router::up::TierInfo;
 pub use archipelago_router::watch::EndReason;
@@ -74,14 +76,21 @@ pub use archipelago_router::{
     ChangeFault, Changed, CloseReason, ConfigError, InvitePolicy, NodeChange, Refused, RouteInfo,
     SessionInfo, SessionKind, Unreachable,
 };
+pub use archipelago_sgroup::duty::DutyError;
 pub use archipelago_sgroup::names::{NameError, NameInfo, OnLoss, Standing, Verdict};
+pub use archipelago_sgroup::registry::RegistryError;
+pub use archipelago_sgroup::registry::choose::{
+    Choice, Myself, Predicate, PredicateError, PredicateFault, Reach, Relation, Scope, Strategy,
+};
+pub use archipelago_sgroup::shards::{Shard, ShardMap, ShardMove};
 pub use archipelago_sgroup::strict::StrictError;
 pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
 pub use call::{CallError, Deadline, Reply};
 pub use event::{Events, NodeEvent};
 pub use group::{
-    AcquireError, Claim, Group, LookupError, NodeRef, RegisterError, SendNamedError, Tenure,
+    AcquireError, Claim, Group, LookupError, NodeRef, RegisterError, RunError, SayError,
+    SendNamedError, Tenure,
 };
 pub use groupcast::{GroupcastError, Groupcasted, Subscription};
 pub use identity::{Identity, IdentityError};
@@ -90,6 +99,8 @@ pub use metrics::Metrics;
 pub use monitor::Monitor;
 pub use names::NameWatch;
 pub use node::{Builder, GroupSpec, Limits, Node, NodeError, StartError};
+pub use registry::{RegistryEvent, RegistryEvents};
 pub use runtime::{Runtime, RuntimeError};
+pub use service::ServiceError;
 pub use typed::{Delivery, Inbox, Protocol, Recipient, ReplyTo};
 pub use worker::{Worker, WorkerContext, WorkerEnd};

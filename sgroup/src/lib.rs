@@ -3,6 +3,7 @@
 pub mod admission;
 mod config;
 mod detector;
+pub mod duty;
 mod group;
 pub mod groupcast;
 mod join;
@@ -10,6 +11,7 @@ pub mod log;
 mod marks;
 pub mod names;
 pub mod registry;
+pub mod shards;
 pub mod strict;
 #[cfg(test)]
 mod testing;

@@ -42,7 +42,7 @@ pub mod w1;
 mod world;
 
 pub use host::{
-    Belief, CallReport, Flow, FlowReport, FoundName, Heard, Latencies, Mutant, NameLoad,
+    Belief, CallReport, DutyRun, Flow, FlowReport, FoundName, Heard, Latencies, Mutant, NameLoad,
     NameNotice, NameResult, ProcessState, Protocol, Received, Tamper, Turn,
 };
 pub use link::{LinkProfile, LinkState, Links};

@@ -69,6 +69,10 @@ impl Actor {
             Output::Changed {
                 ticket, results, ..
             } => self.answer_change(ticket, Ok(results)),
+            Output::Duty { group, output } => {
+                self.shared.services.perform(&self.shared, group, output);
+            }
+            Output::Registry { group, change } => self.shared.tables.apply(group, &change),
             Output::Event(event) => self.on_event(event),
             Output::Stopped => self.draining = Some(Instant::now() + DRAIN_TIMEOUT),
             _ => {}

@@ -9,11 +9,15 @@
 mod lookup;
 mod membership;
 mod names;
+mod registry;
+mod service;
 mod strict;
 
 pub use lookup::{LookupError, SendNamedError};
 pub use membership::NodeRef;
 pub use names::{Claim, RegisterError};
+pub use registry::SayError;
+pub use service::RunError;
 pub use strict::{AcquireError, Tenure};
 
 use std::fmt;

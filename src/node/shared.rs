@@ -19,6 +19,8 @@ use crate::groupcast::Groupcasts;
 use crate::metrics::Counters;
 use crate::names::Names;
 use crate::peer::{PeerHandle, Registry};
+use crate::registry::Tables;
+use crate::service::Services;
 use crate::worker::Workers;
 use crate::{Runtime, SendError, mailbox};
 
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) calls: CallTable,
     pub(crate) groupcasts: Groupcasts,
     pub(crate) workers: Workers,
+    pub(crate) tables: Tables,
+    pub(crate) services: Services,
     pub(crate) peers: Registry,
     pub(crate) hub: Hub,
     pub(crate) replica: Replica,

@@ -12,6 +12,7 @@ mod calls;
 mod change;
 mod checks;
 mod config;
+mod duty;
 mod faults;
 pub(crate) mod generate;
 mod inspect;
