@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
+use archipelago_core::LocalId;
 use archipelago_sgroup::names::Registration;
 use archipelago_sim::check::{names, views};
 use archipelago_sim::topology::Topology;
 use archipelago_sim::{NodeIx, World, WorldConfig};
-
-use archipelago_core::LocalId;
 
 use super::names::{BenchError, Options};
 use super::report::Report;
@@ -23,8 +22,7 @@ const AGREE_MAX: Duration = Duration::from_secs(60);
 /// Measures a group of so many members.
 pub(crate) fn run(members: u32, options: &Options) -> Result<Report, BenchError> {
     let topology = Topology::group(members);
-    let mut config = WorldConfig::large(options.seed);
-    config.channel = Default::default();
+    let config = WorldConfig::large(options.seed);
     let mut world = topology.build(config, |_, _| {});
     world.generate()?;
     world.run_for(Duration::from_secs(1));

@@ -67,7 +67,7 @@ pub(crate) struct Claims {
     pub(crate) found: BTreeMap<u64, (Time, FoundName)>,
     workers: BTreeMap<u64, Worker>,
     /// Answers of workers, who go on when the machine has done its work.
-    answered: VecDeque<(u64, Worker, bool)>,
+    answered: VecDeque<(Worker, bool)>,
     last: u64,
 }
 
@@ -183,7 +183,7 @@ impl Host {
                 if let Some(worker) = claims.workers.remove(&request) {
                     claims.asked.remove(&request);
                     let is_confirmed = result.is_ok();
-                    claims.answered.push_back((request, worker, is_confirmed));
+                    claims.answered.push_back((worker, is_confirmed));
                     return;
                 }
                 if let Some(asked) = claims.asked.remove(&request)
@@ -243,7 +243,7 @@ impl Host {
             .claims
             .as_mut()
             .and_then(|claims| claims.answered.pop_front());
-        let Some((_, mut worker, is_confirmed)) = next else {
+        let Some((mut worker, is_confirmed)) = next else {
             return false;
         };
         let claims = self.claims.get_or_insert_default();
