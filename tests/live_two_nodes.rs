@@ -254,7 +254,8 @@ async fn a_stopped_node_says_so_everywhere() {
         mailbox.send(mailbox.pid(), "x").await,
         Err(SendError::Stopped)
     );
-    assert_eq!(within("the end", mailbox.recv()).await, None);
+    let received = within("the end", mailbox.recv()).await;
+    assert!(received.is_none(), "{received:?}");
     let mut last = None;
     while let Some(event) = within("the last event", events.next()).await {
         last = Some(event);

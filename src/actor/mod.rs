@@ -21,7 +21,7 @@ pub(crate) use changes::Change;
 pub(crate) use launch::launch;
 pub(crate) use names::{FoundReply, NameReply};
 pub(crate) use requests::Request;
-pub(crate) use strict::{Had, StrictRequest};
+pub(crate) use strict::StrictRequest;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::pin::Pin;

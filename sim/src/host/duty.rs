@@ -38,7 +38,8 @@ impl Host {
             DutyOutput::Stop { name, run } => {
                 self.runs.retain(|one| one.run != run || one.group != group);
                 let end = RunEnd::Stopped;
-                self.ended.push((group, DutyCommand::Ended { name, run, end }));
+                self.ended
+                    .push((group, DutyCommand::Ended { name, run, end }));
             }
             _ => {}
         }
@@ -48,7 +49,8 @@ impl Host {
     pub(crate) fn end_run(&mut self, ended: &DutyRun, end: RunEnd, net: &mut Net) {
         self.runs.retain(|one| one != ended);
         let (name, run) = (ended.name.clone(), ended.run);
-        self.ended.push((ended.group, DutyCommand::Ended { name, run, end }));
+        self.ended
+            .push((ended.group, DutyCommand::Ended { name, run, end }));
         self.tell_ended(net);
     }
 

@@ -12,12 +12,7 @@ impl World {
     ///
     /// # Errors
     /// What the node answers.
-    pub fn duty(
-        &mut self,
-        node: NodeIx,
-        group: GroupId,
-        said: DutyCommand,
-    ) -> Result<(), Refused> {
+    pub fn duty(&mut self, node: NodeIx, group: GroupId, said: DutyCommand) -> Result<(), Refused> {
         self.command(node, Command::Duty(group, said))
     }
 
