@@ -7,7 +7,6 @@ mod live_support;
 use archipelago::{
     Claim, GroupSpec, NameError, Node, NodeEvent, OnLoss, RegisterError, SendNamedError, Standing,
 };
-use futures::StreamExt;
 use live_support::{group_of, mailboxes, shutdown, within};
 
 /// E7, E8, E12, E15, Q23, L1: the life of a name.
@@ -74,7 +73,7 @@ async fn l10_a_killed_process_reads_the_end_of_its_mailbox() {
     first.register_as("n", one, claim).await.unwrap();
     second.reregister("n", other).await.unwrap();
     let end = within("the end", boxes[0].recv()).await;
-    assert_eq!(end, None);
+    assert!(end.is_none(), "{end:?}");
     shutdown(nodes).await;
 }
 

@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use archipelago_core::channel::{
-    Channel, ChannelConfig, ChannelOutput, Frame, FrameDecoder, FrameEncoder, Message, Path,
+    Channel, ChannelConfig, ChannelOutput, Frame, FrameDecoder, FrameEncoder, Kind, Message, Path,
     PathEvent,
 };
 use archipelago_core::wire::SessionId;
@@ -95,6 +95,7 @@ fn measure(name: &str, len: usize, flows: u64, messages: u64, is_encoded: bool) 
             let message = Message {
                 from: LocalId(sent % flows),
                 to: LocalId(1),
+                kind: Kind::Cast,
                 payload: payload.clone(),
             };
             if a.send(message, &config, Time::START).is_err() {
