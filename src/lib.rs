@@ -55,11 +55,15 @@ mod monitor;
 mod names;
 mod node;
 mod peer;
+mod registry;
 mod runtime;
+mod service;
 mod session;
 mod swarm;
 
-pub use archipelago_core::wire::{ByeReason, Exit, ExitText, Life, RefuseReason};
+pub use archipelago_core::wire::{
+    ByeReason, Exit, ExitText, Finite, Life, Offer, RefuseReason, Value,
+};
 pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
 pub use archipelago_router::up::TierInfo;
 pub use archipelago_router::watch::EndReason;
@@ -67,14 +71,22 @@ pub use archipelago_router::{
     CloseReason, ConfigError, Refused, RouteInfo, SessionInfo, SessionKind, Unreachable,
 };
 pub use archipelago_sgroup::names::{NameError, NameInfo, OnLoss, Standing, Verdict};
+pub use archipelago_sgroup::duty::DutyError;
+pub use archipelago_sgroup::registry::RegistryError;
+pub use archipelago_sgroup::registry::choose::{
+    Choice, Myself, Predicate, PredicateError, PredicateFault, Reach, Relation, Scope, Strategy,
+};
+pub use archipelago_sgroup::shards::{Shard, ShardMap, ShardMove};
 pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
 pub use event::{Events, NodeEvent};
-pub use group::{Claim, Group, LookupError, RegisterError, SendNamedError};
+pub use group::{Claim, Group, LookupError, RegisterError, RunError, SayError, SendNamedError};
 pub use identity::{Identity, IdentityError};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;
 pub use monitor::Monitor;
 pub use names::NameWatch;
 pub use node::{Builder, GroupSpec, Limits, Node, NodeError, StartError};
+pub use registry::{RegistryEvent, RegistryEvents};
+pub use service::ServiceError;
 pub use runtime::{Runtime, RuntimeError};

@@ -3,6 +3,7 @@
 pub mod admission;
 mod config;
 mod detector;
+pub mod duty;
 mod group;
 mod join;
 pub mod log;
@@ -10,6 +11,7 @@ mod marks;
 pub mod names;
 pub mod registry;
 pub mod strict;
+pub mod shards;
 #[cfg(test)]
 mod testing;
 mod view;

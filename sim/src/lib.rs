@@ -42,7 +42,7 @@ pub mod w1;
 mod world;
 
 pub use host::{
-    Belief, Flow, FlowReport, FoundName, Heard, Latencies, Mutant, NameLoad, NameNotice,
+    Belief, DutyRun, Flow, FlowReport, FoundName, Heard, Latencies, Mutant, NameLoad, NameNotice,
     NameResult, ProcessState, Protocol, Received, Tamper, Turn,
 };
 pub use link::{LinkProfile, LinkState, Links};

@@ -20,6 +20,8 @@ use crate::metrics::Counters;
 use crate::names::Names;
 use crate::node::{Builder, Clock, Life, Replica, Shared, StartError};
 use crate::peer::Registry;
+use crate::registry::Tables;
+use crate::service::Services;
 use crate::swarm::Swarm;
 use crate::{Runtime, event, mailbox};
 
@@ -66,6 +68,8 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         ended: mailbox::Ended::default(),
         monitors: crate::monitor::Table::default(),
         names: Names::default(),
+        tables: Tables::new(*random_seed()?),
+        services: Services::default(),
         peers: Registry::new(builder.limits.busy_peers_max),
         channel_config_short: with_room(&channel_config, builder.limits.send_queue_bytes_max),
         channel_config,

@@ -38,6 +38,9 @@ use sessions::Sessions;
 /// Requests taken at once.
 const REQUESTS_MAX: usize = 64;
 
+/// How old the round trips may be that readers see, while anything happens at all.
+const SESSIONS_PERIOD: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// A node with nothing to wait for looks around this often.
 const IDLE_WAKE: std::time::Duration = std::time::Duration::from_secs(3_600);
 
@@ -74,13 +77,27 @@ pub(crate) struct Actor {
 }
 
 /// What of the replica is to be renewed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stale {
     groups: BTreeSet<GroupId>,
     sessions: bool,
+    /// When their round trips are to be read again.
+    sessions_at: Instant,
     /// Which version of the routes readers have.
     routes_version: u64,
     tiers_version: u64,
+}
+
+impl Stale {
+    fn new() -> Self {
+        Self {
+            groups: BTreeSet::new(),
+            sessions: false,
+            sessions_at: Instant::now(),
+            routes_version: 0,
+            tiers_version: 0,
+        }
+    }
 }
 
 impl Actor {
@@ -105,7 +122,7 @@ impl Actor {
             failed: VecDeque::new(),
             lost: VecDeque::new(),
             nobody: VecDeque::new(),
-            stale: Stale::default(),
+            stale: Stale::new(),
             draining: None,
             timer: Box::pin(tokio::time::sleep(std::time::Duration::ZERO)),
             armed: None,
@@ -125,6 +142,8 @@ impl Actor {
         shared.mailboxes.clear();
         shared.monitors.close();
         shared.hub.close();
+        shared.tables.close();
+        shared.services.close();
         shared.advance(Life::Stopped);
     }
 
@@ -195,6 +214,11 @@ impl Actor {
         }
         self.answer_back();
         self.sessions.wake_dirty();
+        let at = Instant::now();
+        if at >= self.stale.sessions_at {
+            self.stale.sessions_at = at + SESSIONS_PERIOD;
+            self.stale.sessions = true;
+        }
         self.refresh();
         let refused = self.swarm.behaviour_mut().take_refused();
         self.shared.metrics.connections_refused.add(refused);
@@ -232,6 +256,7 @@ impl Actor {
             let members = self.node.members(group);
             if members.is_none() {
                 self.shared.names.forget(group);
+                self.shared.tables.forget(group);
             }
             replica.set_members(group, members);
         }

@@ -65,6 +65,10 @@ impl Actor {
             Output::Event(Event::Down { monitor, reason }) => {
                 self.shared.monitors.fire(monitor, reason);
             }
+            Output::Duty { group, output } => {
+                self.shared.services.perform(&self.shared, group, output);
+            }
+            Output::Registry { group, change } => self.shared.tables.apply(group, &change),
             Output::Event(event) => self.on_event(event),
             Output::Stopped => self.draining = Some(Instant::now() + DRAIN_TIMEOUT),
             _ => {}

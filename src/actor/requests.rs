@@ -5,6 +5,7 @@ use archipelago_core::{Boot, GroupId, NodeId};
 use archipelago_router::{Command, Refused, SessionEvent};
 use archipelago_sgroup::names::NameAct;
 use bytes::Bytes;
+use archipelago_sgroup::registry::{RegistryCommand, RegistryError};
 use tokio::sync::oneshot;
 
 use super::{Actor, FoundReply, NameReply};
@@ -54,9 +55,7 @@ impl Actor {
     pub(super) fn on_request(&mut self, request: Request) {
         match request {
             Request::Command { command, reply } => {
-                let now = self.now();
-                let result = self.node.handle_command(command, now, &mut self.out);
-                self.perform();
+                let result = self.on_command(command);
                 if let Some(reply) = reply {
                     // Who asked may have gone: it was done all the same.
                     let _ = reply.send(result);
@@ -91,6 +90,33 @@ impl Actor {
                 }
             }
         }
+    }
+
+    fn on_command(&mut self, command: Command) -> Result<(), Refused> {
+        let mut left = None;
+        match &command {
+            Command::Registry(_, said) => self.check_process(said)?,
+            Command::Leave(group) => left = Some(*group),
+            _ => {}
+        }
+        let now = self.now();
+        let result = self.node.handle_command(command, now, &mut self.out);
+        self.perform();
+        if let Some(group) = left.filter(|_| result.is_ok()) {
+            self.shared.names.forget(group);
+            self.shared.tables.forget(group);
+        }
+        result
+    }
+
+    /// Whether the process lives of which something is said. If it does, its end is told later.
+    fn check_process(&self, said: &RegistryCommand) -> Result<(), Refused> {
+        let Some(local) = said.process() else {
+            return Ok(());
+        };
+        self.shared.ended.want(local);
+        let found = self.shared.mailboxes.find(local);
+        found.map(drop).ok_or(RegistryError::NoProcess.into())
     }
 
     fn on_control_ended(&mut self, session: SessionId, end: PumpEnd) {

@@ -8,9 +8,13 @@
 
 mod lookup;
 mod names;
+mod registry;
+mod service;
 
 pub use lookup::{LookupError, SendNamedError};
 pub use names::{Claim, RegisterError};
+pub use registry::SayError;
+pub use service::RunError;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! Reads answer from a copy that the task keeps up to date, and never wait for it.
 
 mod builder;
+mod choose;
 mod error;
 mod group_spec;
 mod limits;
@@ -11,6 +12,7 @@ mod replica;
 mod shared;
 
 pub use builder::Builder;
+pub(crate) use choose::choose_nodes;
 pub use error::{NodeError, StartError};
 pub use group_spec::GroupSpec;
 pub use limits::Limits;
@@ -24,6 +26,7 @@ use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Pid};
 use archipelago_router::up::TierInfo;
 use archipelago_router::watch::Target;
 use archipelago_router::{Command, RouteInfo, SessionInfo};
+use archipelago_sgroup::registry::choose::Choice;
 use archipelago_sgroup::{Cookies, MemberInfo};
 use bytes::Bytes;
 
@@ -241,6 +244,12 @@ impl Node {
     /// The groups that this node is in or joins.
     pub fn groups(&self) -> Vec<GroupId> {
         self.shared().replica.groups()
+    }
+
+    /// Nodes of this node's groups as `choice` describes them, best first: exactly those in its
+    /// scope that are up, for which its predicate holds, within its reach. A local read.
+    pub fn choose_nodes(&self, choice: &Choice) -> Vec<NodeId> {
+        choose_nodes(self.shared(), choice)
     }
 
     /// All sessions, ordered by the peer's id.

@@ -16,6 +16,8 @@ use crate::actor::{NameReply, Request};
 use crate::event::Hub;
 use crate::metrics::Counters;
 use crate::names::Names;
+use crate::registry::Tables;
+use crate::service::Services;
 use crate::peer::{PeerHandle, Registry};
 use crate::{Runtime, SendError, mailbox};
 
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) ended: mailbox::Ended,
     pub(crate) monitors: crate::monitor::Table,
     pub(crate) names: Names,
+    pub(crate) tables: Tables,
+    pub(crate) services: Services,
     pub(crate) peers: Registry,
     pub(crate) hub: Hub,
     pub(crate) replica: Replica,

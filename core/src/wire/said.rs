@@ -208,7 +208,7 @@ pub struct Offer {
 /// That a service is to run on every member of a group, or is to do so no more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Duty {
-    /// Rises with each change; of two the higher (version, author) holds.
+    /// Rises with each change; of two the higher version holds, then a withdrawal, then the author.
     pub version: u64,
     /// Who declared it; it need not live any more.
     pub author: NodeId,

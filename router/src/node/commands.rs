@@ -80,6 +80,7 @@ impl Node {
                 self.forward_frames(peer, path, frames, now);
             }
             Command::LetterLost { to, reason } => self.on_letter_lost(to, reason, now),
+            Command::Duty(group, said) => return self.duty(group, said, now),
             Command::Registry(group, said) => return self.say(group, said, now),
             Command::Activity(session) => self.activity(session, now),
             Command::Shutdown => self.shut_down(now, out),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use archipelago_core::channel::Path;
 use archipelago_core::wire::{ByeReason, Control, Exit, Letter, SessionId};
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
+use archipelago_sgroup::duty::{DutyCommand, DutyError, DutyOutput};
 use archipelago_sgroup::names::{NameAct, NameInfo, NameOutput};
 use archipelago_sgroup::registry::{RegistryChange, RegistryCommand, RegistryError};
 use archipelago_sgroup::strict::StrictEvent;
@@ -280,6 +281,8 @@ pub enum Command {
         /// Why there is no way; `None` where there may be one.
         reason: Option<Unreachable>,
     },
+    /// Something about what every member of a group is to run: see [`DutyCommand`].
+    Duty(GroupId, DutyCommand),
     /// Says something in a group without a contest: see [`RegistryCommand`].
     Registry(GroupId, RegistryCommand),
     /// Data went either way on a session since the last report; at most once a second each.
@@ -307,6 +310,9 @@ pub enum Refused {
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,
+    /// It cannot be made a duty of the group's members.
+    #[error(transparent)]
+    Duty(#[from] DutyError),
     /// It cannot be said in the group.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -436,6 +442,13 @@ pub enum Output {
         group: GroupId,
         /// What.
         output: NameOutput,
+    },
+    /// A run of what every member of a group runs is to be started or stopped here.
+    Duty {
+        /// Where.
+        group: GroupId,
+        /// What.
+        output: DutyOutput,
     },
     /// A member of a group, or this node, says something else than before: for the driver's
     /// [`Table`](archipelago_sgroup::registry::Table) of that group, which is dropped with the group.

@@ -34,6 +34,7 @@ impl Node {
                 self.up.handle_told(group, owner, &key, value, &mut cx);
             }
             GroupOutput::Name(output) => out.push(Output::Name { group, output }),
+            GroupOutput::Duty(output) => out.push(Output::Duty { group, output }),
             GroupOutput::Registry(change) => out.push(Output::Registry { group, change }),
             GroupOutput::Misbehaved { peer } => self.break_off(peer, ByeReason::Protocol, now),
             GroupOutput::Cookies(cookies) => self.keep_cookies(group, cookies),

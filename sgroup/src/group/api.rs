@@ -83,6 +83,8 @@ pub enum GroupOutput {
     },
     /// The names of the group answer or tell.
     Name(crate::names::NameOutput),
+    /// A run on this node is to be started or stopped.
+    Duty(crate::duty::DutyOutput),
     /// A member, or this node, says something else than before of what is no contest.
     Registry(RegistryChange),
     /// What becomes of a strict name that this node claimed or asked about.

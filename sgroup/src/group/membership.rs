@@ -288,6 +288,7 @@ impl Group {
     pub(super) fn leave(&mut self, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         self.release_strict(None, cx, out);
         self.broadcast(&GroupBody::Leave, out);
+        self.stop_duties(out);
         let held = self.view.present().filter(|member| member.is_admitted);
         out.extend(held.map(|member| GroupOutput::Released { peer: member.peer }));
         self.with_names(cx, out, |names, around| names.handle_leave(around.out));
@@ -365,6 +366,7 @@ impl Group {
         self.on_place_told(owner, changes, cx, out);
         self.on_names_changed(owner, changes, cx, out);
         self.on_registry_told(owner, changes, cx, out);
+        self.on_duties_told(changes);
         let is_path = |change: &LogChange| keys::path_down_node(&change.key).is_some();
         if !changes.iter().any(is_path) {
             return;

@@ -8,7 +8,8 @@
 //!                     ├─► log                     what members say to all          ──► Send
 //!                     ├─► names                   who holds which, over the logs   ──► Name
 //!                     ├─► registry                what of that is no contest       ──► Registry
-//!                     └─► strict                  who holds which, by a council    ──► Send
+//!                     ├─► strict                  who holds which, by a council    ──► Send
+//!                     └─► duty                    what every member is to run      ──► Duty
 //! ```
 //!
 //! [`Group`] only dispatches to them; they know nothing of each other. It names peers by [`Peer`]
@@ -21,6 +22,7 @@
 mod api;
 mod change;
 mod charter;
+mod duty;
 mod formed;
 mod handshake;
 mod membership;
@@ -51,6 +53,7 @@ use rotation::Rotation;
 
 use crate::GroupConfig;
 use crate::admission::Admission;
+use crate::duty::Duties;
 use crate::detector::{Detector, Fact, Surroundings};
 use crate::join::{Mesh, MeshAct, Phase, Seeds};
 use crate::log::{LogError, Logs};
@@ -90,6 +93,8 @@ pub struct Group {
     logs: Logs,
     /// Nothing before the first claim of any member.
     names: Option<Box<Names>>,
+    /// Made when the first is declared or heard of.
+    duties: Option<Box<Duties>>,
     /// Made when this node first says something.
     registry: Option<Box<Registry>>,
     /// Nothing where no strict name is held, asked for or granted.
@@ -131,6 +136,7 @@ impl Group {
             detector: Detector::new(),
             logs: Logs::new(boot, Era(0), config.timing.clone()),
             names: None,
+            duties: None,
             registry: None,
             strict: None,
             since: cx.now,
@@ -430,6 +436,8 @@ impl Group {
         footprint.add("names", names);
         let registry = self.registry.as_ref().map_or(0, |r| r.heap_bytes());
         footprint.add("registry", registry);
+        let duties = self.duties.as_ref().map_or(0, |d| d.heap_bytes());
+        footprint.add("duties", duties);
         let join = self.mesh.heap_bytes() + self.seeds.heap_bytes();
         footprint.add("join", join);
         footprint

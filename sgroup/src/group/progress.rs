@@ -132,6 +132,7 @@ impl Group {
             }
         }
         self.settle_names(cx, out);
+        self.settle_duties(cx, out);
         self.tell_quorum(out);
         self.due = self.next_due();
     }
@@ -166,6 +167,7 @@ impl Group {
         let strict = self.strict.as_ref();
         let strict = strict.and_then(|strict| strict.poll_timeout());
         let log = self.logs.poll_timeout().map_or(Time::NEVER, |(due, _)| due);
+        let duties = self.duties.as_ref().map_or(Time::NEVER, |d| d.next());
         let registry = self.registry.as_ref().map_or(Time::NEVER, |r| r.next());
         [
             (detector, "failure detector"),
@@ -173,6 +175,7 @@ impl Group {
             (names, "claims to confirm"),
             (registry, "registry"),
             (strict.unwrap_or(Time::NEVER), "strict names"),
+            (duties, "runs to start again"),
             (self.mesh.next(&self.config.timing), "members to dial"),
             (self.seeds.next(), "seeds to ask"),
             (self.phase.next(), "join time-out"),

@@ -11,6 +11,7 @@
 //! | `0x07` | the group's charter, where it was changed at run time | empty | a `Charter` |
 //! | `0x08` | the owner leads to the group's parents | empty | an `Uplink` |
 //! | `0x09` | a group below this one | its 16-byte id | a `SignedGroupRecord` |
+//! | `0x0a` | what every member is to run | name | a `Duty` |
 //! | `0x80` | the application's own keys | 1 to 255 bytes | any |
 //!
 //! All other bytes are reserved. A reader passes over keys that it cannot parse: they come from a
@@ -38,6 +39,8 @@ pub const CHARTER: u8 = 0x07;
 pub const UPLINK: u8 = 0x08;
 /// A group below this one.
 pub const BELOW: u8 = 0x09;
+/// What every member is to run.
+pub const DUTY: u8 = 0x0a;
 /// The application's own keys.
 pub const USER: u8 = 0x80;
 

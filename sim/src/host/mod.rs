@@ -11,6 +11,7 @@ mod app;
 mod claims;
 mod data;
 mod dial;
+mod duty;
 mod form;
 mod heard;
 mod latencies;
@@ -30,6 +31,7 @@ use archipelago_core::footprint::{Footprint, map_bytes, set_bytes, vec_bytes};
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{Boot, Crypto, GroupId, NodeId, Rng, Time};
 use archipelago_router::{Command, ConfigError, Node, NodeConfig, Output, Refused, SessionEvent};
+use archipelago_sgroup::duty::DutyCommand;
 use archipelago_sgroup::registry::Table;
 
 pub(crate) use app::App;
@@ -37,6 +39,7 @@ pub use app::{Flow, FlowReport, Received};
 pub(crate) use claims::Claims;
 pub use claims::{Belief, FoundName, NameLoad, NameNotice, NameResult};
 use data::PeerData;
+pub use duty::DutyRun;
 use dial::Pending;
 pub use heard::Heard;
 pub use latencies::Latencies;
@@ -81,6 +84,10 @@ pub(crate) struct Host {
     pub(crate) tables: BTreeMap<GroupId, Table>,
     /// What its processes asked of names.
     pub(crate) claims: Option<Box<Claims>>,
+    /// What runs here because every member is to run it.
+    pub(crate) runs: Vec<DutyRun>,
+    /// Runs that have ended, for the machine.
+    ended: Vec<(GroupId, DutyCommand)>,
     crypto: Arc<dyn Crypto>,
     random: Random,
     /// What all its links share, where that is limited.
@@ -138,6 +145,8 @@ impl Host {
             app: App::default(),
             tables: BTreeMap::new(),
             claims: None,
+            runs: Vec::new(),
+            ended: Vec::new(),
             random,
             uplink: None,
             handshakes_until: Time::START,
@@ -344,6 +353,8 @@ impl Host {
         if let Some(claims) = &mut self.claims {
             claims.forget_process();
         }
+        self.runs.clear();
+        self.ended.clear();
     }
 
     /// Gives the machine an input, and then does everything that follows from it.
@@ -367,6 +378,8 @@ impl Host {
             || !self.activities.is_empty()
             || !self.letters.is_empty()
         {
+        self.tell_ended(net);
+        while !self.dirty.is_empty() || !self.activities.is_empty() || !self.letters.is_empty() {
             self.read_letters(net);
             if let Some(peer) = self.dirty.pop_first() {
                 self.pump(peer, net);

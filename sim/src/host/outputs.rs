@@ -49,6 +49,7 @@ impl Host {
                 after,
                 letter,
             } => self.post(to, home, after, &letter, net),
+            Output::Duty { group, output } => self.on_duty(group, output),
             Output::Registry { group, change } => self.on_registry(group, &change),
             Output::Observe(local) => self.observe_process(local),
             Output::NameFound { request, result } => self.on_name_found(request, result, net),

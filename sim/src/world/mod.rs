@@ -11,6 +11,7 @@
 mod change;
 mod checks;
 mod config;
+mod duty;
 mod faults;
 pub(crate) mod generate;
 mod inspect;
