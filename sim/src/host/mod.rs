@@ -373,13 +373,12 @@ impl Host {
 
     /// Lets the channels that have something to say say it, until all are quiet.
     pub(crate) fn settle(&mut self, net: &mut Net) {
+        self.tell_ended(net);
         while self.work_on_names(net)
             || !self.dirty.is_empty()
             || !self.activities.is_empty()
             || !self.letters.is_empty()
         {
-        self.tell_ended(net);
-        while !self.dirty.is_empty() || !self.activities.is_empty() || !self.letters.is_empty() {
             self.read_letters(net);
             if let Some(peer) = self.dirty.pop_first() {
                 self.pump(peer, net);
