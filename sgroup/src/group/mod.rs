@@ -53,6 +53,7 @@ use rotation::Rotation;
 
 use crate::GroupConfig;
 use crate::admission::Admission;
+use crate::duty::Duties;
 use crate::detector::{Detector, Fact, Surroundings};
 use crate::duty::Duties;
 use crate::join::{Mesh, MeshAct, Phase, Seeds};
