@@ -6,7 +6,6 @@ use archipelago_router::{Command, Refused, SessionEvent};
 use archipelago_sgroup::names::NameAct;
 use archipelago_sgroup::registry::{RegistryCommand, RegistryError};
 use bytes::Bytes;
-use archipelago_sgroup::registry::{RegistryCommand, RegistryError};
 use tokio::sync::oneshot;
 
 use super::changes::{Change, ChangeReply};

@@ -332,6 +332,6 @@ mod tests {
         );
         let bytes = Value::Bytes(vec![0; Value::BYTES_MAX + 1].into());
         assert_eq!(bytes.to_bytes(), Err(StatementError));
-        assert!(Value::BYTES_MAX + 8 <= super::super::LogEntry::VALUE_BYTES_MAX);
+        const { assert!(Value::BYTES_MAX + 8 <= super::super::LogEntry::VALUE_BYTES_MAX) };
     }
 }

@@ -28,7 +28,10 @@ pub struct Table {
 
 /// By name, and then by who said it: the node's start and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Cells<T>(BTreeMap<Bytes, BTreeMap<(NodeId, LocalId), (Boot, T)>>);
+struct Cells<T>(BTreeMap<Bytes, Said<T>>);
+
+/// What was said under one name, by whom.
+type Said<T> = BTreeMap<(NodeId, LocalId), (Boot, T)>;
 
 impl<T> Default for Cells<T> {
     fn default() -> Self {

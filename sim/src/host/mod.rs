@@ -41,7 +41,6 @@ pub use calls::CallReport;
 pub(crate) use claims::Claims;
 pub use claims::{Belief, FoundName, NameLoad, NameNotice, NameResult};
 use data::PeerData;
-pub use duty::DutyRun;
 use dial::Pending;
 pub use duty::DutyRun;
 pub use heard::Heard;
