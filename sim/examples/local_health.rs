@@ -104,20 +104,19 @@ fn stall(world: &mut World, stalling: u32) -> Vec<(u32, archipelago_core::Time)>
     let pause = Duration::from_secs(SECONDS) / (DEATHS + 1);
     while world.now().since(begun) < Duration::from_secs(SECONDS) {
         let now = world.now();
-        for turn in 0..turns.len() {
-            let (at, node, is_stopped) = turns[turn];
-            if at > now {
+        for (at, node, is_stopped) in &mut turns {
+            if *at > now {
                 continue;
             }
-            let (low, high) = if is_stopped { RUNNING_MS } else { STOPPED_MS };
+            let (low, high) = if *is_stopped { RUNNING_MS } else { STOPPED_MS };
             let (low, high) = (Duration::from_millis(low), Duration::from_millis(high));
-            if is_stopped {
-                world.resume(NodeIx(node));
+            if *is_stopped {
+                world.resume(NodeIx(*node));
             } else {
-                world.stop(NodeIx(node));
+                world.stop(NodeIx(*node));
             }
-            let wait = world.random().duration(low, high);
-            turns[turn] = (now.after(wait), node, !is_stopped);
+            *at = now.after(world.random().duration(low, high));
+            *is_stopped = !*is_stopped;
         }
         let count = u32::try_from(ends.len()).unwrap_or(DEATHS);
         if count < DEATHS && now.since(begun) >= pause * (count + 1) {

@@ -103,7 +103,7 @@ fn u12_after_a_heal_all_members_run_the_same() {
 }
 
 fn step(world: &mut World, group: GroupId) {
-    let node = NodeIx(u32::try_from(world.random().below(NODES.into())).unwrap());
+    let node = NodeIx(u32::try_from(world.random().below(NODES.into())).expect("a small number"));
     let is_running = world.state(node) == ProcessState::Running;
     match world.random().below(8) {
         0 if is_running && world.running().len() > 2 => world.crash(node),
@@ -119,8 +119,12 @@ fn step(world: &mut World, group: GroupId) {
             world.partition(&[here, there]);
         }
         3 => world.heal(),
-        4 if is_running => world.duty(node, group, declare(b"a")).unwrap(),
-        5 if is_running => world.duty(node, group, declare(b"b")).unwrap(),
+        4 if is_running => world
+            .duty(node, group, declare(b"a"))
+            .expect("a member declares"),
+        5 if is_running => world
+            .duty(node, group, declare(b"b"))
+            .expect("a member declares"),
         6 if is_running => {
             // Nothing to withdraw is an error that changes nothing.
             let _ = world.duty(node, group, DutyCommand::Withdraw { name: name() });

@@ -19,7 +19,7 @@ const NODES: u32 = 5;
 const NAMES: [&str; 3] = ["a", "ab", "b"];
 
 fn name(index: u64) -> Bytes {
-    let index = usize::try_from(index).unwrap() % NAMES.len();
+    let index = usize::try_from(index).expect("a small number") % NAMES.len();
     Bytes::from_static(NAMES[index].as_bytes())
 }
 
@@ -125,7 +125,7 @@ fn i4_l1_after_quiet_all_members_read_what_the_living_said() {
 /// One thing that happens: mostly somebody says something, sometimes the world breaks or heals.
 fn step(world: &mut World, group: GroupId, model: &mut Model) {
     let nodes = u64::from(NODES);
-    let victim = NodeIx(u32::try_from(world.random().below(nodes)).unwrap());
+    let victim = NodeIx(u32::try_from(world.random().below(nodes)).expect("a small number"));
     match world.random().below(20) {
         0 if world.running().len() > 2 && world.state(victim) == ProcessState::Running => {
             world.crash(victim);
@@ -164,13 +164,13 @@ fn speak(world: &mut World, node: NodeIx, group: GroupId, model: &mut Model) {
         pid
     } else {
         let index = world.random().below(known.len() as u64);
-        known[usize::try_from(index).unwrap()]
+        known[usize::try_from(index).expect("a small number")]
     };
     let local = pid.local;
     let key = name(world.random().below(3));
     let number = world.random().below(5);
     let is_there = number > 0;
-    let number = i64::try_from(number).unwrap();
+    let number = i64::try_from(number).expect("a small number");
     let entry = match world.random().below(8) {
         0 => {
             world.end_mailbox(pid);

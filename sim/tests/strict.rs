@@ -138,7 +138,8 @@ fn heal(world: &mut World) {
 
 /// One thing that happens.
 fn step(world: &mut World, group: GroupId) {
-    let victim = NodeIx(u32::try_from(world.random().below(u64::from(NODES))).unwrap());
+    let victim =
+        NodeIx(u32::try_from(world.random().below(u64::from(NODES))).expect("a small number"));
     let other = NodeIx((victim.0 + 1) % NODES);
     let is_running = world.state(victim) == ProcessState::Running;
     match world.random().below(16) {

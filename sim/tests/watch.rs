@@ -5,6 +5,7 @@
 
 mod support;
 
+#[allow(clippy::disallowed_types, reason = "seeds may run on several threads")]
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -256,6 +257,7 @@ fn u8_a_shutdown_is_told_on_both_sides() {
 
 /// How long words took, by what was told.
 #[derive(Default)]
+#[allow(clippy::disallowed_types, reason = "seeds may run on several threads")]
 struct Waits(Mutex<Vec<(Duration, String)>>);
 
 impl Waits {

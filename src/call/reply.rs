@@ -97,8 +97,8 @@ impl Reply {
         value: R,
         encode: impl FnOnce(&R) -> Result<Vec<u8>, SendError>,
     ) -> Result<(), SendError> {
-        let is_here = |open: &Box<Open>| open.caller.node == open.shared.id;
-        if !self.open.as_ref().is_some_and(is_here) {
+        let is_here = |open: &Open| open.caller.node == open.shared.id;
+        if !self.open.as_deref().is_some_and(is_here) {
             let bytes = encode(&value)?;
             return self.send(bytes).await;
         }

@@ -141,10 +141,8 @@ impl Task {
         match self.inboxes.deliver(&self.shared.mailboxes, to, received) {
             Handed::Over => self.shared.metrics.messages_delivered.add(1),
             // A call that found nobody was answered so.
-            Handed::Nobody => match kind {
-                Kind::Cast => self.channel.handle_no_mailbox(from, to),
-                _ => {}
-            },
+            Handed::Nobody if kind == Kind::Cast => self.channel.handle_no_mailbox(from, to),
+            Handed::Nobody => {}
             Handed::Waits => {
                 self.shared.metrics.messages_delivered.add(1);
                 let config = &self.shared.channel_config;
