@@ -13,7 +13,6 @@ pub mod names;
 pub mod registry;
 pub mod shards;
 pub mod strict;
-pub mod shards;
 #[cfg(test)]
 mod testing;
 mod view;

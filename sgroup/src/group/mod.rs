@@ -53,7 +53,6 @@ use rotation::Rotation;
 
 use crate::GroupConfig;
 use crate::admission::Admission;
-use crate::duty::Duties;
 use crate::detector::{Detector, Fact, Surroundings};
 use crate::duty::Duties;
 use crate::join::{Mesh, MeshAct, Phase, Seeds};
