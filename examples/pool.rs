@@ -16,7 +16,7 @@ use archipelago::{
 };
 
 const WORKERS: usize = 4;
-const PIECES: u64 = 200;
+const PIECES: u64 = 800;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -33,8 +33,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .await?;
         node.joined("pool").await?;
         let inbox = node.mailbox().await?;
-        // One of them is three times as slow as the others.
-        let pause = Duration::from_millis(if index == 0 { 6 } else { 2 });
+        // One of them is too slow for a fair share, which its load tells within a second.
+        let pause = Duration::from_millis(if index == 0 { 30 } else { 2 });
         node.group("pool")
             .advertise("square", inbox.pid(), Offer::default())
             .await?;
@@ -67,7 +67,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .ok_or("it has just left")?;
         inbox.send_typed(*worker, &piece).await?;
         *given.entry(node).or_default() += 1;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(4)).await;
     }
     let mut sum = 0;
     for _ in 0..PIECES {
@@ -78,6 +78,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let pieces = given.get(&node.id()).copied().unwrap_or(0);
         println!("{}: {pieces} pieces", node.name());
     }
+    let slow = given.get(&workers[0].id()).copied().unwrap_or(0);
+    assert!(slow < PIECES as usize / WORKERS, "the slow one got its full share");
     println!("sum of all squares: {sum}");
     for node in workers.iter().chain([&client]) {
         node.shutdown().await;

@@ -71,7 +71,7 @@ async fn u18_a_service_in_another_group_gets_one_copy_that_all_share() {
     let mut offers = subscriptions(&far, "far", "billing").await;
     let sender = near[0].mailbox().await.unwrap();
     let route = async {
-        // A route is heard of a moment after the reflector is up.
+        // A reflector is known as one a moment after it is up.
         while let Err(error) = sender.sender().groupcast("far", "billing", "bill").await {
             assert_eq!(error, archipelago::GroupcastError::NoRoute);
             tokio::task::yield_now().await;
@@ -84,8 +84,11 @@ async fn u18_a_service_in_another_group_gets_one_copy_that_all_share() {
         assert_eq!(got, Groupcasted::Message { from, payload });
         assert_eq!(offer.try_recv(), None);
     }
-    let nowhere = sender.sender().groupcast("nowhere", "", "x").await;
+    let alone = Node::builder("alone").start().await.unwrap();
+    let lost = alone.mailbox().await.unwrap().sender();
+    let nowhere = lost.groupcast("nowhere", "", "x").await;
     assert_eq!(nowhere, Err(archipelago::GroupcastError::NoRoute));
+    shutdown(vec![alone]).await;
     shutdown(near).await;
     shutdown(far).await;
     shutdown(vec![reflector]).await;

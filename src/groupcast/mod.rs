@@ -41,7 +41,7 @@ pub enum GroupcastError {
     /// A topic has at most 255 bytes.
     #[error("a topic has at most 255 bytes")]
     TopicTooLong,
-    /// This node is not in the group, and no route leads there.
+    /// This node is not in the group, and knows no reflector that might lead there.
     #[error("no route leads to the group: try later, or join it")]
     NoRoute,
     /// This node was shut down or killed.
@@ -56,7 +56,7 @@ impl Sender {
     /// `Ok` says that it is under way: members get the groupcasts of one node in order and each
     /// once, whoever dies on the way, and are told what they missed
     /// ([`Groupcasted::Missed`]). From outside of the group it is in order as long as the route
-    /// stays the same, and lost if a reflector dies with it.
+    /// stays the same, and lost, which its node counts, if a reflector dies with it or knows no way.
     ///
     /// Not cancel safe: dropped before it returns, it may have been sent.
     ///

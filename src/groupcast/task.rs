@@ -120,8 +120,10 @@ impl Task {
             Input::Packet { from, bytes } => match Packet::decode(bytes) {
                 Some(Packet::Word { group, word }) => self.on_word(from, group, &word),
                 Some(Packet::Publish { group, hops, body }) => {
-                    // Nobody waits for what became of it.
-                    let _ = self.publish(group, hops, body);
+                    // Nobody waits to hear what became of it.
+                    if self.publish(group, hops, body).is_err() {
+                        self.shared.metrics.groupcast_words_dropped.add(1);
+                    }
                 }
                 None => self.shared.metrics.groupcast_words_dropped.add(1),
             },
@@ -155,7 +157,7 @@ impl Task {
     }
 
     fn forward(&mut self, group: GroupId, hops: u8, body: Bytes) -> Result<(), GroupcastError> {
-        let to = self.next_hop(group).filter(|_| hops < HOPS_MAX);
+        let to = self.next_hop(group, hops).filter(|_| hops < HOPS_MAX);
         let to = to.ok_or(GroupcastError::NoRoute)?;
         let hops = hops + 1;
         let packet = Packet::Publish { group, hops, body };
@@ -163,17 +165,23 @@ impl Task {
         Ok(())
     }
 
-    /// A living reflector that leads to the group, best first.
-    fn next_hop(&self, group: GroupId) -> Option<Pid> {
+    /// A living reflector that leads to the group, best first. Only reflectors know of far groups:
+    /// where a groupcast begins, any reflector of this node's groups is asked.
+    fn next_hop(&self, group: GroupId, hops: u8) -> Option<Pid> {
         let replica = &self.shared.replica;
-        let route = replica
-            .routes()
-            .into_iter()
-            .find(|route| route.group == group)?;
+        let routes = replica.routes();
+        let route = routes.iter().find(|route| route.group == group);
+        let ways = match route {
+            Some(route) => std::slice::from_ref(route),
+            None if hops == 0 => routes.as_slice(),
+            None => &[],
+        };
         let mine = replica.groups();
-        route.next_hops.into_iter().find_map(|hop| {
+        let mut ways = ways.iter().flat_map(|route| &route.next_hops);
+        ways.find_map(|hop| {
             let mut boots = mine.iter().filter_map(|mine| replica.boots(*mine));
-            boots.find_map(|boots| Some(pid(hop, *boots.get(&hop)?, None)))
+            let boot = boots.find_map(|boots| boots.get(hop).copied())?;
+            (*hop != self.shared.id).then(|| pid(*hop, boot, None))
         })
     }
 
