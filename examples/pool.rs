@@ -79,7 +79,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{}: {pieces} pieces", node.name());
     }
     let slow = given.get(&workers[0].id()).copied().unwrap_or(0);
-    assert!(slow < PIECES as usize / WORKERS, "the slow one got its full share");
+    assert!(
+        slow < PIECES as usize / WORKERS,
+        "the slow one got its full share"
+    );
     println!("sum of all squares: {sum}");
     for node in workers.iter().chain([&client]) {
         node.shutdown().await;

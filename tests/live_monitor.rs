@@ -140,6 +140,10 @@ async fn bridge(east: &[Node], west: &[Node]) -> Node {
 }
 
 /// A monitor that its node has taken: it is begun anew while no route is known.
+#[allow(
+    clippy::async_yields_async,
+    reason = "the monitor is what is waited for"
+)]
 async fn monitored(at: &Node, pid: Pid) -> archipelago::Monitor {
     let begin = async {
         loop {

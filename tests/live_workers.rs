@@ -185,11 +185,10 @@ fn u27_workers_that_compute_delay_no_heartbeat() {
             while let Some(event) = events.next().await {
                 match event {
                     NodeEvent::MemberSuspect { .. } => wrong.store(true, Ordering::Relaxed),
-                    NodeEvent::MemberDown { reason, .. }
-                        if reason == archipelago::DownReason::Dead =>
-                    {
-                        wrong.store(true, Ordering::Relaxed);
-                    }
+                    NodeEvent::MemberDown {
+                        reason: archipelago::DownReason::Dead,
+                        ..
+                    } => wrong.store(true, Ordering::Relaxed),
                     NodeEvent::Stopped => break,
                     _ => {}
                 }
