@@ -42,6 +42,7 @@ pub(crate) use claims::Claims;
 pub use claims::{Belief, FoundName, NameLoad, NameNotice, NameResult};
 use data::PeerData;
 use dial::Pending;
+pub use duty::DutyRun;
 pub use heard::Heard;
 pub use latencies::Latencies;
 use letters::Post;
