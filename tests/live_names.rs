@@ -51,8 +51,11 @@ async fn e7_e8_e12_e15_q23_l1_a_name_is_held_refused_moved_and_gone() {
     let standby = Claim::new().on_loss(OnLoss::Standby);
     let standing = groups[1].register_as("n", one, standby).await.unwrap();
     assert_eq!(standing, Standing::Standby);
+    // The word of an end comes to each member by its own session.
+    let mut there = groups[1].watch_name("n").unwrap();
     drop(boxes.pop());
     assert_eq!(within("fail-over", watch.changed()).await.unwrap().pid, one);
+    assert_eq!(within("fail-over", there.changed()).await.unwrap().pid, one);
     let dead = groups[2].register("x", two).await;
     assert_eq!(dead, Err(RegisterError::Name(NameError::NoProcess)), "Q23");
 

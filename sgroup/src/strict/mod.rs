@@ -98,7 +98,8 @@ pub enum StrictEvent {
         /// By this node's clock.
         until: Time,
     },
-    /// It holds it no longer: no majority of the council renewed it in time.
+    /// It holds it no longer, or asks for it no longer: it was let go, or no majority of the council
+    /// renewed it in time.
     Lost {
         /// Which.
         name: Bytes,
@@ -225,6 +226,8 @@ impl Strict {
             self.ask(name, 0, body, cx, out);
         }
         self.round = self.round.max(tenure.round());
+        let (name, fence) = (name.clone(), tenure.round());
+        out.push(StrictOutput::Event(StrictEvent::Lost { name, fence }));
         true
     }
 
@@ -239,9 +242,7 @@ impl Strict {
         let held = held.filter(|(_, tenure)| holder.is_none_or(|gone| gone == tenure.holder()));
         let names: Vec<Bytes> = held.map(|(name, _)| name.clone()).collect();
         for name in names {
-            let fence = self.tenures.get(&name).map_or(0, Tenure::round);
             self.handle_release(&name, cx, out);
-            out.push(StrictOutput::Event(StrictEvent::Lost { name, fence }));
         }
     }
 
