@@ -51,13 +51,13 @@ async fn council(name: &str) -> (Vec<Node>, Folder) {
 async fn u16_e8_a_strict_name_has_one_holder_and_fails_over() {
     let (nodes, _folder) = council("strict").await;
     let boxes = mailboxes(&nodes).await;
-    let group = |index: usize| nodes[index].group("strict");
+    let [one, two, three] = [0, 1, 2].map(|index: usize| nodes[index].group("strict"));
     let patience = Duration::from_secs(20);
 
-    let first = group(0).acquire("n", boxes[0].pid(), patience);
+    let first = one.acquire("n", boxes[0].pid(), patience);
     let first = within("the name", first).await.unwrap();
     assert!(first.is_held());
-    let refused = group(1).acquire("n", boxes[1].pid(), Duration::from_millis(300));
+    let refused = two.acquire("n", boxes[1].pid(), Duration::from_millis(300));
     match within("a refusal", refused).await {
         Err(AcquireError::Strict(StrictError::Held(tenancy))) => {
             assert_eq!(
@@ -67,20 +67,20 @@ async fn u16_e8_a_strict_name_has_one_holder_and_fails_over() {
         }
         other => panic!("{other:?}"),
     }
-    let holder = within("the holder", group(2).strict_holder("n"))
+    let holder = within("the holder", three.strict_holder("n"))
         .await
         .unwrap();
     assert_eq!(holder.map(|tenancy| tenancy.holder), Some(boxes[0].pid()));
 
     nodes[0].kill();
-    let second = group(1).acquire("n", boxes[1].pid(), patience);
+    let second = two.acquire("n", boxes[1].pid(), patience);
     let second = within("fail-over", second).await.unwrap();
     assert!(second.fence() > first.fence());
     assert!(!first.is_held(), "it was held by two");
 
     // One that lets go is followed at once, and by a higher fence.
     second.release().await;
-    let third = group(2).acquire("n", boxes[2].pid(), patience);
+    let third = three.acquire("n", boxes[2].pid(), patience);
     let third = within("the name", third).await.unwrap();
     shutdown(nodes).await;
     assert!(third.fence() > first.fence());
