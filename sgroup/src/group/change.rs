@@ -148,14 +148,21 @@ impl Group {
         }
     }
 
-    /// Who was a member says that it is not in the group. It started anew, from a configuration
-    /// that does not name the group: three members may invite it again.
+    /// Who was a member says that it is not in the group. If it started anew, from a configuration
+    /// that does not name the group, three members may invite it again. In the start in which it
+    /// was a member it has left, whether its word of that came or not; and members of a parent are
+    /// elected, not invited.
     pub(super) fn on_forgotten(&self, peer: Peer, cx: &Context<'_>, out: &mut GroupOutputs) {
         let member = self
             .view
             .find(peer)
             .filter(|m| m.standing.life() != Life::Left);
-        if self.phase != Phase::Up || member.is_none() {
+        let Some(member) = member.filter(|_| self.phase == Phase::Up) else {
+            return;
+        };
+        let state = cx.peers.get(peer);
+        let is_anew = state.is_some_and(|state| state.boot() > member.standing.boot);
+        if !is_anew || self.charter.tier > 0 {
             return;
         }
         let present = self
