@@ -68,6 +68,12 @@ fn hierarchies(name: &str, count: u64) {
                 assert!(!tier.ancestors.contains(&tier.group), "above itself");
             }
         }
+        for &leaf in &leaves {
+            let group = hierarchy.id(leaf);
+            within(&mut world, "agreement", s(30), |world| {
+                views::agree(world, group)
+            });
+        }
         none("safety", check::safety(&world));
     });
     let (cut, ran) = (cut.into_inner(), ran.into_inner());
