@@ -231,7 +231,7 @@ fn relay_acknowledges_sooner_and_sends_again_ever_later() {
     rig.send(1, "b").unwrap();
     rig.send(1, "c").unwrap();
     let window = [whole(0, "b"), whole(1, "c")];
-    for seconds in [1, 2, 4, 8, 16, 16] {
+    for seconds in [1, 1, 2, 4, 8, 16, 16] {
         assert_eq!(rig.transmit(Path::Relay), window);
         let at = rig.now.after(Duration::from_secs(seconds));
         assert_eq!(rig.channel.poll_timeout(), Some((at, "retransmission")));

@@ -57,8 +57,8 @@ pub struct ChannelConfig {
     pub ack_delay_relay: Duration,
     /// Longest wait before an acknowledgement on a direct path. Default 1 s.
     pub ack_delay_direct: Duration,
-    /// Least time before frames are sent again on relay and detour; it doubles up to sixteen
-    /// times this. Default 1 s.
+    /// Least time before frames are sent again on relay and detour; from the second repetition on
+    /// it doubles up to sixteen times this. Default 1 s.
     pub retransmit_timeout: Duration,
 }
 

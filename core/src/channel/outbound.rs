@@ -255,7 +255,7 @@ impl Outbound {
         if self.retransmit_at.is_some_and(|at| at <= now) {
             self.cursor = 0;
             self.retransmit_at = None;
-            self.retransmit_backoff = (self.retransmit_backoff + 1).min(BACKOFF_MAX);
+            self.retransmit_backoff = (self.retransmit_backoff + 1).min(BACKOFF_MAX + 1);
         }
         if self.ask_at.is_some_and(|at| at <= now) {
             self.ask_at = None;
@@ -371,7 +371,8 @@ impl Outbound {
     }
 
     fn retransmit_after(&self, config: &ChannelConfig, now: Time) -> Time {
-        now.after(config.retransmit_timeout * (1 << self.retransmit_backoff))
+        // The second wait is as long as the first: a way that is silent is given up after it.
+        now.after(config.retransmit_timeout * (1 << self.retransmit_backoff.saturating_sub(1)))
     }
 }
 

@@ -11,7 +11,7 @@ pub struct ForwardConfig {
     /// least recently used is forgotten, and met again by its record.
     pub contacts_max: usize,
     /// Another way is taken when so many envelopes were sent since one last came back, and the
-    /// first of them so long ago. Default 3 and 2.5 s: after the channel's third repetition.
+    /// first of them so long ago. Default 2 and 1.9 s: with the channel's second repetition.
     pub withheld_after: (u32, Duration),
     /// Envelopes per second that are forwarded for any one source; twice that in a burst. Default
     /// 256.
@@ -30,7 +30,7 @@ impl Default for ForwardConfig {
         Self {
             hops_max: 32,
             contacts_max: 1_024,
-            withheld_after: (3, Duration::from_millis(2_500)),
+            withheld_after: (2, Duration::from_millis(1_900)),
             quota_envelopes: 256,
             quota_bytes: 1024 * 1024,
             sources_max: 1_024,

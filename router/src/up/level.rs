@@ -151,10 +151,26 @@ pub(super) fn ancestors(tier: u8, uplink: &Uplink) -> impl Iterator<Item = Ances
     ancestors.filter(move |ancestor| ancestor.tier > tier)
 }
 
-/// Each once, nearest first.
+/// Each once, nearest first; where statements differ over a tier, as those of members that are
+/// configured differently do, the lowest counts.
 pub(super) fn nearest_first(ancestors: impl Iterator<Item = Ancestor>) -> Vec<Ancestor> {
     let mut lead: Vec<Ancestor> = ancestors.collect();
     lead.sort_unstable_by_key(|ancestor| (ancestor.tier, ancestor.group));
-    lead.dedup_by_key(|ancestor| ancestor.group);
+    let mut seen = BTreeSet::new();
+    lead.retain(|ancestor| seen.insert(ancestor.group));
     lead
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ancestor_counts_once_whatever_tiers_are_said_of_it() {
+        let [one, two] = ["one", "two"].map(|name| GroupId::new(name, "realm"));
+        let ancestor = |group, tier| Ancestor { group, tier };
+        let said = [(one, 3), (two, 2), (one, 1), (two, 2)];
+        let lead = nearest_first(said.into_iter().map(|(group, tier)| ancestor(group, tier)));
+        assert_eq!(lead, [ancestor(one, 1), ancestor(two, 2)]);
+    }
 }

@@ -289,7 +289,8 @@ impl Group {
     }
 
     /// A member says that another one has ended: its vote; and believed at once if the other left
-    /// and has no session with this node either.
+    /// and did not prove itself here either, on a session that still is: one that only serves
+    /// another group says nothing of this one.
     fn on_end_heard(
         &mut self,
         from: Peer,
@@ -303,9 +304,12 @@ impl Group {
             .peers
             .get(peer)
             .is_some_and(|state| state.session.is_some());
-        let known = self.view.find(peer).map(|member| member.standing);
-        let is_bound = known.is_some_and(|known| known.tenure() == said.tenure());
-        if is_bound && said.life() == Life::Left && !has_session {
+        let Some(member) = self.view.find(peer) else {
+            return;
+        };
+        let is_bound = member.standing.tenure() == said.tenure();
+        let is_met = has_session && member.is_admitted;
+        if is_bound && said.life() == Life::Left && !is_met {
             self.merge(peer, said, DownReason::Left, cx, out);
         } else if is_bound {
             self.detector
