@@ -45,19 +45,6 @@ fn holds(world: &mut World, request: NameRequest) {
     assert_eq!(answer(world, request), Ok(Some(Standing::Holder)));
 }
 
-/// Waits for the answer, and asks again as long as it is that members did not confirm: a node that
-/// hears nobody may take longer to give up the last of them than a claim waits.
-fn insist(world: &mut World, group: GroupId, mut asked: NameRequest) {
-    for _ in 0..6 {
-        if answer(world, asked) != Err(NameError::Unconfirmed) {
-            break;
-        }
-        let node = asked.0;
-        asked = world.register(node, group, claim("all", u64::from(node.0)));
-    }
-    holds(world, asked);
-}
-
 /// Who holds the name: node and mailbox, as every running member sees it; all must agree.
 fn everywhere(world: &World, group: GroupId, name: &str) -> Option<(NodeIx, u64)> {
     let seen: Vec<_> = world
@@ -490,7 +477,7 @@ fn l13_rings_and_lines_end_with_one_winner() {
             .map(|&node| world.register(node, group, claim("all", u64::from(node.0))))
             .collect();
         for asked in asked {
-            insist(&mut world, group, asked);
+            holds(&mut world, asked);
         }
         // Neighbours hear each other, nobody else; then the ring, or the line, is mended.
         world.partition(&[]);

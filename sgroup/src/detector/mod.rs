@@ -288,6 +288,9 @@ impl Detector {
             self.rewatch = Time::NEVER;
             self.inherit(around, cx);
         }
+        if self.watches.is_empty() {
+            self.watch_an_observer(around, cx);
+        }
         if self.watches.due(cx.now).is_some() {
             self.look_at_all(around, cx);
         }
@@ -337,6 +340,14 @@ impl Detector {
             {
                 self.watches.add(peer, cx.now.after(patience));
             }
+        }
+    }
+
+    /// A node that nobody chose would never notice that it is cut off: it looks at one of those that
+    /// it chose itself, who do not beat to it, and so asks it about once in two periods.
+    fn watch_an_observer(&mut self, around: &Surroundings<'_>, cx: &Context<'_>) {
+        if let Some(peer) = self.beats.observers().next() {
+            self.watches.add(peer, self.silence(peer, around, cx));
         }
     }
 

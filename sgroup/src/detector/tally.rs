@@ -25,7 +25,7 @@ impl Detector {
         out: &mut GroupOutputs,
         facts: &mut Vec<Fact>,
     ) {
-        self.on_suspicion(peer, around, cx);
+        self.on_suspicion(peer, false, around, cx);
         self.examine_soon(peer, Cause::Voted, around, cx, out, facts);
         if let Some(index) = self.position(peer) {
             self.cases[index].on_vote(voter, cx.now);
@@ -75,9 +75,10 @@ impl Detector {
             return;
         }
         case.mine = Some(cx.now);
+        let is_unheard = case.asked > 0 && case.answered == 0;
         facts.push(Fact::Suspected(peer));
         broadcast_vote(peer, around, cx, out);
-        self.on_suspicion(peer, around, cx);
+        self.on_suspicion(peer, is_unheard, around, cx);
         if let Some(index) = self.position(peer) {
             self.tally(index, around, cx, facts);
         }
@@ -132,8 +133,15 @@ impl Detector {
         others.take(around.timing.votes).count() + 1
     }
 
-    /// Many suspicions at once: looks at everybody who was not heard of late.
-    fn on_suspicion(&mut self, peer: Peer, around: &Surroundings<'_>, cx: &mut Context<'_>) {
+    /// Many suspicions at once, or one that no helper answered to (`is_unheard`): looks at everybody
+    /// who was not heard of late.
+    fn on_suspicion(
+        &mut self,
+        peer: Peer,
+        is_unheard: bool,
+        around: &Surroundings<'_>,
+        cx: &mut Context<'_>,
+    ) {
         let window = around.timing.heartbeat_period * SWEEP_PERIODS;
         self.suspicions
             .retain(|&(at, _)| cx.now.since(at) <= window);
@@ -142,7 +150,7 @@ impl Detector {
             self.suspicions.push((cx.now, peer));
         }
         let members = around.view.present_count() + 1;
-        let is_many = self.suspicions.len() >= members.div_ceil(4).min(3);
+        let is_many = is_unheard || self.suspicions.len() >= members.div_ceil(4).min(3);
         let was_done = self.swept.is_some_and(|at| cx.now.since(at) < window);
         if !is_many || was_done || self.health.is_mute(cx.now) {
             return;

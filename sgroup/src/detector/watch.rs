@@ -35,6 +35,11 @@ impl Watches {
         self.0 = peers.into_iter().map(watch).collect();
     }
 
+    /// Whether this node watches nobody.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this node is an observer of `peer`.
     pub(super) fn observes(&self, peer: Peer) -> bool {
         self.cause(peer) == Some(Cause::Silent)
