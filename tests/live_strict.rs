@@ -1,5 +1,7 @@
 //! Strict names on real nodes: one holder, fail-over, and who may not have it (U16, E8, U9).
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it happens")]
+
 mod live_support;
 
 use std::path::{Path, PathBuf};
