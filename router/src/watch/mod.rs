@@ -8,8 +8,8 @@
 //!        ▲ ◀────────────── Fallen │ 2 wardens │ ◀───────── MemberDown
 //!        └── MemberDown of a common group, where there is one: then no warden is asked
 //! ```
-//! Three parts of one node, each a file: who watches ([`watcher`]), who is watched ([`watched`]),
-//! and who tells of another's end ([`warden`]). They talk by letters, so no session is held for a
+//! Three parts of one node, each a file: who watches (`watcher`), who is watched (`watched`),
+//! and who tells of another's end (`warden`). They talk by letters, so no session is held for a
 //! watch; registrations are leased, so nobody keeps what nobody renews.
 //!
 //! - A node's death is decided by its *own group*, and told by members of that group: two of its

@@ -5,8 +5,8 @@
 //!  command ─► Registry ─► own log ─► other members' logs ─► Entry ─► Table (readers)
 //! ```
 //!
-//! All of it lies in the owner-logs ([`entry`] has the keys), so nobody but the owner writes it,
-//! it is repaired by their anti-entropy, and it vanishes with its owner at once. A [`Registry`]
+//! All of it lies in the owner-logs (`entry` has the keys), so nobody but the owner writes it,
+//! it is repaired by their anti-entropy, and it vanishes with its owner at once. A `Registry`
 //! holds only what a log cannot tell: which keys belong to which mailbox, and how the load was
 //! damped. What readers look things up in is a [`Table`], which each driver keeps from the
 //! [`RegistryChange`]s that its groups tell; the machine itself has none.
