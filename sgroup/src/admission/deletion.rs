@@ -13,18 +13,7 @@ const DOMAIN: &[u8] = b"archipelago/delete/1";
 impl Admission {
     /// That `by` deletes the group in its `epoch`.
     pub fn prove_deletion(&self, epoch: u64, by: &NodeId, crypto: &dyn Crypto) -> Proof {
-        let Some(cookies) = &self.cookies else {
-            return Proof::Open;
-        };
-        let bytes = self.deletion_bytes(epoch, by);
-        let current = crypto.mac(&cookies.current, &bytes);
-        match &cookies.previous {
-            None => Proof::Cookie(current),
-            Some(previous) => Proof::Rotating {
-                current,
-                previous: crypto.mac(previous, &bytes),
-            },
-        }
+        self.proof_over(|| self.deletion_bytes(epoch, by), crypto)
     }
 
     /// Whether whoever made `deletion` knew a secret that this node holds. `from`, who shows it,

@@ -228,10 +228,15 @@ impl Admission {
 
     /// A proof that this node, the encounter's prover, may be in the group.
     pub fn prove(&self, encounter: &Encounter, crypto: &dyn Crypto) -> Proof {
+        self.proof_over(|| self.bytes(encounter), crypto)
+    }
+
+    /// A proof that this node knows the group's secret, over bytes that say what for.
+    fn proof_over(&self, bytes: impl FnOnce() -> Vec<u8>, crypto: &dyn Crypto) -> Proof {
         let Some(cookies) = &self.cookies else {
             return Proof::Open;
         };
-        let bytes = self.bytes(encounter);
+        let bytes = bytes();
         let current = crypto.mac(&cookies.current, &bytes);
         match &cookies.previous {
             None => Proof::Cookie(current),
