@@ -1,0 +1,28 @@
+//! The protocol in virtual time: the simulator's world under faults, attacks and random schedules.
+//!
+//! One program for all of it, so that it is linked once: `cargo test -p archipelago-sim --test
+//! protocol watch::` runs one file of it.
+
+mod attacks;
+mod bodies;
+mod calls;
+mod changes;
+mod determinism;
+mod duty;
+mod engine_alone;
+mod faults;
+mod forming;
+mod generated;
+mod groups;
+mod lanes;
+mod miswired;
+mod mutants;
+mod names;
+mod power;
+mod registry;
+mod routing;
+mod scale;
+mod strict;
+mod support;
+mod tiers;
+mod watch;

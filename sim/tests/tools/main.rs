@@ -1,0 +1,8 @@
+//! What the simulator offers beside the protocol: importers, underlays, metrics, pictures.
+
+mod formats;
+mod metrics;
+mod metrics_independent;
+mod pictures;
+mod topologies;
+mod underlay;

@@ -1,0 +1,21 @@
+//! Live nodes on loopback: what a program sees of the library.
+//!
+//! One program for all of it, so that libp2p is linked once: `cargo test --test live names::` runs
+//! one file of it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it happens")]
+
+mod abuse;
+mod calls;
+mod changes;
+mod group;
+mod groupcast;
+mod monitor;
+mod names;
+mod reach;
+mod registry;
+mod runtime;
+mod strict;
+mod support;
+mod two_nodes;
+mod workers;
