@@ -16,7 +16,7 @@ use archipelago_core::Peer;
 use archipelago_core::footprint::vec_bytes;
 
 /// How far each member is, while something waits for it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Confirmations {
     /// Ordered by peer.
     members: Vec<Progress>,

@@ -12,13 +12,13 @@ use archipelago_core::footprint::map_bytes;
 use bytes::Bytes;
 
 /// The members that claim each name, this node left out.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     owners: BTreeMap<Bytes, Owners>,
 }
 
 /// Almost every name is claimed by one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Owners {
     One(Peer),
     /// Two or more, ordered.

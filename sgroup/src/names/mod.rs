@@ -29,6 +29,8 @@ mod claims;
 mod config;
 mod confirm;
 mod index;
+#[cfg(test)]
+mod model;
 mod union;
 
 pub use api::{
@@ -62,7 +64,7 @@ const RECHECK: Duration = Duration::from_millis(250);
 const CLOCK_STEP_MAX: u64 = 1 << 32;
 
 /// The names of one group at one node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Names {
     group: GroupId,
     config: NamesConfig,
@@ -81,7 +83,7 @@ pub(crate) struct Names {
 }
 
 /// A claim of this node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Own {
     local: LocalId,
     on_loss: OnLoss,

@@ -33,7 +33,7 @@ use super::{LogError, OwnLog, PeerLog, UpdateError};
 use crate::Timing;
 
 /// The logs of one group at one node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Logs {
     timing: Arc<Timing>,
     boot: Boot,
@@ -46,7 +46,7 @@ pub struct Logs {
 }
 
 /// What is only there once any log has an entry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Repair {
     /// Whom we asked, and when to ask again.
     pulls: BTreeMap<Peer, Asked>,
