@@ -35,12 +35,12 @@ impl Observed {
 pub enum Observation {
     /// The process began.
     Started,
-    /// A generated start: the process is up in a group with these members, itself among them, each
-    /// in its first era; it was told of them before.
+    /// A generated start, noted once for a group at its first member: these, in their first era,
+    /// are up in it, and were told of each other before.
     Formed {
         /// The group.
         group: GroupId,
-        /// Its members.
+        /// Its members, in which start.
         members: Arc<[(NodeId, Boot)]>,
     },
     /// The process ended: killed, or shut down.

@@ -55,7 +55,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     let config = Arc::new(node_config(&builder, &identity, &addresses, groups));
     let clock = Clock::new();
     let rng = Rng::new(*random_seed()?);
-    let node = archipelago_router::Node::new(config.clone(), identity.crypto(), rng, clock.now())?;
+    let node = archipelago_router::Node::new(config.clone(), identity.crypto(), rng)?;
     let channel_config = ChannelConfig::default();
     let (requests, inbox) = mpsc::channel(REQUESTS_MAX);
     let shared = Arc::new(Shared {

@@ -130,15 +130,15 @@ impl Node {
     }
 
     /// What a group knows of broken paths, for the choice of this node's own detours.
-    pub(super) fn note_broken_paths(&mut self, group: GroupId, gone: Option<NodeId>) {
+    pub(super) fn note_broken_paths(&mut self, group: GroupId, gone: Option<NodeId>, now: Time) {
         let Some(broken) = self.groups.get(&group).map(|group| group.broken_paths()) else {
             return;
         };
         let me = self.base.me;
         let broken: Vec<NodeId> = broken.map(|peer| self.base.peers.id(peer)).collect();
-        self.forward.handle_paths(group, me, &broken);
+        self.note_paths(group, me, &broken, now);
         if let Some(gone) = gone {
-            self.forward.handle_paths(group, gone, &[]);
+            self.note_paths(group, gone, &[], now);
         }
     }
 }

@@ -7,6 +7,9 @@ use archipelago_core::footprint::{Footprint, set_bytes};
 
 use super::Node;
 use super::work::Work;
+use crate::change::Changes;
+use crate::forward::Forward;
+use crate::lookup::Lookups;
 
 impl Node {
     /// What this node takes, by part. What nodes of one process share (records, configurations of
@@ -23,9 +26,16 @@ impl Node {
         footprint.add("pulse", self.pulse.heap_bytes());
         footprint.add("on demand", self.on_demand.heap_bytes());
         footprint.add("reflect", self.reflect.heap_bytes());
-        footprint.add("look-ups", self.lookups.heap_bytes());
-        footprint.add("forward", self.forward.heap_bytes());
-        footprint.add("changes", self.changes.heap_bytes());
+        let lookups = self.lookups.as_deref();
+        let bytes = lookups.map_or(0, |it| size_of::<Lookups>() + it.heap_bytes());
+        footprint.add("look-ups", bytes);
+        let forward = self.forward.as_deref();
+        let bytes = forward.map_or(0, |it| size_of::<Forward>() + it.heap_bytes());
+        footprint.add("forward", bytes);
+        let changes = self.changes.as_deref();
+        let bytes = changes.map_or(0, |it| size_of::<Changes>() + it.heap_bytes());
+        footprint.add("changes", bytes);
+        footprint.add("hierarchy", self.up.heap_bytes());
         for group in self.groups.values() {
             footprint.merge(&group.footprint());
         }

@@ -96,7 +96,8 @@ impl Node {
 
     /// What an opened envelope tells of its source: that it lives, its record and its start.
     pub(super) fn learn(&mut self, peer: Peer, arrival: Arrival, now: Time) {
-        let record = self.forward.record(&arrival.source).cloned();
+        let forward = self.forward.as_ref();
+        let record = forward.and_then(|forward| forward.record(&arrival.source).cloned());
         let mut cx = self.base.context(now);
         if let Some(record) = record {
             remember_record(peer, &record, &mut cx);
@@ -109,7 +110,7 @@ impl Node {
 
     /// Every way to the target is silent: what was known of it is asked anew.
     fn on_forward_silent(&mut self, target: NodeId, now: Time) {
-        self.lookups.handle_purge(&target);
+        self.purge(&target);
         if let Some(peer) = self.base.peers.find(&target) {
             self.with_on_demand(now, |on_demand, _, said| {
                 on_demand.handle_relay_silent(peer, said);

@@ -25,7 +25,7 @@ impl Node {
             GroupOutput::Admitted { peer } => self.on_admitted(peer, now, out),
             GroupOutput::Released { peer } => self.on_released(peer, now, out),
             GroupOutput::PathsBroken { member, broken } => {
-                self.forward.handle_paths(group, member, &broken);
+                self.note_paths(group, member, &broken, now);
             }
             GroupOutput::Charter(_) => self.place_group(group, now),
             GroupOutput::Told { owner, key, value } => {
@@ -111,14 +111,14 @@ impl Node {
     ) {
         match event {
             GroupEvent::PathDown(node) => {
-                self.note_broken_paths(group, None);
+                self.note_broken_paths(group, None, now);
                 if let Some(peer) = self.base.peers.find(node) {
                     self.bypass(peer, now, out);
                 }
             }
-            GroupEvent::PathUp(_) => self.note_broken_paths(group, None),
+            GroupEvent::PathUp(_) => self.note_broken_paths(group, None, now),
             // What it said of its paths is over with it.
-            GroupEvent::MemberDown(info, _) => self.note_broken_paths(group, Some(info.node)),
+            GroupEvent::MemberDown(info, _) => self.note_broken_paths(group, Some(info.node), now),
             _ => {}
         }
     }
@@ -144,7 +144,9 @@ impl Node {
         self.with_reflect(now, |reflect, cx, said| {
             reflect.handle_group(id, GroupChange::Left, cx, said);
         });
-        self.forward.handle_group_left(id);
+        if let Some(forward) = &mut self.forward {
+            forward.handle_group_left(id);
+        }
         self.up.handle_left(id, now);
         self.end_changes(id);
         self.with_watch_if_any(now, |watch, lent, said| watch.handle_group_left(lent, said));
@@ -152,11 +154,15 @@ impl Node {
     }
 
     pub(super) fn on_groups_due(&mut self, now: Time) {
-        self.with_groups(now, |group, cx, said| {
-            if group.poll_timeout().is_some_and(|(due, _)| due <= cx.now) {
-                group.handle_timeout(cx, said);
-            }
-        });
+        let is_due = |group: &Group| group.poll_timeout().is_some_and(|(due, _)| due <= now);
+        let groups = self.groups.iter();
+        let due: Vec<GroupId> = groups
+            .filter(|(_, group)| is_due(group))
+            .map(|(&id, _)| id)
+            .collect();
+        for id in due {
+            self.with_group(id, now, |group, cx, said| group.handle_timeout(cx, said));
+        }
     }
 
     fn raise_boot(&mut self, boot: Boot, now: Time) {
@@ -179,8 +185,12 @@ impl Node {
             &*self.base.crypto,
         );
         let (boot, record) = (self.boot, self.record.clone());
-        self.lookups.handle_record(record.clone());
-        self.forward.handle_record(record.clone());
+        if let Some(lookups) = &mut self.lookups {
+            lookups.handle_record(record.clone());
+        }
+        if let Some(forward) = &mut self.forward {
+            forward.handle_record(record.clone());
+        }
         self.up.handle_record(record.clone());
         self.with_sessions(now, |sessions, _, said| {
             sessions.announce((boot, &record), said)

@@ -7,6 +7,7 @@ use archipelago_core::{Context, Crypto, GroupId, NodeId, Peers, Rng, Time};
 use archipelago_sgroup::{Group, GroupOutputs};
 
 use super::Node;
+use super::limits::LIMITS;
 use super::work::Work;
 use crate::forward::{Forward, ForwardOutputs};
 use crate::lookup::{LookupOutputs, Lookups};
@@ -127,12 +128,11 @@ impl Node {
         let mut said = LookupOutputs::new();
         let mut cx = self.base.context(now);
         let (reflect, up) = (&self.reflect, &self.up);
-        call(
-            &mut self.lookups,
-            &Atlas { reflect, up },
-            &mut cx,
-            &mut said,
-        );
+        let lookups = self.lookups.get_or_insert_with(|| {
+            let lookups = Lookups::new(Arc::clone(&LIMITS.lookup), self.record.clone());
+            Box::new(lookups)
+        });
+        call(lookups, &Atlas { reflect, up }, &mut cx, &mut said);
         self.work.extend(said.into_iter().map(Work::Lookup));
     }
 
@@ -145,13 +145,28 @@ impl Node {
         let mut said = ForwardOutputs::new();
         let mut cx = self.base.context(now);
         let (reflect, up) = (&self.reflect, &self.up);
-        call(
-            &mut self.forward,
-            &Atlas { reflect, up },
-            &mut cx,
-            &mut said,
-        );
+        let forward = self.forward.get_or_insert_with(|| {
+            let limits = Arc::clone(&LIMITS.forward);
+            Box::new(Forward::new(limits, self.record.clone(), &mut cx))
+        });
+        call(forward, &Atlas { reflect, up }, &mut cx, &mut said);
         self.work.extend(said.into_iter().map(Work::Forward));
+    }
+
+    /// What a member cannot reach, for the choice of detours.
+    pub(super) fn note_paths(
+        &mut self,
+        group: GroupId,
+        member: NodeId,
+        broken: &[NodeId],
+        now: Time,
+    ) {
+        // Nothing broken is what a fresh one takes for granted.
+        if self.forward.is_some() || !broken.is_empty() {
+            self.with_forward(now, |forward, _, _, _| {
+                forward.handle_paths(group, member, broken);
+            });
+        }
     }
 
     pub(super) fn with_detours(

@@ -20,6 +20,7 @@ mod detours;
 mod dials;
 mod doubtful;
 mod footprint;
+mod foresee;
 mod formed;
 mod forwarding;
 mod groups;
@@ -91,10 +92,12 @@ pub struct Node {
     on_demand: OnDemand,
     reflect: Reflect,
     up: Up,
-    lookups: Lookups,
-    /// Groups that this node changes.
-    changes: Changes,
-    forward: Forward,
+    /// Made when first used: most nodes of a large world seek nobody.
+    lookups: Option<Box<Lookups>>,
+    /// In the same way.
+    forward: Option<Box<Forward>>,
+    /// Groups that this node changes, and those that were deleted, in the same way.
+    changes: Option<Box<Changes>>,
     detours: Detours,
     /// Members that were declared dead and may come back, and until when they may.
     doubtful: BTreeMap<Peer, Time>,
@@ -124,27 +127,24 @@ impl Node {
         config: Arc<NodeConfig>,
         crypto: Arc<dyn Crypto>,
         rng: Rng,
-        now: Time,
     ) -> Result<Self, ConfigError> {
         config::check(&config)?;
         let (boot, record_seq) = (config.boot, 1);
         let groups = config.groups.iter().map(|group| group.id());
         let record = record::own(&config, boot, record_seq, groups, &*crypto);
-        let mut base = Base {
+        let base = Base {
             me: config.id,
             crypto,
             rng,
             peers: Peers::new(config.peers_max),
         };
         let limits = &*LIMITS;
-        let forward = Arc::clone(&limits.forward);
-        let forward = Forward::new(forward, record.clone(), &mut base.context(now));
         Ok(Self {
             boot,
             record_seq,
             life: Life::Configured,
             base,
-            forward,
+            forward: None,
             detours: Detours::default(),
             doubtful: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -159,9 +159,9 @@ impl Node {
             on_demand: OnDemand::new(on_demand(&config)),
             reflect: Reflect::new(Arc::clone(&limits.reflect), config.id, config.roles, boot),
             up: Up::new(Arc::clone(&limits.up), record.clone()),
-            lookups: Lookups::new(Arc::clone(&limits.lookup), record.clone()),
+            lookups: None,
             record,
-            changes: Changes::default(),
+            changes: None,
             watch: None,
             quotas: None,
             work: VecDeque::new(),
@@ -235,9 +235,11 @@ impl Node {
         self.with_up(now, |up, routes, cx, said| {
             up.handle_timeout(routes, cx, said)
         });
-        self.with_lookups(now, |lookups, routes, cx, said| {
-            lookups.handle_timeout(routes, cx, said);
-        });
+        if self.lookups.is_some() {
+            self.with_lookups(now, |lookups, routes, cx, said| {
+                lookups.handle_timeout(routes, cx, said);
+            });
+        }
         self.with_on_demand(now, |on_demand, cx, said| {
             on_demand.handle_timeout(cx, said)
         });
@@ -265,10 +267,18 @@ impl Node {
             .chain(self.on_demand.poll_timeout())
             .chain(self.reflect.poll_timeout())
             .chain(self.up.poll_timeout())
-            .chain(self.lookups.poll_timeout())
+            .chain(
+                self.lookups
+                    .as_ref()
+                    .and_then(|lookups| lookups.poll_timeout()),
+            )
             .chain(self.detours.poll_timeout())
             .chain(self.poll_doubtful())
-            .chain(self.changes.poll_timeout())
+            .chain(
+                self.changes
+                    .as_ref()
+                    .and_then(|changes| changes.poll_timeout()),
+            )
             .chain(self.watch.as_ref().and_then(|watch| watch.poll_timeout()))
             .chain(self.life.poll_timeout())
             .chain(self.sweep_at.map(|at| (at, "sweep")))
@@ -363,8 +373,9 @@ impl Node {
 
     /// What was closed, refused or lost since the start.
     pub fn counters(&self) -> NodeCounters {
+        let forward = self.forward.as_ref();
         NodeCounters {
-            rerouted: self.forward.counters().rerouted,
+            rerouted: forward.map_or(0, |forward| forward.counters().rerouted),
             ..self.counters
         }
     }

@@ -60,7 +60,7 @@ impl Node {
 
     /// What an earlier answer said of a name proved wrong: it is asked for anew next time.
     pub(super) fn forget_name(&mut self, group: GroupId, name: &[u8]) {
-        self.lookups.handle_purge(&name_key(&group, name));
+        self.purge(&name_key(&group, name));
     }
 
     /// A peer asks for a node, or for a name.

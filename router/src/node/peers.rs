@@ -129,11 +129,13 @@ impl Node {
             on_demand.handle_session_ended(peer, end, cx.now, said);
         });
         if end != SessionEnd::Agreed {
-            self.lookups.handle_purge(&name);
+            self.purge(&name);
         }
-        self.with_lookups(now, |lookups, routes, cx, said| {
-            lookups.handle_session_closed(peer, routes, cx, said);
-        });
+        if self.lookups.is_some() {
+            self.with_lookups(now, |lookups, routes, cx, said| {
+                lookups.handle_session_closed(peer, routes, cx, said);
+            });
+        }
         self.with_reflect(now, |reflect, cx, said| {
             reflect.handle_session_closed(peer, cx, said)
         });

@@ -130,6 +130,13 @@ impl Node {
         }
     }
 
+    /// What was found of a node is asked anew when it is next sought.
+    pub(super) fn purge(&mut self, target: &NodeId) {
+        if let Some(lookups) = &mut self.lookups {
+            lookups.handle_purge(target);
+        }
+    }
+
     fn on_found(&mut self, located: &Located, now: Time) {
         let node = located.record.record.node;
         let Some(peer) = self.base.peers.find(&node) else {
@@ -138,7 +145,9 @@ impl Node {
         let mut cx = self.base.context(now);
         remember_record(peer, &located.record, &mut cx);
         self.note_boot(peer, located.record.record.boot);
-        self.forward.handle_located(&located.record, located.group);
+        self.with_forward(now, |forward, _, _, _| {
+            forward.handle_located(&located.record, located.group);
+        });
         let key = located.introduction.clone();
         self.with_on_demand(now, |on_demand, cx, said| {
             on_demand.handle_found(peer, key, cx, said);

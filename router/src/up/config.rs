@@ -21,8 +21,8 @@ pub struct UpConfig {
     pub cut: Duration,
     /// How many of a group's reflectors tell of it in each parent. Default 2.
     pub exporters: usize,
-    /// Groups below any one group that are remembered. Default 16,384; what is beyond is ignored
-    /// and counted.
+    /// Groups below any one group that are remembered. Default 65,536, some 40 MB, as many as an
+    /// owner's log holds; what is beyond is ignored and counted.
     pub records_max: usize,
 }
 
@@ -36,7 +36,7 @@ impl Default for UpConfig {
             refresh: Duration::from_secs(10),
             cut: Duration::from_secs(60),
             exporters: 2,
-            records_max: 16_384,
+            records_max: 65_536,
         }
     }
 }

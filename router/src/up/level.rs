@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use archipelago_core::footprint::map_bytes;
 use archipelago_core::wire::{Ancestor, Charter, SignedGroupRecord, Uplink};
 use archipelago_core::{GroupId, NodeId, Time};
 use archipelago_sgroup::GroupConfig;
@@ -97,6 +98,15 @@ impl Level {
             .values()
             .flat_map(|uplink| self.ancestors(uplink));
         nearest_first(own.chain(others))
+    }
+
+    /// What it takes, about, its part of what is shared.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let uplinks = map_bytes(&*self.uplinks) / Arc::strong_count(&self.uplinks);
+        let below = map_bytes(&*self.below) / Arc::strong_count(&self.below);
+        let tellers = self.below.values();
+        let tellers = tellers.map(|it| map_bytes(&**it) / Arc::strong_count(it));
+        size_of::<Self>() + uplinks + below + tellers.sum::<usize>() + map_bytes(&self.told)
     }
 
     /// Groups below, over all tellers but this node.

@@ -221,6 +221,13 @@ impl Up {
         }
     }
 
+    /// What it holds on the heap, about, its part of what is shared; records and configurations
+    /// are shared.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let levels = self.levels.values().map(|level| level.heap_bytes());
+        self.levels.heap_bytes() + levels.sum::<usize>()
+    }
+
     /// When to call `handle_timeout`, and why; may be early, never late.
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
         self.due_at.map(|due_at| (due_at, "hierarchy"))

@@ -417,7 +417,7 @@ impl World {
 fn host(index: usize, config: NodeConfig) -> Host {
     let crypto = Arc::new(ToyCrypto::of(config.id));
     let rng = Rng::from_u64(index as u64 + 7_000);
-    let node = Node::new(Arc::new(config), crypto, rng, Time::START);
+    let node = Node::new(Arc::new(config), crypto, rng);
     let node = node.expect("the configuration is valid");
     Host {
         node,

@@ -360,6 +360,16 @@ impl Group {
         members
     }
 
+    /// Reads what a heartbeat of the peer makes the group read, and says anything of it: for
+    /// simulators, which have memory fetched ahead by it.
+    pub fn foresee(&self, peer: Peer) -> u64 {
+        let boot = self
+            .view
+            .find(peer)
+            .map_or(0, |member| member.standing.boot.0);
+        boot ^ self.detector.next().as_micros() ^ u64::from(self.logs.hash())
+    }
+
     /// Whether the group justifies a session with the peer.
     pub fn holds(&self, peer: Peer) -> bool {
         self.view

@@ -86,6 +86,11 @@ impl Table {
     }
 
     fn search(&self, peer: Peer) -> Result<usize, usize> {
+        // A node whose only peers are one group's members finds each at the place of its slot.
+        let guess = peer.0 as usize;
+        if self.rows.get(guess).is_some_and(|row| row.peer == peer) {
+            return Ok(guess);
+        }
         self.rows.binary_search_by_key(&peer, |row| row.peer)
     }
 

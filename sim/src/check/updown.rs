@@ -37,9 +37,7 @@ pub fn check(world: &World) -> Vec<Violation> {
             last.retain(|watch, _| !is_its(watch));
         }
         if let Observation::Formed { group, members } = &observed.what {
-            for &(member, boot) in members.iter() {
-                last.insert(watch(observed, *group, member), Last::Up(boot, Era(0)));
-            }
+            form(&mut last, world, *group, members);
         }
         let Observation::Event(Event::Group { group, event }) = &observed.what else {
             continue;
@@ -54,12 +52,23 @@ pub fn check(world: &World) -> Vec<Violation> {
     found
 }
 
-fn watch(observed: &Observed, group: GroupId, member: NodeId) -> Watch {
-    Watch {
-        watcher: observed.node,
-        watcher_boot: observed.boot,
-        group,
-        member,
+/// All members of a group were told of all others before the log begins.
+fn form(
+    last: &mut BTreeMap<Watch, Last>,
+    world: &World,
+    group: GroupId,
+    members: &[(NodeId, Boot)],
+) {
+    for &(watcher, watcher_boot) in members {
+        for &(member, boot) in members.iter().filter(|&&(member, _)| member != watcher) {
+            let watch = Watch {
+                watcher: world.node_of(&watcher).0,
+                watcher_boot,
+                group,
+                member,
+            };
+            last.insert(watch, Last::Up(boot, Era(0)));
+        }
     }
 }
 
@@ -70,7 +79,13 @@ fn step(
     group: GroupId,
     (info, next): (&MemberInfo, Last),
 ) -> Option<Violation> {
-    let before = last.insert(watch(observed, group, info.node), next);
+    let watch = Watch {
+        watcher: observed.node,
+        watcher_boot: observed.boot,
+        group,
+        member: info.node,
+    };
+    let before = last.insert(watch, next);
     let is_right = match (before, next) {
         (None, Last::Up(..)) => true,
         (None, Last::Down(..)) => false,

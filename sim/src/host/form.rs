@@ -27,7 +27,7 @@ impl Host {
         if !joined.is_empty() {
             Arc::make_mut(&mut config).groups.extend_from_slice(joined);
         }
-        let node = Node::new(config, Arc::clone(&self.crypto), seed, net.now)?;
+        let node = Node::new(config, Arc::clone(&self.crypto), seed)?;
         let record = Arc::clone(node.record());
         self.node = Some(Box::new(node));
         self.state = ProcessState::Running;

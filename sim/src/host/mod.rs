@@ -103,6 +103,8 @@ pub(crate) struct Host {
     dials: BTreeMap<SessionId, Pending>,
     /// The deadline that a timer is armed for and when that fires; an older timer is stale.
     armed: Option<(Time, Time)>,
+    /// The machine's deadline, as of its last input.
+    deadline: Time,
     /// What arrived while the process was stopped.
     inbox: Vec<(u32, Event)>,
     peers: BTreeMap<u32, PeerData>,
@@ -156,6 +158,7 @@ impl Host {
             starts: 0,
             dials: BTreeMap::new(),
             armed: None,
+            deadline: Time::NEVER,
             inbox: Vec::new(),
             peers: BTreeMap::new(),
             dirty: BTreeSet::new(),
@@ -178,7 +181,7 @@ impl Host {
             .split(u64::from(self.ix))
             .split(u64::from(self.starts));
         let config = Arc::clone(&self.config);
-        let node = Node::new(config, Arc::clone(&self.crypto), seed, net.now)?;
+        let node = Node::new(config, Arc::clone(&self.crypto), seed)?;
         self.node = Some(Box::new(node));
         self.state = ProcessState::Running;
         self.starts += 1;
@@ -417,10 +420,23 @@ impl Host {
         self.drive(net, |node, now, out| node.handle_session(event, now, out));
     }
 
+    /// A timer fired. Where the machine was heard of since and its deadline moved on, it is let
+    /// rest: its memory is cold.
     fn on_wake(&mut self, net: &mut Net) {
-        if self.armed.is_some_and(|(_, fires)| fires == net.now) {
+        if self.armed.is_none_or(|(_, fires)| fires != net.now) {
+            return;
+        }
+        if self.deadline > net.now {
+            self.armed = None;
+            self.set_timer(net);
+        } else {
             self.wake(net);
         }
+    }
+
+    /// Whether the next timer finds nothing to do, as far as is known.
+    pub(crate) fn is_timer_idle(&self) -> bool {
+        self.armed.is_some_and(|(_, fires)| self.deadline > fires)
     }
 
     fn wake(&mut self, net: &mut Net) {
@@ -433,14 +449,19 @@ impl Host {
         });
     }
 
-    /// Sees to it that the machine's next timer fires, up to the configured slack late.
+    /// Asks the machine for its deadline, and sees to it that a timer fires then.
     fn arm(&mut self, net: &mut Net) {
         let Some(node) = self.node.as_ref() else {
             return;
         };
-        let Some((deadline, _)) = node.poll_timeout() else {
-            return;
-        };
+        let deadline = node.poll_timeout();
+        self.deadline = deadline.map_or(Time::NEVER, |(deadline, _)| deadline);
+        self.set_timer(net);
+    }
+
+    /// Has a timer fire at the deadline, up to the configured slack late.
+    fn set_timer(&mut self, net: &mut Net) {
+        let deadline = self.deadline;
         if deadline == Time::NEVER || self.armed.is_some_and(|(armed, _)| armed <= deadline) {
             return;
         }

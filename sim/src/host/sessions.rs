@@ -217,6 +217,11 @@ impl Sessions {
             .find_map(|(session, end)| Some((session, end.attached()?)))
     }
 
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.slots.reserve_exact(count);
+    }
+
     /// Keeps no room to spare.
     pub(crate) fn shrink(&mut self) {
         self.slots.shrink_to_fit();

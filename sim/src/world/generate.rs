@@ -39,8 +39,6 @@ struct Start {
     /// Of each node, by its number.
     records: Vec<Option<Arc<SignedRecord>>>,
     tiers: FormedTiers,
-    /// Of each group, for watchers.
-    members: BTreeMap<GroupId, Arc<[(NodeId, Boot)]>>,
 }
 
 impl World {
@@ -63,18 +61,19 @@ impl World {
             let record = self.with(node, |host, net| host.prepare(joined, net))?;
             records[node.0 as usize] = Some(record);
         }
+        self.reserve(&plan);
         let is_in_several = several(&plan, records.len());
         for (_, members) in plan.values() {
             self.connect(members, &is_in_several);
         }
-        let groups = form(&plan, &records, &tiers);
-        let named = groups.iter().map(|(&id, formed)| (id, named(formed)));
         let start = Start {
-            members: named.collect(),
-            groups,
+            groups: form(&plan, &records, &tiers),
             records,
             tiers,
         };
+        if self.config().log {
+            self.note_formed(&start.groups);
+        }
         for node in nodes {
             self.form(node, &start);
         }
@@ -102,6 +101,16 @@ impl World {
             }
         }
         plan
+    }
+
+    /// Makes room for all sessions at once, so that no table is copied while it grows.
+    fn reserve(&mut self, plan: &Plan) {
+        for (_, members) in plan.values() {
+            for &member in members {
+                let sessions = &mut self.host_mut(NodeIx(member)).sessions;
+                sessions.reserve(members.len().saturating_sub(1));
+            }
+        }
     }
 
     /// Opens a session between every two members that have none yet: only nodes in several groups
@@ -157,19 +166,19 @@ impl World {
             let peers = host.formed_peers(&start.records, seed, net);
             host.form(peers, (&groups, &start.tiers), net);
         });
-        if self.config().log {
-            self.note_formed(node, start);
-        }
         self.collect();
     }
 
-    /// What a node that joined would have told its watchers by now, in short.
-    fn note_formed(&mut self, node: NodeIx, start: &Start) {
-        self.note(node, Observation::Started);
-        for group in self.groups_of(node) {
-            if let Some(members) = start.members.get(&group) {
-                let members = Arc::clone(members);
-                self.note(node, Observation::Formed { group, members });
+    /// What nodes that joined would have told their watchers by now, in short: by the first member
+    /// of each group for all of them.
+    fn note_formed(&mut self, groups: &BTreeMap<GroupId, Formed>) {
+        for (&group, formed) in groups {
+            let members = formed.members().iter();
+            let named = members.map(|signed| (signed.record.node, signed.record.boot));
+            let members: Arc<[(NodeId, Boot)]> = named.collect();
+            if let Some((first, _)) = members.first() {
+                let first = self.node_of(first);
+                self.note(first, Observation::Formed { group, members });
             }
         }
     }
@@ -202,12 +211,6 @@ pub(crate) fn peer(
         round_trip,
         used_at: Time::from_micros(now.as_micros().saturating_sub(unused_us)),
     }
-}
-
-fn named(formed: &Formed) -> Arc<[(NodeId, Boot)]> {
-    let members = formed.members().iter();
-    let named = members.map(|signed| (signed.record.node, signed.record.boot));
-    named.collect()
 }
 
 /// Which nodes are in more than one group.

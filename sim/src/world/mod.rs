@@ -71,6 +71,8 @@ pub struct World {
     /// Changes of groups that were asked for.
     changes: u64,
     crypto: Arc<CryptoCount>,
+    /// Of the last node that was added: most share it.
+    realm: Arc<str>,
 }
 
 impl World {
@@ -91,6 +93,7 @@ impl World {
             checks: Checks::default(),
             changes: 0,
             crypto: Arc::default(),
+            realm: "".into(),
             config,
         }
     }
@@ -102,6 +105,10 @@ impl World {
         let id = node_names::node_id(self.config.seed, ix);
         let name = format!("n{ix}");
         let mut config = NodeConfig::new(id, &name, realm, self.clock());
+        if *self.realm != *realm {
+            self.realm = Arc::clone(&config.realm);
+        }
+        config.realm = Arc::clone(&self.realm);
         config.addresses = vec![node_names::address(ix)];
         change(&mut config);
         let random = Random::split(self.config.seed, u64::from(ix));

@@ -48,12 +48,15 @@ impl Shard for Nodes {
         }
     }
 
-    const FORESIGHT: u32 = 3;
+    const FORESIGHT: u32 = 4;
 
     fn foresee(&self, place: usize, event: &Event, step: u32) -> u64 {
         let Some(host) = self.hosts.get(place) else {
             return 0;
         };
+        if step > 0 && matches!(event, Event::Wake) && host.is_timer_idle() {
+            return 0;
+        }
         match step {
             0 => host.foresee() ^ weight(event),
             1 => {
@@ -64,9 +67,13 @@ impl Shard for Nodes {
                 let boot = host.boot().map_or(0, |boot| boot.0);
                 boot ^ session.map_or(0, |end| end.last_arrival.as_micros())
             }
-            _ => host.node.as_ref().map_or(0, |node| {
+            2 => host.node.as_ref().map_or(0, |node| {
                 node.poll_timeout().map_or(0, |(time, _)| time.as_micros())
             }),
+            _ => match (event, &host.node) {
+                (Event::Packet { to, .. }, Some(node)) => node.foresee(*to),
+                _ => 0,
+            },
         }
     }
 }

@@ -58,10 +58,12 @@ impl Node {
             return Err(DeclineReason::Busy);
         }
         let inviter = self.base.peers.id(from);
-        if !self.may_invite(from) && !self.changes.asks(id, &inviter) {
+        let changes = self.changes.as_ref();
+        let is_asked = changes.is_some_and(|changes| changes.asks(id, &inviter));
+        if !self.may_invite(from) && !is_asked {
             return Err(DeclineReason::Policy);
         }
-        if let Some(grave) = self.changes.grave(&id, now)
+        if let Some(grave) = self.grave(&id, now)
             && invite.charter.epoch <= grave.epoch
         {
             return Err(DeclineReason::Deleted { epoch: grave.epoch });
@@ -104,7 +106,8 @@ impl Node {
         let joined = self.join(Arc::new(config), now);
         joined.map_err(|_| DeclineReason::Unusable)?;
         self.with_group(id, now, |group, cx, _| group.handle_window(window, cx));
-        self.changes.note_entered(id, now.after(ENTER_TIMEOUT));
+        self.changes_mut()
+            .note_entered(id, now.after(ENTER_TIMEOUT));
         Ok(InviteAnswer::Accepted)
     }
 

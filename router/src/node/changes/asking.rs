@@ -92,7 +92,7 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
-        if let Some((_, ask)) = self.changes.asked(ticket, &node) {
+        if let Some((_, ask)) = self.asked(ticket, &node) {
             self.invite(id, ticket, &ask, now, out);
         }
     }
@@ -153,7 +153,7 @@ impl Node {
         out: &mut Outputs,
     ) {
         let node = self.base.peers.id(from);
-        let Some((group, ask)) = self.changes.asked(reply.ticket, &node) else {
+        let Some((group, ask)) = self.asked(reply.ticket, &node) else {
             return;
         };
         if group != reply.group {

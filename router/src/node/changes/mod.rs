@@ -17,7 +17,7 @@ use archipelago_sgroup::{Cookies, Group, GroupConfig, GroupEvent, RemoveError};
 
 use super::work::Work;
 use super::{Life, Node, Output, Outputs, Refused, Unreachable};
-use crate::change::{Ask, ChangeFault, ChangeKind, ChangeOutput, Changed, NodeChange};
+use crate::change::{Ask, ChangeFault, ChangeKind, ChangeOutput, Changed, Changes, NodeChange};
 
 /// Nodes that one change may concern.
 const NODES_MAX: usize = 1_024;
@@ -49,7 +49,7 @@ impl Node {
         let id = config.id();
         let own = Arc::make_mut(&mut config);
         own.seeds = Vec::new();
-        if let Some(grave) = self.changes.grave(&id, now) {
+        if let Some(grave) = self.grave(&id, now) {
             own.place.epoch = own.place.epoch.max(grave.epoch.saturating_add(1));
         }
         self.join(config, now)?;
@@ -135,7 +135,7 @@ impl Node {
             }
         });
         if let Some(deletion) = proof {
-            self.changes.bury(id, deletion, now);
+            self.changes_mut().bury(id, deletion, now);
         }
         let what = (ticket, ChangeKind::Delete, id);
         self.begin_change(what, asked, results, now.after(limit));
@@ -146,7 +146,9 @@ impl Node {
         if matches!(self.life, Life::Configured) {
             return Err(Refused::NotMember);
         }
-        if nodes.len() > NODES_MAX || !self.changes.may_begin(ticket) {
+        let changes = self.changes.as_ref();
+        let may_begin = changes.is_none_or(|changes| changes.may_begin(ticket));
+        if nodes.len() > NODES_MAX || !may_begin {
             return Err(Refused::Overloaded);
         }
         Ok(())
@@ -160,6 +162,31 @@ impl Node {
         }
     }
 
+    /// Made when a change first begins, or a group is first heard to be over.
+    fn changes_mut(&mut self) -> &mut Changes {
+        self.changes.get_or_insert_default()
+    }
+
+    /// Where nothing was ever changed there is nobody to tell.
+    fn with_changes(&mut self, call: impl FnOnce(&mut Changes, &mut Vec<ChangeOutput>)) {
+        let Some(changes) = &mut self.changes else {
+            return;
+        };
+        let mut said = Vec::new();
+        call(changes, &mut said);
+        self.work.extend(said.into_iter().map(Work::Change));
+    }
+
+    /// Who has not answered under `ticket`, as it was asked, and in which group.
+    fn asked(&self, ticket: u64, node: &NodeId) -> Option<(GroupId, Ask)> {
+        self.changes.as_ref()?.asked(ticket, node)
+    }
+
+    /// The proof that a group is over.
+    fn grave(&self, group: &GroupId, now: Time) -> Option<Deletion> {
+        self.changes.as_ref()?.grave(group, now)
+    }
+
     fn begin_change(
         &mut self,
         what: (u64, ChangeKind, GroupId),
@@ -168,7 +195,8 @@ impl Node {
         due: Time,
     ) {
         let mut said = Vec::new();
-        self.changes.begin(what, asked, results, due, &mut said);
+        self.changes_mut()
+            .begin(what, asked, results, due, &mut said);
         self.work.extend(said.into_iter().map(Work::Change));
     }
 
@@ -178,30 +206,22 @@ impl Node {
         node: NodeId,
         result: Result<Changed, ChangeFault>,
     ) {
-        let mut said = Vec::new();
-        self.changes.settle(ticket, node, result, &mut said);
-        self.work.extend(said.into_iter().map(Work::Change));
+        self.with_changes(|changes, said| changes.settle(ticket, node, result, said));
     }
 
     /// This node is in the group no more.
     pub(in crate::node) fn end_changes(&mut self, group: GroupId) {
-        let mut said = Vec::new();
-        self.changes.handle_left(group, &mut said);
-        self.work.extend(said.into_iter().map(Work::Change));
+        self.with_changes(|changes, said| changes.handle_left(group, said));
     }
 
     /// What groups tell that concerns changes under way.
     pub(in crate::node) fn note_change(&mut self, group: GroupId, event: &GroupEvent) {
-        let mut said = Vec::new();
-        match event {
-            GroupEvent::MemberUp(info) => self.changes.handle_up(group, info.node, &mut said),
-            GroupEvent::MemberDown(info, _) => {
-                self.changes.handle_gone(group, info.node, &mut said);
-            }
-            GroupEvent::Joined { .. } => self.changes.handle_joined(group),
+        self.with_changes(|changes, said| match event {
+            GroupEvent::MemberUp(info) => changes.handle_up(group, info.node, said),
+            GroupEvent::MemberDown(info, _) => changes.handle_gone(group, info.node, said),
+            GroupEvent::Joined { .. } => changes.handle_joined(group),
             _ => {}
-        }
-        self.work.extend(said.into_iter().map(Work::Change));
+        });
     }
 
     /// This node was put out, or the group is over: it is left, with what that brings.
@@ -219,7 +239,7 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
-        self.changes.bury(group, deletion, now);
+        self.changes_mut().bury(group, deletion, now);
         self.on_put_out(group, now, out);
     }
 
@@ -232,7 +252,7 @@ impl Node {
         out: &mut Outputs,
     ) {
         let node = self.base.peers.id(peer);
-        if self.changes.may_recall(group, node, now) {
+        if self.changes_mut().may_recall(group, node, now) {
             self.invite(group, 0, &Ask::member(node), now, out);
         }
     }
@@ -240,19 +260,16 @@ impl Node {
     /// Letters to a node were lost.
     pub(in crate::node) fn on_invite_lost(&mut self, to: NodeId, reason: Option<Unreachable>) {
         let fault = reason.map_or(ChangeFault::Lost, ChangeFault::Unreachable);
-        let mut said = Vec::new();
-        self.changes.handle_lost(to, fault, &mut said);
-        self.work.extend(said.into_iter().map(Work::Change));
+        self.with_changes(|changes, said| changes.handle_lost(to, fault, said));
     }
 
     pub(in crate::node) fn on_changes_due(&mut self, now: Time, out: &mut Outputs) {
-        let is_due = self.changes.poll_timeout().is_some_and(|(at, _)| at <= now);
-        if !is_due {
-            return;
-        }
-        let mut said = Vec::new();
-        let late = self.changes.handle_timeout(now, &mut said);
-        self.work.extend(said.into_iter().map(Work::Change));
+        let mut late = Vec::new();
+        self.with_changes(|changes, said| {
+            if changes.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                late = changes.handle_timeout(now, said);
+            }
+        });
         for group in late {
             if self.groups.get(&group).is_some_and(|group| !group.is_up()) {
                 self.on_put_out(group, now, out);
@@ -293,7 +310,7 @@ impl Node {
 
     /// What a node that is in the group no more answers to a member that is.
     pub(in crate::node) fn answer_join(&self, id: GroupId, now: Time) -> GroupBody {
-        let grave = self.changes.grave(&id, now);
+        let grave = self.grave(&id, now);
         grave.map_or(GroupBody::Refused(RefuseReason::UnknownGroup), |deletion| {
             GroupBody::Deleted(Box::new(deletion))
         })
