@@ -143,15 +143,12 @@ impl Forward {
         self.contacts.heap_bytes() + self.quotas.heap_bytes()
     }
 
-    /// Nobody known; `record` is this node's own, in its present boot.
-    pub fn new(
-        config: Arc<ForwardConfig>,
-        record: Arc<SignedRecord>,
-        cx: &mut Context<'_>,
-    ) -> Self {
+    /// Nobody known; `record` is this node's own, in its present boot, and `salt` was drawn for
+    /// this process alone.
+    pub fn new(config: Arc<ForwardConfig>, record: Arc<SignedRecord>, salt: u64) -> Self {
         Self {
+            nonces: Nonces::new(record.record.node, salt),
             record,
-            nonces: Nonces::new(cx),
             contacts: Lru::new(config.contacts_max),
             broken: Broken::default(),
             quotas: Quotas::new(&config),

@@ -6,7 +6,7 @@
 //! either direction, not even when a boot does.
 
 use archipelago_core::wire::{Envelope, Sealed};
-use archipelago_core::{Boot, Context, GroupId, NodeId};
+use archipelago_core::{Boot, GroupId, NodeId};
 
 use super::Way;
 
@@ -18,10 +18,9 @@ pub(super) struct Nonces {
 }
 
 impl Nonces {
-    pub(super) fn new(cx: &mut Context<'_>) -> Self {
-        let salt = cx.rng.u64() ^ cx.me.prefix();
+    pub(super) fn new(me: NodeId, salt: u64) -> Self {
         Self {
-            salt: salt.to_le_bytes(),
+            salt: (salt ^ me.prefix()).to_le_bytes(),
             last_number: 0,
         }
     }

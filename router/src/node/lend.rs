@@ -147,7 +147,7 @@ impl Node {
         let (reflect, up) = (&self.reflect, &self.up);
         let forward = self.forward.get_or_insert_with(|| {
             let limits = Arc::clone(&LIMITS.forward);
-            Box::new(Forward::new(limits, self.record.clone(), &mut cx))
+            Box::new(Forward::new(limits, self.record.clone(), self.salt))
         });
         call(forward, &Atlas { reflect, up }, &mut cx, &mut said);
         self.work.extend(said.into_iter().map(Work::Forward));

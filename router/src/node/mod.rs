@@ -96,6 +96,8 @@ pub struct Node {
     lookups: Option<Box<Lookups>>,
     /// In the same way.
     forward: Option<Box<Forward>>,
+    /// For its nonces, drawn at the start: what is used first changes no later draw.
+    salt: u64,
     /// Groups that this node changes, and those that were deleted, in the same way.
     changes: Option<Box<Changes>>,
     detours: Detours,
@@ -126,9 +128,10 @@ impl Node {
     pub fn new(
         config: Arc<NodeConfig>,
         crypto: Arc<dyn Crypto>,
-        rng: Rng,
+        mut rng: Rng,
     ) -> Result<Self, ConfigError> {
         config::check(&config)?;
+        let salt = rng.u64();
         let (boot, record_seq) = (config.boot, 1);
         let groups = config.groups.iter().map(|group| group.id());
         let record = record::own(&config, boot, record_seq, groups, &*crypto);
@@ -145,6 +148,7 @@ impl Node {
             life: Life::Configured,
             base,
             forward: None,
+            salt,
             detours: Detours::default(),
             doubtful: BTreeMap::new(),
             waiting: BTreeSet::new(),

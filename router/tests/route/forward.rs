@@ -35,7 +35,7 @@ impl End {
         map.next_hops.insert(group(3 - home), slots);
         let own = record(number, (1, 1), Roles::default(), &[home]);
         let config = Arc::new(ForwardConfig::default());
-        let forward = Forward::new(config, own, &mut bench.cx());
+        let forward = Forward::new(config, own, bench.cx().rng.u64());
         Self {
             bench,
             map,
@@ -274,7 +274,7 @@ fn reflector(config: ForwardConfig) -> End {
     map.enter(group(2), false, &[slot(2)]);
     map.next_hops.insert(group(5), vec![slot(11), slot(12)]);
     let own = record(10, (1, 1), Roles::REFLECTOR, &[1, 2]);
-    let forward = Forward::new(Arc::new(config), own, &mut bench.cx());
+    let forward = Forward::new(Arc::new(config), own, bench.cx().rng.u64());
     End {
         bench,
         map,
@@ -405,7 +405,7 @@ fn members() -> BTreeMap<u64, End> {
         map.enter(group(1), false, &slots);
         let own = record(number, (1, 1), Roles::default(), &[1]);
         let config = Arc::new(ForwardConfig::default());
-        let forward = Forward::new(config, own, &mut bench.cx());
+        let forward = Forward::new(config, own, bench.cx().rng.u64());
         let end = End {
             bench,
             map,
