@@ -55,6 +55,11 @@ pub(crate) enum Event {
         /// The sender's end.
         session: SessionId,
     },
+    /// The transport tries again to send what a cut held.
+    Retransmit {
+        /// The sender's end.
+        session: SessionId,
+    },
     /// The socket of a session that this end closed is gone.
     Gone {
         /// This end.

@@ -310,6 +310,7 @@ impl Host {
             }
             Event::Packet { from, to, body } => self.on_packet(source, from, to, body, net),
             Event::Abort { session } => self.on_abort(session, net),
+            Event::Retransmit { session } => self.on_retransmit(session, net),
             Event::Gone { session } => {
                 self.session_event(SessionEvent::Closed { session }, net);
             }
@@ -329,6 +330,7 @@ impl Host {
                 self.inbox.push((source, Event::Abort { session }));
             }
             Event::Abort { .. } => {}
+            Event::Retransmit { session } => self.on_retransmit(session, net),
             other => self.inbox.push((source, other)),
         }
     }

@@ -1,8 +1,11 @@
 //! Packets of a node's sessions: sent in order, held by a cut, answered by a reset.
 //!
 //! A session is reliable and in order until it closes. What is sent into a cut waits at the
-//! sender; if the link is not whole again within the transport's time-out, the sender's end breaks,
-//! and the other end breaks when it next speaks, or by its own time-out.
+//! sender, whose transport tries again after times that double: a link that is whole again carries
+//! it from the next attempt on. If none succeeds within the transport's time-out, the sender's end
+//! breaks, and the other end breaks when it next speaks, or by its own time-out. Of a link that is
+//! cut one way, the other way stands still too after the first attempt, for want of
+//! acknowledgements.
 
 use std::time::Duration;
 
@@ -11,16 +14,16 @@ use archipelago_core::wire::SessionId;
 use archipelago_router::SessionEvent;
 
 use super::Host;
-use super::sessions::{End, Stage};
+use super::sessions::{End, Extra, Stage};
 use crate::event::{Body, Event};
+use crate::link::backoff::Backoff;
 use crate::link::{Lane, LinkState};
 use crate::net::Net;
 
 /// What a packet costs on the link beyond its message.
 const PACKET_OVERHEAD: u64 = 60;
-/// A held packet leaves so long after a heal at the earliest, and at the latest: where the
-/// sender's retransmission timer happens to stand.
-const RETRANSMIT_AFTER_HEAL: (Duration, Duration) =
+/// What a test held leaves so long after its release, at the earliest and at the latest.
+const LEAVE_AFTER_RELEASE: (Duration, Duration) =
     (Duration::from_millis(20), Duration::from_millis(800));
 
 impl Host {
@@ -48,9 +51,12 @@ impl Host {
         if !is_whole {
             self.await_acknowledgement(session, net);
         }
-        let is_sendable = net.shared.links.state(self.ix, peer) == LinkState::Up;
-        let extra = self.sessions.extra(session);
-        if is_sendable && extra.is_none_or(|extra| extra.held.is_empty()) {
+        let is_carried = net.shared.links.state(self.ix, peer) == LinkState::Up;
+        let is_waiting = |extra: &Extra| {
+            let has_stalled = extra.unacked.is_some_and(|it| it.has_stalled(net.now));
+            has_stalled || !extra.held.is_empty()
+        };
+        if is_carried && !self.sessions.extra(session).is_some_and(is_waiting) {
             self.launch(session, body, bytes, wait, net);
         } else if let Some(extra) = self.sessions.extra_mut(session) {
             extra.held.push_back((body, bytes));
@@ -103,8 +109,8 @@ impl Host {
     /// Whether the transport's time-out has passed for what was sent on a session.
     pub(super) fn is_hopeless(&self, session: SessionId, net: &Net) -> bool {
         let extra = self.sessions.extra(session);
-        let since = extra.and_then(|extra| extra.unacked_since);
-        since.is_some_and(|since| since.after(net.shared.transport_timeout) <= net.now)
+        let unacked = extra.and_then(|extra| extra.unacked);
+        unacked.is_some_and(|it| it.since().after(net.shared.transport_timeout) <= net.now)
     }
 
     /// Ends a session from this end at once; the other end is told if packets get through.
@@ -154,27 +160,44 @@ impl Host {
         }
     }
 
-    /// Links changed for the better: what was held leaves when the transport next tries.
+    /// Links changed for the better: what waits leaves when the transport next tries.
     pub(crate) fn release_held(&mut self, net: &mut Net) {
         for session in self.sessions.extra_ids() {
             let Some(peer) = self.sessions.get(session).map(|end| end.peer) else {
                 continue;
             };
-            if net.shared.links.state(self.ix, peer) != LinkState::Up {
-                continue;
+            let unacked = self.sessions.extra(session).and_then(|it| it.unacked);
+            if let Some(unacked) = unacked {
+                if net.shared.links.is_up(self.ix, peer) {
+                    let attempt = unacked.next(net.now);
+                    self.push(attempt, self.ix, Event::Retransmit { session }, net);
+                }
+            } else if net.shared.links.state(self.ix, peer) == LinkState::Up {
+                let (low, high) = LEAVE_AFTER_RELEASE;
+                let wait = self.random.duration(low, high);
+                self.launch_held(session, wait, net);
             }
-            let Some(extra) = self.sessions.extra_mut(session) else {
-                continue;
-            };
-            if net.shared.links.is_up(self.ix, peer) {
-                extra.unacked_since = None;
-            }
-            let held = std::mem::take(&mut extra.held);
-            let (low, high) = RETRANSMIT_AFTER_HEAL;
-            let wait = self.random.duration(low, high);
-            for (body, bytes) in held {
-                self.launch(session, body, bytes, wait, net);
-            }
+        }
+    }
+
+    /// The transport tries again: all that waited goes, if packets and acknowledgements get
+    /// through. Else the next mending of the link leads here again.
+    pub(super) fn on_retransmit(&mut self, session: SessionId, net: &mut Net) {
+        let peer = self.sessions.get(session).map(|end| end.peer);
+        if !peer.is_some_and(|peer| net.shared.links.is_up(self.ix, peer)) {
+            return;
+        }
+        if let Some(extra) = self.sessions.extra_mut(session) {
+            extra.unacked = None;
+        }
+        self.launch_held(session, Duration::ZERO, net);
+    }
+
+    fn launch_held(&mut self, session: SessionId, wait: Duration, net: &mut Net) {
+        let extra = self.sessions.extra_mut(session);
+        let held = extra.map(|extra| std::mem::take(&mut extra.held));
+        for (body, bytes) in held.into_iter().flatten() {
+            self.launch(session, body, bytes, wait, net);
         }
     }
 
@@ -206,14 +229,17 @@ impl Host {
         let Some(end) = self.sessions.get(session) else {
             return;
         };
-        let is_held = net.shared.links.state(self.ix, end.peer) == LinkState::Held;
+        let peer = end.peer;
+        let links = &net.shared.links;
+        let is_held = links.state(self.ix, peer) == LinkState::Held;
         let Some(extra) = self.sessions.extra_mut(session) else {
             return;
         };
-        if is_held || extra.unacked_since.is_some() {
+        if is_held || extra.unacked.is_some() {
             return;
         }
-        extra.unacked_since = Some(net.now);
+        let round_trip = links.round_trip(self.ix, peer, net.now, &mut self.random);
+        extra.unacked = Some(Backoff::new(net.now, round_trip));
         let time = net.now.after(net.shared.transport_timeout);
         self.push(time, self.ix, Event::Abort { session }, net);
     }

@@ -12,6 +12,7 @@ use archipelago_core::{Boot, Time};
 
 use crate::event::Body;
 use crate::link::Line;
+use crate::link::backoff::Backoff;
 
 /// One end of a session, or a slot for one.
 #[derive(Debug)]
@@ -60,8 +61,8 @@ const UNKNOWN: SessionId = SessionId {
 pub(crate) struct Extra {
     /// Sent into a cut, in order, with the bytes that each takes of the link.
     pub(crate) held: VecDeque<(Body, u64)>,
-    /// Since when the transport has had no acknowledgement.
-    pub(crate) unacked_since: Option<Time>,
+    /// The transport's timer, while it has no acknowledgement of what it sent.
+    pub(crate) unacked: Option<Backoff>,
     /// Data that arrived before the machine attached the session.
     pub(crate) unread: VecDeque<Vec<Frame>>,
     /// The link's own bandwidth, as far as what was sent occupies it.

@@ -3,10 +3,11 @@
 //! A link has two directions with a state each. Its figures come from a profile of its own, else
 //! from the world's [`Underlay`], else from the profile of all links. Loss is a delay: sessions are
 //! reliable, so a lost packet arrives later, as the sender's transport would send it again. A cut
-//! direction carries nothing; the sender's session holds what it has and breaks after the
-//! transport's time-out. A node without power is at the end of cut links only.
+//! direction carries nothing; the sender's session holds what it has, tries again at the instants
+//! that TCP would, and breaks after the transport's time-out. A node without power is at the end of cut links only.
 //! Cost: nothing per packet while every link is up and has no profile of its own; else O(log n).
 
+pub(crate) mod backoff;
 mod line;
 pub(crate) mod loss;
 mod profile;
@@ -69,6 +70,16 @@ impl Links {
             (None, Some(underlay)) => underlay.delay(from, to, now, random),
             (None, None) => self.default.delay(random),
         }
+    }
+
+    /// A packet's way from `from` to `to` and back when it leaves at `now`, with nothing lost.
+    pub fn round_trip(&self, from: u32, to: u32, now: Time, random: &mut Random) -> Duration {
+        let mut way = |from, to| match (self.own_profile(from, to), &self.underlay) {
+            (Some(profile), _) => profile.latency + profile.jitter / 2,
+            (None, Some(underlay)) => underlay.latency(from, to, now, random),
+            (None, None) => self.default.latency + self.default.jitter / 2,
+        };
+        way(from, to) + way(to, from)
     }
 
     /// No packet is under way for less than this, at least 1 µs. Holds until a profile or the

@@ -182,6 +182,7 @@ const fn kind(event: &Event) -> u64 {
         Event::Flow { .. } => 9,
         Event::Timer => 16,
         Event::CallTimeout => 17,
+        Event::Retransmit { .. } => 18,
         Event::Packet { body, .. } => match body {
             Body::Accepted => 10,
             Body::Established => 11,

@@ -7,6 +7,7 @@ mod attacks;
 mod bodies;
 mod calls;
 mod changes;
+mod cuts;
 mod determinism;
 mod duty;
 mod engine_alone;
