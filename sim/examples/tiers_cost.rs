@@ -3,7 +3,8 @@
 //! given as arguments, from a generated start. Deterministic: virtual time.
 //!
 //! Run: `cargo run --release -p archipelago-sim --example tiers_cost -- 200 2000 20000 200000`; with
-//! `size=50` for other groups than those of 100 that the design reckons with.
+//! `size=50` for other groups than those of 100 that the design reckons with, and `seconds=2` for
+//! another time than ten virtual seconds.
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -40,16 +41,19 @@ fn main() {
         "records avg",
         "B/node"
     );
+    let seconds = std::env::args().find_map(|text| text.strip_prefix("seconds=")?.parse().ok());
     for nodes in sizes {
-        at_size(nodes, size.unwrap_or(100));
+        at_size(nodes, size.unwrap_or(100), seconds.unwrap_or(10));
     }
 }
 
-/// Ten idle seconds of so many nodes, and what each has then.
-fn at_size(nodes: u32, size: u32) {
+/// Some idle seconds of so many nodes, and what each has then. Orders of messages alone are checked:
+/// safety needs a log of everything, which takes as much memory as the nodes.
+fn at_size(nodes: u32, size: u32, seconds: u32) {
     let text = format!(
-        "name = 'tiers'\nstart = 'generated'\nduration = '10s'\n[topology.hierarchy]\n\
-         groups = {}\nsize = {size}\nreflectors = 3\nparent_size = 100\n",
+        "name = 'tiers'\nstart = 'generated'\nduration = '{seconds}s'\n[topology.hierarchy]\n\
+         groups = {}\nsize = {size}\nreflectors = 3\nparent_size = 100\n\
+         [hold]\ninvariants = ['order']\n",
         nodes.div_ceil(size)
     );
     let scenario = Scenario::parse(&text).expect("a right scenario");

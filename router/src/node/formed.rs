@@ -34,6 +34,7 @@ impl Node {
             "a node is formed or started, once"
         );
         self.life = Life::Running;
+        self.stir();
         self.base.peers = Peers::formed(self.config.peers_max, &mut peers);
         let oldest_use = peers.iter().map(|peer| peer.used_at).min();
         let slots = (0u32..).map(Peer);

@@ -45,6 +45,7 @@ impl Node {
         now: Time,
         call: impl FnOnce(&mut Sessions, &mut Context<'_>, &mut SessionOutputs),
     ) {
+        self.stir();
         let mut said = SessionOutputs::new();
         let mut cx = self.base.context(now);
         call(&mut self.sessions, &mut cx, &mut said);
@@ -91,6 +92,7 @@ impl Node {
         now: Time,
         call: impl FnOnce(&mut OnDemand, &mut Context<'_>, &mut OnDemandOutputs),
     ) {
+        self.stir();
         let mut said = OnDemandOutputs::new();
         let mut cx = self.base.context(now);
         call(&mut self.on_demand, &mut cx, &mut said);
@@ -102,6 +104,7 @@ impl Node {
         now: Time,
         call: impl FnOnce(&mut Reflect, &mut Context<'_>, &mut ReflectOutputs),
     ) {
+        self.stir();
         let mut said = ReflectOutputs::new();
         let mut cx = self.base.context(now);
         call(&mut self.reflect, &mut cx, &mut said);
@@ -113,6 +116,7 @@ impl Node {
         now: Time,
         call: impl FnOnce(&mut Up, &dyn Routes, &mut Context<'_>, &mut UpOutputs),
     ) {
+        self.stir();
         let mut said = UpOutputs::new();
         let mut cx = self.base.context(now);
         call(&mut self.up, &self.reflect, &mut cx, &mut said);
@@ -125,6 +129,7 @@ impl Node {
         now: Time,
         call: impl FnOnce(&mut Lookups, &dyn Routes, &mut Context<'_>, &mut LookupOutputs),
     ) {
+        self.stir();
         let mut said = LookupOutputs::new();
         let mut cx = self.base.context(now);
         let (reflect, up) = (&self.reflect, &self.up);
@@ -174,6 +179,7 @@ impl Node {
         now: Time,
         call: impl FnOnce(&mut Detours, &mut Context<'_>, &mut Vec<DetourOutput>),
     ) {
+        self.stir();
         let mut said = Vec::new();
         let mut cx = self.base.context(now);
         call(&mut self.detours, &mut cx, &mut said);

@@ -44,6 +44,7 @@ impl Node {
             return;
         }
         if self.quotas.get_or_insert_default().admits(from, now) {
+            self.stir();
             self.on_letter(from, boot, letter, now, out);
             self.do_work(now, out);
         } else {

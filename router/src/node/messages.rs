@@ -4,7 +4,8 @@ use archipelago_core::wire::{ByeReason, Control, GroupBody, SessionId};
 use archipelago_core::{GroupId, Peer, Time};
 use archipelago_sgroup::{By, Origin};
 
-use super::{Node, Outputs, Via};
+use super::{Node, Outputs, Via, Work};
+use crate::sessions::SessionOutputs;
 
 impl Node {
     /// Anything that arrives is a sign of life.
@@ -16,10 +17,11 @@ impl Node {
     }
 
     pub(super) fn admit(&mut self, session: SessionId, message: &Control, now: Time) -> bool {
-        let mut is_admitted = false;
-        self.with_sessions(now, |sessions, cx, said| {
-            is_admitted = sessions.admit(session, message, cx, said);
-        });
+        // Not by `with_sessions`: to let a message pass moves no deadline.
+        let mut said = SessionOutputs::new();
+        let mut cx = self.base.context(now);
+        let is_admitted = self.sessions.admit(session, message, &mut cx, &mut said);
+        self.work.extend(said.into_iter().map(Work::Session));
         is_admitted
     }
 

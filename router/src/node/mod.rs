@@ -32,6 +32,7 @@ mod names;
 mod peers;
 mod record;
 mod registry;
+mod rest;
 mod routing;
 mod shutdown;
 mod sweep;
@@ -71,6 +72,7 @@ use crate::up::{TierInfo, Up, UpCounters};
 use crate::watch::Watch;
 use lend::Base;
 use limits::LIMITS;
+use rest::Rest;
 use shutdown::Life;
 use work::{Via, Work};
 
@@ -110,6 +112,8 @@ pub struct Node {
     counters: NodeCounters,
     /// When to look for slots of peers that nobody refers to.
     sweep_at: Option<Time>,
+    /// When anything but a group is next due.
+    rest: Rest,
     /// Whose message is being answered, and the way that it came.
     answering: Option<(Peer, Via)>,
     /// Monitors; nothing while there are none.
@@ -155,6 +159,7 @@ impl Node {
             finding: BTreeMap::new(),
             counters: NodeCounters::default(),
             sweep_at: None,
+            rest: Rest::default(),
             answering: None,
             groups: SmallMap::new(),
             sessions: Sessions::new(config.realm.clone()),
@@ -186,6 +191,7 @@ impl Node {
         }
         self.touch(session, now);
         for message in batch.drain(..) {
+            self.stir_by_message(&message);
             if self.admit(session, &message, now) {
                 self.on_message(session, message, now, out);
             }
@@ -195,6 +201,7 @@ impl Node {
 
     /// A session opened or closed, or a dial failed.
     pub fn handle_session(&mut self, event: SessionEvent, now: Time, out: &mut Outputs) {
+        self.stir();
         match event {
             SessionEvent::Opened {
                 session,
@@ -221,6 +228,7 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) -> Result<(), Refused> {
+        self.stir();
         let result = self.on_command(command, now, out);
         self.do_work(now, out);
         result
@@ -231,10 +239,20 @@ impl Node {
         if self.life == Life::Stopped {
             return;
         }
-        self.with_sessions(now, |sessions, cx, said| sessions.handle_timeout(cx, said));
-        self.do_work(now, out);
+        let is_rest_due = self.is_rest_due(now);
+        if is_rest_due {
+            self.with_sessions(now, |sessions, cx, said| sessions.handle_timeout(cx, said));
+            self.do_work(now, out);
+        }
         self.on_groups_due(now);
         self.do_work(now, out);
+        if is_rest_due || self.is_rest_due(now) {
+            self.on_rest_due(now, out);
+        }
+    }
+
+    /// Lets every machine but the groups do what has come due.
+    fn on_rest_due(&mut self, now: Time, out: &mut Outputs) {
         self.with_reflect(now, |reflect, cx, said| reflect.handle_timeout(cx, said));
         self.with_up(now, |up, routes, cx, said| {
             up.handle_timeout(routes, cx, said)
@@ -254,6 +272,7 @@ impl Node {
         self.on_watch_due(now);
         self.on_life_due(now, out);
         self.on_sweep_due(now);
+        self.stir();
         self.do_work(now, out);
     }
 
@@ -262,31 +281,9 @@ impl Node {
         if self.life == Life::Stopped {
             return None;
         }
-        let groups = self
-            .groups
-            .values()
-            .filter_map(|group| group.poll_timeout());
-        groups
-            .chain(self.sessions.poll_timeout())
-            .chain(self.on_demand.poll_timeout())
-            .chain(self.reflect.poll_timeout())
-            .chain(self.up.poll_timeout())
-            .chain(
-                self.lookups
-                    .as_ref()
-                    .and_then(|lookups| lookups.poll_timeout()),
-            )
-            .chain(self.detours.poll_timeout())
-            .chain(self.poll_doubtful())
-            .chain(
-                self.changes
-                    .as_ref()
-                    .and_then(|changes| changes.poll_timeout()),
-            )
-            .chain(self.watch.as_ref().and_then(|watch| watch.poll_timeout()))
-            .chain(self.life.poll_timeout())
-            .chain(self.sweep_at.map(|at| (at, "sweep")))
-            .min()
+        let groups = self.groups.values();
+        let groups = groups.filter_map(|group| group.poll_timeout());
+        groups.chain(self.poll_rest()).min()
     }
 
     /// This node.

@@ -58,6 +58,7 @@ pub(super) enum Via {
 impl Node {
     pub(super) fn do_work(&mut self, now: Time, out: &mut Outputs) {
         while let Some(work) = self.work.pop_front() {
+            self.stir_by_work(&work);
             match work {
                 Work::Session(output) => self.on_session_output(output, now, out),
                 Work::Group(group, output) => self.on_group_output(group, output, now, out),
@@ -75,6 +76,7 @@ impl Node {
         // Most nodes are idle, and room for a few outputs would be a kilobyte of each.
         self.work = VecDeque::new();
         self.life_after_work(now, out);
+        self.settle_rest();
     }
 
     /// Puts a message on a session, unless its last word was said.
