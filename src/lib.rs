@@ -56,6 +56,8 @@ mod metrics;
 mod monitor;
 mod names;
 mod node;
+#[cfg(feature = "outbox")]
+mod outbox;
 mod peer;
 mod registry;
 mod runtime;
@@ -70,6 +72,11 @@ pub use archipelago_core::wire::{
     ByeReason, DeclineReason, Exit, ExitText, Finite, Life, Offer, RefuseReason, Tenancy, Value,
 };
 pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
+#[cfg(feature = "outbox")]
+pub use archipelago_router::outbox::{
+    Change, Destination, Entry, Mark, OutboxConfig, OutboxCounters, RecordId,
+    Refused as OutboxRefused, Store, StoreError, StreamId, WhenFull,
+};
 pub use archipelago_router::up::TierInfo;
 pub use archipelago_router::watch::EndReason;
 pub use archipelago_router::{
@@ -99,6 +106,8 @@ pub use metrics::Metrics;
 pub use monitor::Monitor;
 pub use names::NameWatch;
 pub use node::{Builder, GroupSpec, Limits, Node, NodeError, StartError};
+#[cfg(feature = "outbox")]
+pub use outbox::{Disk, Intake, Outbox, OutboxError, OutboxStats, Taken};
 pub use registry::{RegistryEvent, RegistryEvents};
 pub use runtime::{Runtime, RuntimeError};
 pub use service::ServiceError;

@@ -7,6 +7,7 @@ pub mod lookup;
 mod lru;
 mod node;
 mod on_demand;
+pub mod outbox;
 mod pulse;
 pub mod reflect;
 mod routes;

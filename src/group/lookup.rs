@@ -134,7 +134,7 @@ impl Group {
     }
 
     /// What was said of the name did not hold.
-    async fn forget(&self, name: &[u8]) {
+    pub(crate) async fn forget(&self, name: &[u8]) {
         let command = Command::ForgetName {
             group: self.id(),
             name: Bytes::copy_from_slice(name),

@@ -47,6 +47,13 @@ impl Group {
         }
     }
 
+    /// A handle where only the id is known; it has no name.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn by_id(shared: Arc<Shared>, id: GroupId) -> Self {
+        let name = Arc::from("");
+        Self { shared, id, name }
+    }
+
     /// The group's id: of its name in the node's realm.
     pub const fn id(&self) -> GroupId {
         self.id

@@ -12,6 +12,7 @@ mod group;
 mod groupcast;
 mod monitor;
 mod names;
+mod outbox;
 mod reach;
 mod registry;
 mod runtime;
