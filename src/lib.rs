@@ -51,6 +51,8 @@ mod event;
 mod group;
 mod groupcast;
 mod identity;
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+mod launcher;
 mod mailbox;
 mod metrics;
 mod monitor;
@@ -101,6 +103,10 @@ pub use group::{
 };
 pub use groupcast::{GroupcastError, Groupcasted, Subscription};
 pub use identity::{Identity, IdentityError};
+#[cfg(all(feature = "launcher", target_os = "linux"))]
+pub use launcher::{
+    CommandTemplate, LaunchError, Launched, Launcher, LocalLauncher, Program, TemplateError,
+};
 pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;
 pub use monitor::Monitor;

@@ -6,6 +6,7 @@ mod demo;
 mod machine;
 mod member;
 mod sim;
+mod up;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,21 @@ enum Command {
     /// Simulate clusters in virtual time with the machines that run live.
     #[command(subcommand)]
     Sim(sim::Command),
+    /// Start the nodes of a cluster file as processes, and start again those that die.
+    ///
+    /// The master stays in the foreground. When it ends (Ctrl-C), the nodes go on; started again,
+    /// it finds them by its folder and leaves them as they are.
+    Up(up::UpOptions),
+    /// Stop the nodes of a cluster, and whoever looks after them.
+    Down(up::DownOptions),
+    /// Tell which nodes of a cluster run.
+    Status(up::StatusOptions),
+    /// One node of a cluster as a process of its own; for `up` itself.
+    #[command(hide = true)]
+    Node {
+        /// What `up` wrote for it.
+        file: std::path::PathBuf,
+    },
     /// One node as a process of its own, told over standard input; for the demo itself.
     #[command(hide = true)]
     Member,
@@ -57,11 +73,19 @@ fn main() -> ExitCode {
         },
         Command::Bench(command) => runtime.block_on(bench::main(&command)),
         Command::Sim(command) => sim::main(&command),
+        Command::Up(options) => ended(runtime.block_on(up::up(&options))),
+        Command::Down(options) => ended(runtime.block_on(up::down(&options))),
+        Command::Status(options) => ended(up::status(&options)),
+        Command::Node { file } => ended(runtime.block_on(up::node(&file))),
         Command::Member => match runtime.block_on(member::run()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         },
     }
+}
+
+fn ended(result: Result<ExitCode, up::UpError>) -> ExitCode {
+    result.unwrap_or_else(|error| failed(&error))
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

@@ -26,6 +26,7 @@ pub mod metrics;
 mod names;
 mod net;
 mod observe;
+pub mod outbox;
 mod parcel;
 pub mod picture;
 mod random;

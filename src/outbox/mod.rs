@@ -55,6 +55,8 @@ pub struct OutboxStats {
     pub counters: OutboxCounters,
     /// Writes to the disk that failed.
     pub store_failures: u64,
+    /// The file was damaged in more than single records when it was opened: others may be missing.
+    pub is_damaged: bool,
 }
 
 /// A record was not accepted.

@@ -59,6 +59,7 @@ pub(super) struct Task {
     awaited: FuturesUnordered<BoxFuture<'static, Destination>>,
     awaited_names: BTreeSet<Destination>,
     store_failures: u64,
+    is_damaged: bool,
     stats: watch::Sender<OutboxStats>,
 }
 
@@ -71,6 +72,7 @@ impl Task {
         loaded: &Loaded,
         store: SharedStore,
     ) -> (Self, watch::Receiver<OutboxStats>) {
+        let is_damaged = with(&store, |store| store.is_damaged());
         let (stats, watched) = watch::channel(OutboxStats::default());
         let task = Self {
             shared,
@@ -89,6 +91,7 @@ impl Task {
             awaited: FuturesUnordered::new(),
             awaited_names: BTreeSet::new(),
             store_failures: 0,
+            is_damaged,
             stats,
         };
         task.tell();
@@ -296,6 +299,7 @@ impl Task {
             bytes,
             counters: *self.machine.counters(),
             store_failures: self.store_failures,
+            is_damaged: self.is_damaged,
         });
     }
 }

@@ -38,6 +38,12 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError`].
     fn scan(&mut self, prefix: &[u8]) -> Result<Vec<Entry>, StoreError>;
+
+    /// Whether entries may be missing that nobody can name, since more than values was damaged
+    /// when the store was opened. Default: never.
+    fn is_damaged(&self) -> bool {
+        false
+    }
 }
 
 /// A store did not do what it was asked.

@@ -19,6 +19,7 @@ mod lanes;
 mod miswired;
 mod mutants;
 mod names;
+mod outbox;
 mod power;
 mod registry;
 mod routing;

@@ -29,6 +29,7 @@ pub struct Disk {
     open: Open,
     /// `None` after a failure, until the next use.
     database: Option<Database>,
+    is_damaged: bool,
 }
 
 impl Disk {
@@ -45,9 +46,29 @@ impl Disk {
         let mut disk = Self {
             open,
             database: None,
+            is_damaged: false,
         };
-        disk.run(|_| Ok(()))?;
+        disk.check()?;
         Ok(disk)
+    }
+
+    /// Reads the whole file and compares its checksums. What is damaged is used all the same, since
+    /// most of it may be whole; but then entries may be missing, and that is known.
+    fn check(&mut self) -> Result<(), StoreError> {
+        self.run(|_| Ok(()))?;
+        let mut database = self.database.take();
+        let checked = catch_unwind(AssertUnwindSafe(|| {
+            database.as_mut().map(Database::check_integrity)
+        }));
+        self.is_damaged = !matches!(checked, Ok(Some(Ok(true))));
+        if self.is_damaged {
+            // Opened anew: what a failed check leaves in memory is not believed.
+            drop(database);
+            self.run(|_| Ok(()))
+        } else {
+            self.database = database;
+            Ok(())
+        }
     }
 
     /// Runs one operation; after a failure the database is opened anew by the next. What it calls
@@ -103,6 +124,10 @@ impl Store for Disk {
             let value = table.get(key).map_err(Fault::before)?;
             Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
         })
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.is_damaged
     }
 
     fn scan(&mut self, prefix: &[u8]) -> Result<Vec<Entry>, StoreError> {

@@ -1,0 +1,94 @@
+//! What each node of a plan is told: its address, its groups, and whom to join them through.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use super::UpError;
+use super::node::{NodeConfig, NodeGroup};
+use super::state::{Folder, NodeState, State};
+use crate::cluster::Plan;
+
+/// Members of a group that a node is told of.
+const SEEDS_MAX: usize = 3;
+
+/// Puts the nodes of the plan into the state: those that it knows keep what it knows of them, new
+/// ones get an address, those that the plan does not have any more are returned.
+pub(super) fn settle(plan: &Plan, state: &mut State) -> Result<Vec<NodeState>, UpError> {
+    let mut known = std::mem::take(&mut state.nodes);
+    // Held until all have theirs, so that no two get the same.
+    let mut held = Vec::new();
+    for planned in &plan.nodes {
+        let place = known.iter().position(|node| node.name == planned.name);
+        let node = match place {
+            Some(place) => NodeState {
+                is_given_up: false,
+                ..known.remove(place)
+            },
+            None => NodeState {
+                name: planned.name.clone(),
+                address: free_address(&mut held)?,
+                process: None,
+                starts: 0,
+                is_given_up: false,
+            },
+        };
+        state.nodes.push(node);
+    }
+    Ok(known)
+}
+
+fn free_address(held: &mut Vec<TcpListener>) -> Result<String, UpError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(UpError::Port)?;
+    let port = listener.local_addr().map_err(UpError::Port)?.port();
+    held.push(listener);
+    Ok(format!("/ip4/127.0.0.1/tcp/{port}"))
+}
+
+/// What node `index` is told when it is started now.
+pub(super) fn config(plan: &Plan, state: &State, index: usize, folder: &Folder) -> NodeConfig {
+    let planned = &plan.nodes[index];
+    // Parents come with the groups that lead up to them.
+    let own = planned.groups.iter().filter(|&&group| {
+        let is_parent = |other: &usize| plan.groups[*other].parents.contains(&group);
+        !planned.groups.iter().any(is_parent)
+    });
+    NodeConfig {
+        name: planned.name.clone(),
+        realm: plan.realm.clone(),
+        listen: state.nodes[index].address.clone(),
+        key_file: folder.file(&planned.name, "key"),
+        is_reflector: planned.is_reflector,
+        groups: own.map(|&group| told(plan, state, group, index)).collect(),
+    }
+}
+
+fn told(plan: &Plan, state: &State, group: usize, index: usize) -> NodeGroup {
+    let planned = &plan.groups[group];
+    let parents = planned.parents.iter();
+    NodeGroup {
+        name: planned.name.clone(),
+        cookie: planned.cookie.clone(),
+        seeds: seeds(plan, state, group, index),
+        tier: planned.tier,
+        reflectors: u8::try_from(planned.reflectors.len()).unwrap_or(u8::MAX),
+        parents: parents
+            .map(|&parent| told(plan, state, parent, index))
+            .collect(),
+    }
+}
+
+/// The first members besides the node itself. The founder has none while nobody else lives: it
+/// founds the group then, and joins it otherwise.
+fn seeds(plan: &Plan, state: &State, group: usize, index: usize) -> Vec<String> {
+    let others = plan.groups[group]
+        .members
+        .iter()
+        .filter(|&&one| one != index);
+    let is_founder = plan.founder(group) == index;
+    if is_founder && !others.clone().any(|&other| state.nodes[other].is_alive()) {
+        return Vec::new();
+    }
+    let others = others.take(SEEDS_MAX);
+    others
+        .map(|&other| state.nodes[other].address.clone())
+        .collect()
+}
