@@ -1,7 +1,7 @@
 //! What runs of a cluster, for people and for programs.
 
 use comfy_table::Table;
-use comfy_table::presets::NOTHING;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
 use serde::Serialize;
 
 use super::state::State;
@@ -64,7 +64,7 @@ pub(super) fn table(state: &State) -> String {
         None => "nobody looks after them".to_owned(),
     };
     let mut table = Table::new();
-    table.load_preset(NOTHING);
+    table.load_style(UTF8_BORDERS_ONLY);
     table.set_header(["node", "standing", "process", "address", "starts"]);
     for node in &status.nodes {
         let pid = node

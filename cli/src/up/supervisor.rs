@@ -38,13 +38,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// It runs already, or was started now.
+    /// It runs already, or was started now, whether or not that worked.
     pub(super) const fn on_started(&mut self, now: Duration) {
-        self.started_at = Some(now);
-    }
-
-    /// It could not be started.
-    pub(super) fn on_failed(&mut self, now: Duration) {
         self.started_at = Some(now);
     }
 

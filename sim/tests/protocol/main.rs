@@ -19,7 +19,6 @@ mod lanes;
 mod miswired;
 mod mutants;
 mod names;
-mod outbox;
 mod power;
 mod registry;
 mod routing;
