@@ -43,6 +43,11 @@ pub enum Observation {
         /// Its members, in which start.
         members: Arc<[(NodeId, Boot)]>,
     },
+    /// Its user left a group: it hears of that no more.
+    GroupLeft {
+        /// Which.
+        group: GroupId,
+    },
     /// The process ended: killed, or shut down.
     Ended,
     /// The process was stopped.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use archipelago_core::wire::{ByeReason, Control, GroupBody};
+use archipelago_core::wire::{ByeReason, Control, GroupBody, RefuseReason};
 use archipelago_core::{Boot, Context, GroupId, Peer, Time};
 use archipelago_sgroup::{Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs};
 
 use super::work::Work;
-use super::{Event, Node, Output, Outputs, Via, record};
+use super::{Event, Node, Output, Outputs, SessionKind, Via, record};
 use crate::reflect::GroupChange;
 
 impl Node {
@@ -58,6 +58,10 @@ impl Node {
         out: &mut Outputs,
     ) {
         let is_answer = matches!(body, GroupBody::Welcome(_) | GroupBody::Refused(_));
+        let is_refused = matches!(
+            body,
+            GroupBody::Refused(RefuseReason::NotAdmitted | RefuseReason::BackOff)
+        );
         let answered = self.answering.filter(|&(peer, _)| is_answer && peer == to);
         let session = match answered {
             Some((_, Via::Session(session))) => Some(session),
@@ -68,6 +72,16 @@ impl Node {
         match session {
             Some(session) => self.send(session, Control::Group(group, body), now, out),
             None => self.send_detoured(group, to, body, now),
+        }
+        if is_refused && self.kind(to) == SessionKind::Pending {
+            self.hurry_admission(to, now);
+        }
+    }
+
+    /// A proof did not hold: what else the peer has to show it shows soon.
+    fn hurry_admission(&mut self, peer: Peer, now: Time) {
+        if let Some(session) = self.session_of(peer) {
+            self.sessions.hurry(session, &self.base.peers, now);
         }
     }
 

@@ -287,6 +287,22 @@ impl Sessions {
         }
     }
 
+    /// The peer showed something that does not hold: a session that nothing justifies waits no
+    /// longer for the rest than one that was let go.
+    pub(crate) fn hurry(&mut self, id: SessionId, peers: &Peers, now: Time) {
+        let soon = now.after(times::RELEASE);
+        let Hold::Until(at) = self.hold_of(id) else {
+            return;
+        };
+        if at <= soon || self.phase(id) != Phase::Ready {
+            return;
+        }
+        if let Some(unsettled) = self.unsettle(id, peers) {
+            unsettled.hold = Hold::Until(soon);
+            self.set_due(id, soon);
+        }
+    }
+
     /// What has come due.
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>, out: &mut SessionOutputs) {
         while let Some(&(due, id)) = self.queue.first() {

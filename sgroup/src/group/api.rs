@@ -122,7 +122,8 @@ pub enum GroupEvent {
     /// The seed of this index in the configuration cannot be reached; it is dialled again with
     /// back-off, for ever. Told once until it was there again.
     SeedUnreachable(usize),
-    /// A seed refused; it is asked again with back-off.
+    /// A seed refused, or a member that this node was together with: its cookie is another one now.
+    /// It is asked again with back-off.
     Refused(archipelago_core::wire::RefuseReason),
     /// A member is up.
     MemberUp(MemberInfo),

@@ -336,6 +336,9 @@ impl Group {
         match reason {
             RefuseReason::Removed => self.on_told_out(peer, cx, out),
             RefuseReason::UnknownGroup => self.on_forgotten(peer, cx, out),
+            RefuseReason::NotAdmitted | RefuseReason::BackOff => {
+                self.on_shut_out(peer, reason, cx, out);
+            }
             _ => {}
         }
         if self.seeds.contains(peer) && !self.holds(peer) {
@@ -344,6 +347,24 @@ impl Group {
         }
         if self.phase == Phase::Asking && self.seeds.is_first_of_all(cx) {
             self.found(cx, out);
+        }
+    }
+
+    /// A member takes this node's cookie for none. Who is shut out by all was away while the cookie
+    /// changed, or is meant to be out.
+    fn on_shut_out(
+        &mut self,
+        peer: Peer,
+        reason: RefuseReason,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        if self.is_to_prove(peer) {
+            return;
+        }
+        self.mesh.on_refused(peer, &self.config.timing, cx);
+        if self.holds(peer) && !self.seeds.contains(peer) {
+            out.push(GroupOutput::Event(GroupEvent::Refused(reason)));
         }
     }
 

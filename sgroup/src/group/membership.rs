@@ -411,7 +411,7 @@ impl Group {
 
 const fn ended_life(reason: DownReason) -> Life {
     match reason {
-        DownReason::Left | DownReason::Removed => Life::Left,
-        DownReason::Dead | DownReason::Replaced | DownReason::NotAdmitted => Life::Down,
+        DownReason::Left | DownReason::Removed | DownReason::NotAdmitted => Life::Left,
+        DownReason::Dead | DownReason::Replaced => Life::Down,
     }
 }

@@ -254,6 +254,7 @@ impl Group {
     }
 
     fn prove_anew(&mut self, stage: Stage, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        self.mesh.on_cookie(cx.now);
         let unproved: Vec<Peer> = self.admitted().collect();
         for &peer in &unproved {
             self.say_join(peer, JoinRole::Member, cx, out);
@@ -265,14 +266,22 @@ impl Group {
         }));
     }
 
-    /// A member proved itself by one of the cookies.
+    /// A peer proved itself by one of the cookies: also who comes in by the previous one while it
+    /// counts has yet to prove the current one.
     pub(super) fn on_proved(&mut self, peer: Peer, by: Admitted) {
-        if !self.admission.is_current(by.by) {
-            return;
-        }
+        let is_current = self.admission.is_current(by.by);
         if let Some(rotation) = &mut self.rotation {
             rotation.unproved.retain(|&unproved| unproved != peer);
+            if !is_current {
+                rotation.unproved.push(peer);
+            }
         }
+    }
+
+    /// Whether the peer is given time to prove the current cookie.
+    pub(super) fn is_to_prove(&self, peer: Peer) -> bool {
+        let rotation = self.rotation.as_ref();
+        rotation.is_some_and(|rotation| rotation.unproved.contains(&peer))
     }
 
     /// Who came in by the lower of two secrets that become one is given the higher.
@@ -295,11 +304,7 @@ impl Group {
 
     /// A member's proof does not hold: if it is none by a session that was proved, it is none.
     pub(super) fn on_unproved(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        let is_in_grace = self
-            .rotation
-            .as_ref()
-            .is_some_and(|rotation| rotation.unproved.contains(&peer));
-        if !is_in_grace && self.view.find(peer).is_some_and(|m| !m.is_admitted) {
+        if !self.is_to_prove(peer) && self.view.find(peer).is_some_and(|m| !m.is_admitted) {
             self.evict(peer, cx, out);
         }
     }
@@ -344,15 +349,14 @@ impl Group {
         }));
     }
 
-    /// Out for want of a proof: its session is justified by this group no more.
+    /// Out for want of a proof: its session is justified by this group no more, and it is not
+    /// looked for either. It comes by itself if it learns the cookie.
     fn evict(&mut self, peer: Peer, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         let Some(member) = self.view.find(peer).filter(Member::is_present) else {
             return;
         };
-        let down = member.standing.with_life(Life::Down);
+        let left = member.standing.with_life(Life::Left);
         self.view.change(peer, |member| member.is_admitted = false);
-        self.merge(peer, down, DownReason::NotAdmitted, cx, out);
-        // It is not looked for either: it comes by itself if it learns the cookie.
-        self.mesh.forget(peer);
+        self.merge(peer, left, DownReason::NotAdmitted, cx, out);
     }
 }

@@ -27,6 +27,9 @@ const SETUPS: u32 = 4;
 /// After a reunion the others are tried within this.
 const HURRY: Duration = Duration::from_millis(500);
 
+/// Who refused is asked again after so many of the longest waits.
+const REFUSED_WAITS: u32 = 8;
+
 /// What is to be done for one member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MeshAct {
@@ -55,6 +58,8 @@ struct Missing {
     wait: Duration,
     /// The other is to dial, since then.
     awaited_since: Option<Time>,
+    /// It took this node's proof for none: nothing but another cookie makes it worth while sooner.
+    is_refused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +75,8 @@ impl Mesh {
         match self.search(peer) {
             Ok(index) => {
                 let missing = &mut self.missing[index];
-                if missing.stage == Stage::Waiting && due < missing.due {
+                let is_waiting = missing.stage == Stage::Waiting && !missing.is_refused;
+                if is_waiting && due < missing.due {
                     missing.due = due;
                     missing.awaited_since = None;
                 }
@@ -99,6 +105,7 @@ impl Mesh {
             due,
             wait: Duration::ZERO,
             awaited_since,
+            is_refused: false,
         };
         self.missing.insert(index, missing);
     }
@@ -138,6 +145,7 @@ impl Mesh {
         let Ok(index) = self.search(peer) else { return };
         self.set_stage(index, Stage::Waiting);
         let missing = &mut self.missing[index];
+        missing.is_refused = false;
         let (wait, jittered) = back_off(missing.wait, timing.redial, cx.rng);
         let is_lower = cx.me < cx.peers.id(peer);
         missing.wait = wait;
@@ -148,10 +156,32 @@ impl Mesh {
         });
     }
 
+    /// `peer` is there and takes this node's proof for none: it is asked again in a minute or so,
+    /// in case either end is given another cookie.
+    pub(crate) fn on_refused(&mut self, peer: Peer, timing: &Timing, cx: &mut Context<'_>) {
+        let Ok(index) = self.search(peer) else { return };
+        self.set_stage(index, Stage::Waiting);
+        let missing = &mut self.missing[index];
+        missing.wait = timing.redial.1;
+        missing.awaited_since = None;
+        missing.is_refused = true;
+        missing.due = cx.now.after(cx.rng.jitter(timing.redial.1 * REFUSED_WAITS));
+    }
+
+    /// This node has another cookie to show: who refused it is asked again now.
+    pub(crate) fn on_cookie(&mut self, now: Time) {
+        for missing in &mut self.missing {
+            if std::mem::take(&mut missing.is_refused) {
+                missing.due = now;
+            }
+        }
+    }
+
     /// One of the missing was met again.
     pub(crate) fn hurry(&mut self, timing: &Timing, cx: &mut Context<'_>) {
         for missing in &mut self.missing {
-            if missing.stage == Stage::Waiting && missing.wait > timing.redial.0 {
+            let is_waiting = missing.stage == Stage::Waiting && !missing.is_refused;
+            if is_waiting && missing.wait > timing.redial.0 {
                 missing.wait = timing.redial.0;
                 let soon = Duration::from_micros(cx.rng.below(HURRY.as_micros() as u64));
                 missing.due = missing.due.min(cx.now.after(soon));

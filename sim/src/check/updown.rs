@@ -1,5 +1,5 @@
 //! I2: each watcher hears of each (boot, era) once up and at most once down, in order;
-//! who left a parent and is elected anew begins afresh.
+//! who left a group, or was put out of it, and is in it again begins afresh.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +32,8 @@ pub fn check(world: &World) -> Vec<Violation> {
     let mut last: BTreeMap<Watch, Last> = BTreeMap::new();
     let mut found = Vec::new();
     for observed in world.log() {
-        if let Observation::Event(Event::ParentLeft { group }) = &observed.what {
-            let is_its = |watch: &Watch| (watch.watcher, watch.group) == (observed.node, *group);
+        if let Some(group) = left(&observed.what) {
+            let is_its = |watch: &Watch| (watch.watcher, watch.group) == (observed.node, group);
             last.retain(|watch, _| !is_its(watch));
         }
         if let Observation::Formed { group, members } = &observed.what {
@@ -50,6 +50,23 @@ pub fn check(world: &World) -> Vec<Violation> {
         found.extend(step(&mut last, world, observed, *group, next));
     }
     found
+}
+
+/// Which group the watcher is in no more: what it hears of it afterwards is a beginning.
+fn left(what: &Observation) -> Option<GroupId> {
+    match what {
+        Observation::GroupLeft { group } | Observation::Event(Event::ParentLeft { group }) => {
+            Some(*group)
+        }
+        Observation::Event(Event::Group { group, event }) => {
+            let is_over = matches!(
+                event,
+                GroupEvent::Removed { .. } | GroupEvent::Deleted { .. }
+            );
+            is_over.then_some(*group)
+        }
+        _ => None,
+    }
 }
 
 /// All members of a group were told of all others before the log begins.

@@ -264,6 +264,7 @@ impl Host {
             result = node.handle_command(command, now, out);
         });
         if let Some(group) = left.filter(|_| result.is_ok()) {
+            self.observe(Observation::GroupLeft { group }, net);
             self.forget_group(group);
         }
         result

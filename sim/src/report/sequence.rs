@@ -193,6 +193,7 @@ fn describe(what: &Observation) -> (String, Option<NodeId>) {
         Observation::Formed { members, .. } => {
             (format!("is in a group of {}", members.len()), None)
         }
+        Observation::GroupLeft { .. } => ("leaves".to_owned(), None),
         Observation::Ended => ("ends".to_owned(), None),
         Observation::Paused => ("is stopped".to_owned(), None),
         Observation::Resumed => ("goes on".to_owned(), None),
