@@ -129,4 +129,6 @@ pub enum DeclineReason {
     Unusable,
     /// It is about to join the group by other means, or to stop.
     Busy,
+    /// It is in the group, and the inviter was put out of it: one of its members may add it anew.
+    Removed,
 }

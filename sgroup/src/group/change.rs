@@ -58,6 +58,11 @@ impl Group {
         Ok(member.is_present() && member.is_admitted)
     }
 
+    /// Whether the node was put out, and not let in again since.
+    pub fn is_out(&self, node: &NodeId) -> bool {
+        self.marks.out_by(node).is_some()
+    }
+
     /// A node may come in, even if it was put out before.
     pub fn handle_readmit(&mut self, node: NodeId, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         if self.marks.out_by(&node).is_none() {
@@ -127,6 +132,10 @@ impl Group {
             }
             let peer = cx.peers.find(&mark.node).filter(|_| mark.is_out);
             if let Some(peer) = peer {
+                // Who put it out may have had no way to tell it.
+                if self.is_admitted(peer) {
+                    self.tell_marks(peer, cx, out);
+                }
                 self.put_out(peer, cx, out);
             }
         }
@@ -140,9 +149,11 @@ impl Group {
         out.push(GroupOutput::Removed { by });
     }
 
-    /// A member, or who speaks as one, says that this node was put out.
+    /// A member, or who speaks as one, says that this node was put out. It may not have heard yet
+    /// that it was let in again; and if it was put out once more, the mark of that will come.
     pub(super) fn on_told_out(&mut self, peer: Peer, cx: &Context<'_>, out: &mut GroupOutputs) {
         let is_member = self.view.find(peer).is_some_and(|m| m.is_present());
+        let is_member = is_member && !self.marks.is_let_in(&cx.me);
         if self.phase == Phase::Up && is_member {
             self.on_own_removal(cx.peers.id(peer), out);
         }
@@ -152,7 +163,12 @@ impl Group {
     /// that does not name the group, three members may invite it again. In the start in which it
     /// was a member it has left, whether its word of that came or not; and members of a parent are
     /// elected, not invited.
-    pub(super) fn on_forgotten(&self, peer: Peer, cx: &Context<'_>, out: &mut GroupOutputs) {
+    pub(super) fn on_forgotten(
+        &mut self,
+        peer: Peer,
+        cx: &mut Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
         let member = self
             .view
             .find(peer)
@@ -162,7 +178,11 @@ impl Group {
         };
         let state = cx.peers.get(peer);
         let is_anew = state.is_some_and(|state| state.boot() > member.standing.boot);
-        if !is_anew || self.charter.tier > 0 {
+        if !is_anew {
+            let left = member.standing.with_life(Life::Left);
+            return self.merge(peer, left, DownReason::Left, cx, out);
+        }
+        if self.charter.tier > 0 {
             return;
         }
         let present = self

@@ -28,7 +28,8 @@ pub(super) fn info(member: &Member, peers: &Peers) -> MemberInfo {
 }
 
 impl Group {
-    /// Merges a standing that is believed; `reason` is told if it ends the member's tenure.
+    /// Merges a standing that is believed; `reason` is told if it ends the member's tenure. Who was
+    /// put out does not come back in as somebody new.
     pub(super) fn merge(
         &mut self,
         peer: Peer,
@@ -37,6 +38,9 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
+        if !said.is_ended() && self.marks.out_by(&cx.peers.id(peer)).is_some() {
+            return;
+        }
         let before = self.view.find(peer);
         let prefix = cx.peers.id(peer).prefix();
         let Some(change) = self.view.merge(peer, prefix, said, cx.now) else {
@@ -103,6 +107,8 @@ impl Group {
         self.sync.forget(peer);
         self.seeds.on_absent(peer, &self.config.timing, cx);
         if change.after.life() == Life::Left {
+            // It forgot what was proved to it, and is to prove itself anew if it comes back.
+            self.view.change(peer, |member| member.is_admitted = false);
             self.mesh.forget(peer);
         } else {
             self.mesh
@@ -287,7 +293,12 @@ impl Group {
 
     pub(super) fn leave(&mut self, cx: &mut Context<'_>, out: &mut GroupOutputs) {
         self.release_strict(None, cx, out);
-        self.broadcast(&GroupBody::Leave, out);
+        // Also to those who have not proved themselves here: they may take this node for a member.
+        let present = self.view.present();
+        out.extend(present.map(|member| GroupOutput::Send {
+            to: member.peer,
+            body: GroupBody::Leave,
+        }));
         self.stop_duties(out);
         let held = self.view.present().filter(|member| member.is_admitted);
         out.extend(held.map(|member| GroupOutput::Released { peer: member.peer }));

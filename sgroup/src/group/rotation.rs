@@ -356,7 +356,6 @@ impl Group {
             return;
         };
         let left = member.standing.with_life(Life::Left);
-        self.view.change(peer, |member| member.is_admitted = false);
         self.merge(peer, left, DownReason::NotAdmitted, cx, out);
     }
 }

@@ -36,6 +36,11 @@ impl Marks {
         known.is_out.then_some(known.by)
     }
 
+    /// Whether the node was put out and let in again since.
+    pub(crate) fn is_let_in(&self, node: &NodeId) -> bool {
+        self.0.get(node).is_some_and(|known| !known.is_out)
+    }
+
     /// Marks a node anew, above all that is known of it.
     pub(crate) fn put(
         &mut self,

@@ -176,11 +176,18 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) -> Result<InviteAnswer, DeclineReason> {
+        let with = self.base.peers.id(from);
+        if self
+            .groups
+            .get(&id)
+            .is_some_and(|group| group.is_out(&with))
+        {
+            return Err(DeclineReason::Removed);
+        }
         if invite.admission == Admittance::Ask {
             return Ok(InviteAnswer::Willing(Box::new((*self.record).clone())));
         }
         let theirs = self.opened(from, id, &invite.admission)?;
-        let with = self.base.peers.id(from);
         let mut is_ours_higher = false;
         self.with_group(id, now, |group, cx, said| {
             if let Some(theirs) = &theirs {
