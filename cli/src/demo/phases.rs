@@ -163,9 +163,12 @@ impl<'a> Demo<'a> {
         report.pairs_direct = sent.direct;
         report.messages_sent = sent.messages;
         account(&ledger, report);
-        report.require(sent.refused == 0, || {
-            format!("{} messages were refused at their sender", sent.refused)
-        });
+        report.messages_taken_later = sent.taken_later;
+        for (reason, count) in &sent.refused {
+            report.require(false, || {
+                format!("{count} messages were refused to the end: {reason}")
+            });
+        }
         let (wanted, direct, relay) = (pairs.len(), sent.direct, sent.relay_first);
         report.require(direct == wanted, || {
             format!("{direct} of {wanted} streams went over to direct")

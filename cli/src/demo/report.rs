@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) direct_message_us_p50: Option<f64>,
     pub(crate) direct_message_us_p99: Option<f64>,
     pub(crate) messages_sent: u64,
+    /// Of those, refused at first: nobody said in time where the target is.
+    pub(crate) messages_taken_later: u64,
     pub(crate) messages_lost: u64,
     pub(crate) messages_reordered: u64,
     pub(crate) messages_duplicated: u64,

@@ -77,11 +77,15 @@ fn traffic(report: &Report, table: &mut Table) {
             report.pairs, report.pairs_relay_first, report.pairs_direct
         ),
     );
+    let later = match report.messages_taken_later {
+        0 => String::new(),
+        later => format!(", {later} of them at a second try"),
+    };
     row(
         table,
         "messages",
         format!(
-            "{} sent: {} lost, {} reordered, {} twice",
+            "{} sent{later}: {} lost, {} reordered, {} twice",
             report.messages_sent,
             report.messages_lost,
             report.messages_reordered,
