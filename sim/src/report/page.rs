@@ -3,7 +3,7 @@
 use super::format::escape;
 
 const STYLE: &str = "\
-:root{color-scheme:light}*{box-sizing:border-box}\
+:root{color-scheme:light dark}*{box-sizing:border-box}\
 body{font:16px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif;color:#20242c;background:#f4f5f8;margin:0}\
 main{max-width:1180px;margin:0 auto;padding:32px 24px 64px}\
 header{border-bottom:3px solid #4477aa;margin-bottom:24px;padding-bottom:12px}\
@@ -13,7 +13,7 @@ code{font:13px/1.4 ui-monospace,Menlo,Consolas,monospace;background:#e9ebf0;bord
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:12px;margin:20px 0}\
 .card{background:#fff;border-radius:8px;padding:12px 16px;box-shadow:0 1px 3px #0002}\
 .card b{display:block;font-size:26px;line-height:1.2}.card span{color:#5b6270;font-size:13px}\
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(480px,1fr));gap:16px}\
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(480px,100%),1fr));gap:16px}\
 figure{background:#fff;border-radius:8px;padding:14px 16px;margin:0;box-shadow:0 1px 3px #0002}\
 figcaption{font-size:13.5px;color:#4a505c;margin-top:4px}figcaption b{color:#20242c}\
 svg{width:100%;height:auto;display:block}svg text{font-family:system-ui,sans-serif;font-size:13px}\
@@ -22,7 +22,14 @@ table{border-collapse:collapse;background:#fff;border-radius:8px;box-shadow:0 1p
 td,th{padding:6px 14px;text-align:left;border-bottom:1px solid #eceef2;vertical-align:top}\
 th{font-weight:600;white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
 .scroll{overflow-x:auto}.good{color:#1c7a35}.bad{color:#b22222}\
-footer{margin-top:40px;color:#5b6270;font-size:13.5px;border-top:1px solid #d8dbe2;padding-top:10px}";
+footer{margin-top:40px;color:#5b6270;font-size:13.5px;border-top:1px solid #d8dbe2;padding-top:10px}\
+td{overflow-wrap:anywhere}\
+@media(max-width:700px){main{padding:20px 12px 40px}td,th{padding:6px 8px}th{white-space:normal}}\
+@media(prefers-color-scheme:dark){body{color:#e4e7ee;background:#14161b}\
+.card,figure,table{background:#1f232b;box-shadow:none}code{background:#2a2f39}\
+.about,figcaption,.card span,footer{color:#a8afbd}figcaption b{color:#e4e7ee}\
+td,th{border-bottom-color:#2e343f}.good{color:#5cc47c}.bad{color:#ff7b72}\
+svg{filter:invert(.87) hue-rotate(180deg)}}";
 
 /// A page under way.
 #[derive(Debug)]

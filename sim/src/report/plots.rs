@@ -20,6 +20,10 @@ const COLOURS: [RGBColor; 6] = [
 const GRID: RGBColor = RGBColor(0xe8, 0xe8, 0xec);
 const TEXT: RGBColor = RGBColor(0x44, 0x48, 0x50);
 const MARK: RGBColor = RGBColor(0xb0, 0x30, 0x30);
+/// What lies within this ratio on a logarithmic axis is drawn in the middle of a wider one.
+const NARROW: f64 = 3.0;
+/// Labels on an axis of whole places.
+const PLACES_MAX: u64 = 10;
 /// Marks that are drawn on one plot.
 const MARKS_MAX: usize = 60;
 
@@ -92,7 +96,10 @@ impl Lines<'_> {
 
     fn draw_log(&self, area: &Area<'_>) -> Drawn {
         let (from, to, top) = self.bounds();
-        let x = (from.max(1e-3)..to.max(2e-3)).log_scale();
+        let (from, to) = (from.max(1e-3), to.max(2e-3));
+        // Values that are nearly one still have a scale to be read at.
+        let room = if to < from * NARROW { NARROW } else { 1.0 };
+        let x = (from / room..to * room).log_scale();
         let mut chart = builder(area).build_cartesian_2d(x, 0.0..top)?;
         mesh!(chart, self.x, self.y);
         self.series(&mut chart)
@@ -146,7 +153,9 @@ pub(super) fn bars(x: &str, y: &str, bars: &[(u64, u64)]) -> String {
             * 1.06;
         let (from, to) = (float(first) - 0.5, float(last) + 0.5);
         let mut chart = builder(area).build_cartesian_2d(from..to, 0.0..top)?;
-        mesh!(chart, x, y);
+        let places = (last - first + 1).min(PLACES_MAX);
+        let whole = |value: &f64| format!("{value:.0}");
+        mesh!(chart, x, y, &whole, places as usize);
         let width = ((to - from) / 300.0).max(0.4);
         let rectangles = bars.iter().map(|&(place, count)| {
             let (left, right) = (float(place) - width, float(place) + width);
@@ -223,6 +232,9 @@ where
 /// Axes, grid and labels.
 macro_rules! mesh {
     ($chart:expr, $x:expr, $y:expr) => {
+        mesh!($chart, $x, $y, &|value| super::format::figure(*value), 10)
+    };
+    ($chart:expr, $x:expr, $y:expr, $label:expr, $labels:expr) => {
         $chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -232,7 +244,8 @@ macro_rules! mesh {
             .axis_desc_style(("sans-serif", 13).into_font().color(&TEXT))
             .x_desc($x)
             .y_desc($y)
-            .x_label_formatter(&|value| super::format::figure(*value))
+            .x_labels($labels)
+            .x_label_formatter($label)
             .y_label_formatter(&|value| super::format::figure(*value))
             .draw()?
     };
