@@ -1,5 +1,6 @@
-//! What local health is worth: one group of a hundred, some of whose processes stall again and
-//! again, with local health and without it; and how soon the truly dead are found meanwhile.
+//! What local health and second votes are worth: one group of a hundred, some of whose processes
+//! stall again and again, with both, either and neither; and how soon the truly dead are found.
+//! With neither, one member's suspicion that nobody refutes is a death: the rule of plain SWIM.
 //!
 //! A stalling node is stopped for 0.5 to 4 s, runs for 0.1 to 1 s, and is stopped again, as in the
 //! interval experiment of Lifeguard (Dadgar, Phillips, Currey, 2018). *Others* are members that
@@ -23,6 +24,9 @@ const DEATHS: u32 = 5;
 const STOPPED_MS: (u64, u64) = (500, 4_000);
 const RUNNING_MS: (u64, u64) = (100, 1_000);
 
+/// Whether members doubt themselves first, and how many votes are a death.
+const RULES: [(bool, usize); 4] = [(true, 2), (false, 2), (true, 1), (false, 1)];
+
 /// What the members said.
 #[derive(Default)]
 struct Said {
@@ -38,26 +42,27 @@ fn main() {
     let seeds: u64 = seeds.unwrap_or(5);
     println!(
         "{SIZE} members, {SECONDS} s, {seeds} seeds; per run, by all members together\n\
-         stalling  local health  others suspected  others declared dead  stalling declared dead  \
+         stalling  local health  votes  others suspected  others declared dead  stalling declared dead  \
          found: mean, p50, p99, max ms"
     );
     for stalling in [0, 1, 4, 10, 20] {
-        for local_health in [true, false] {
+        for rule in RULES {
             let mut all = Said::default();
             for seed in 1..=seeds {
-                run(seed, stalling, local_health, &mut all);
+                run(seed, stalling, rule, &mut all);
             }
-            print(stalling, local_health, seeds, all);
+            print(stalling, rule, seeds, all);
         }
     }
 }
 
-fn run(seed: u64, stalling: u32, local_health: bool, said: &mut Said) {
+fn run(seed: u64, stalling: u32, (local_health, votes): (bool, usize), said: &mut Said) {
     let mut world = Topology::group(SIZE).build(WorldConfig::new(seed), |_, config| {
         for group in &mut config.groups {
             let mut other = (**group).clone();
             let mut timing = (*other.timing).clone();
             timing.local_health = local_health;
+            timing.votes = votes;
             other.timing = timing.into();
             *group = other.into();
         }
@@ -130,7 +135,7 @@ fn stall(world: &mut World, stalling: u32) -> Vec<(u32, archipelago_core::Time)>
     ends
 }
 
-fn print(stalling: u32, local_health: bool, seeds: u64, mut said: Said) {
+fn print(stalling: u32, (local_health, votes): (bool, usize), seeds: u64, mut said: Said) {
     said.found_ms.sort_by(f64::total_cmp);
     let count = said.found_ms.len();
     let at = |share: f64| said.found_ms.get((count as f64 * share) as usize);
@@ -138,7 +143,7 @@ fn print(stalling: u32, local_health: bool, seeds: u64, mut said: Said) {
     let mean = said.found_ms.iter().sum::<f64>() / count.max(1) as f64;
     let each = |what: u64| what as f64 / seeds as f64;
     println!(
-        "{stalling:>8}  {:<12}  {:>16.1}  {:>20.1}  {:>22.1}  {mean:.0}, {:.0}, {:.0}, {:.0}",
+        "{stalling:>8}  {:<12}  {votes:>5}  {:>16.1}  {:>20.1}  {:>22.1}  {mean:.0}, {:.0}, {:.0}, {:.0}",
         if local_health { "on" } else { "off" },
         each(said.suspicions_of_others),
         each(said.deaths_of_others),
