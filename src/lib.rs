@@ -51,6 +51,7 @@ mod event;
 mod group;
 mod groupcast;
 mod identity;
+mod keyed;
 #[cfg(all(feature = "launcher", target_os = "linux"))]
 mod launcher;
 mod mailbox;
@@ -86,6 +87,7 @@ pub use archipelago_router::{
     SessionInfo, SessionKind, Unreachable,
 };
 pub use archipelago_sgroup::duty::DutyError;
+pub use archipelago_sgroup::keyed::{HostConfig, StopReason};
 pub use archipelago_sgroup::names::{NameError, NameInfo, OnLoss, Standing, Verdict};
 pub use archipelago_sgroup::registry::RegistryError;
 pub use archipelago_sgroup::registry::choose::{
@@ -103,6 +105,7 @@ pub use group::{
 };
 pub use groupcast::{GroupcastError, Groupcasted, Subscription};
 pub use identity::{Identity, IdentityError};
+pub use keyed::{HostError, Keyed, KeyedError, KeyedHost, KeyedRequest, KeyedWorker};
 #[cfg(all(feature = "launcher", target_os = "linux"))]
 pub use launcher::{
     CommandTemplate, LaunchError, Launched, Launcher, LocalLauncher, Program, TemplateError,

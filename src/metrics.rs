@@ -50,6 +50,8 @@ counters! {
     /// Words about groupcasts that were dropped: for want of room, of a way, or of sense. What they
     /// brought is sent again, or told as missed.
     groupcast_words_dropped,
+    /// Messages to hosts of keyed workers that were none of theirs, or from who hosts no more.
+    keyed_ignored,
     /// Calls that were dropped unread because their callers had stopped waiting.
     calls_expired,
     /// Replies that came after their call had ended.

@@ -7,6 +7,7 @@ pub mod duty;
 mod group;
 pub mod groupcast;
 mod join;
+pub mod keyed;
 pub mod log;
 mod marks;
 pub mod names;

@@ -181,6 +181,13 @@ impl Group {
         self.local_first(all)
     }
 
+    /// Who offers a service and how, by pid.
+    pub(crate) fn offers(&self, service: &[u8]) -> Vec<(Pid, Offer)> {
+        let home = Some(self.id());
+        let tables = self.tables();
+        tables.read(self.id(), |table| table.providers(service, home).collect())
+    }
+
     /// Nodes on which a service is offered, each once, in order.
     pub fn nodes_offering(&self, service: impl AsRef<[u8]>) -> Vec<NodeId> {
         let mut nodes: Vec<NodeId> = self.tables().read(self.id(), |table| {

@@ -13,18 +13,20 @@ pub use error::{RecvError, SendError};
 pub use sender::Sender;
 pub(crate) use table::{Deliver, Slot, Table};
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
-use archipelago_core::Pid;
 use archipelago_core::wire::Exit;
+use archipelago_core::{LocalId, Pid};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::call::{CallError, Deadline, Reply};
+use crate::identity::random_seed;
 use crate::node::Shared;
+use crate::{NodeError, groupcast};
 
 /// A message as its receiver gets it.
 #[derive(Debug)]
@@ -51,7 +53,32 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    pub(crate) fn new(shared: Arc<Shared>, pid: Pid, queue: mpsc::Receiver<Received>) -> Self {
+    /// A new one, as soon as the node's boot is final.
+    pub(crate) async fn open(
+        shared: &Arc<Shared>,
+        type_id: Option<TypeId>,
+    ) -> Result<Self, NodeError> {
+        let boot = shared.started().await?;
+        // 64 random bits: a second draw after a clash is already unheard of.
+        for _ in 0..4 {
+            let local = LocalId(random_u64()?);
+            if local == LocalId::NODE || local == groupcast::MAILBOX {
+                continue;
+            }
+            if let Some(queue) = shared.mailboxes.insert(local, type_id) {
+                let pid = Pid {
+                    node: shared.id,
+                    boot,
+                    local,
+                    home: shared.home,
+                };
+                return Ok(Self::new(shared.clone(), pid, queue));
+            }
+        }
+        Err(NodeError::TooManyMailboxes)
+    }
+
+    fn new(shared: Arc<Shared>, pid: Pid, queue: mpsc::Receiver<Received>) -> Self {
         Self {
             sender: Sender::new(shared, pid),
             queue,
@@ -215,6 +242,12 @@ impl Received {
             Err(failed(format!("{} bytes too many", rest.len())))
         }
     }
+}
+
+fn random_u64() -> Result<u64, NodeError> {
+    let bytes = random_seed().map_err(|_| NodeError::NoRandom)?;
+    let (first, _) = bytes.split_first_chunk().ok_or(NodeError::NoRandom)?;
+    Ok(u64::from_le_bytes(*first))
 }
 
 impl Drop for Mailbox {

@@ -23,7 +23,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
-use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Pid};
+use archipelago_core::{Address, Boot, GroupId, NodeId, Pid};
 use archipelago_router::up::TierInfo;
 use archipelago_router::watch::Target;
 use archipelago_router::{Command, RouteInfo, SessionInfo};
@@ -31,8 +31,6 @@ use archipelago_sgroup::registry::choose::Choice;
 use archipelago_sgroup::{Cookies, MemberInfo};
 use bytes::Bytes;
 
-use crate::groupcast;
-use crate::identity::random_seed;
 use crate::{Events, Group, Mailbox, Metrics, Monitor, SendError, Sender};
 
 /// How long [`Node::shutdown`] waits for goodbyes to be read.
@@ -181,25 +179,7 @@ impl Node {
 
     /// A mailbox that takes values of `type_id` without codec from this node.
     pub(crate) async fn mailbox_of(&self, type_id: Option<TypeId>) -> Result<Mailbox, NodeError> {
-        let shared = self.shared();
-        let boot = shared.started().await?;
-        // 64 random bits: a second draw after a clash is already unheard of.
-        for _ in 0..4 {
-            let local = LocalId(random_u64()?);
-            if local == LocalId::NODE || local == groupcast::MAILBOX {
-                continue;
-            }
-            if let Some(queue) = shared.mailboxes.insert(local, type_id) {
-                let pid = Pid {
-                    node: shared.id,
-                    boot,
-                    local,
-                    home: shared.home,
-                };
-                return Ok(Mailbox::new(shared.clone(), pid, queue));
-            }
-        }
-        Err(NodeError::TooManyMailboxes)
+        Mailbox::open(self.shared(), type_id).await
     }
 
     /// Sends bytes in the name of `from`'s mailbox; see [`Sender::send`].
@@ -389,10 +369,4 @@ impl Node {
     pub fn thaw(&self) {
         self.shared().thaw();
     }
-}
-
-fn random_u64() -> Result<u64, NodeError> {
-    let bytes = random_seed().map_err(|_| NodeError::NoRandom)?;
-    let (first, _) = bytes.split_first_chunk().ok_or(NodeError::NoRandom)?;
-    Ok(u64::from_le_bytes(*first))
 }

@@ -10,6 +10,7 @@ mod envelope;
 mod group;
 mod groupcast;
 mod hello;
+mod keyed;
 mod letter;
 mod list;
 mod name;
@@ -29,6 +30,7 @@ pub use group::{
 };
 pub use groupcast::{GroupcastWord, Piece, SUBTREE_MAX};
 pub use hello::{Hello, Nonce, WIRE_MAX, WIRE_MIN};
+pub use keyed::{KEY_BYTES_MAX, KeyedAnswer, KeyedPacket, KeyedWord, SHARD_WORDS, ShardBits};
 pub use letter::{
     ENDED_MAX, End, Exit, ExitText, GUARDED_MAX, LOCALS_MAX, Letter, LetterError, Locals,
     WARDENS_MAX, WatchLetter,

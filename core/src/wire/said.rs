@@ -203,6 +203,8 @@ impl<'de> Deserialize<'de> for Finite {
 pub struct Offer {
     /// Told outside the group as well.
     pub is_exported: bool,
+    /// Takes no new work, and is there for what it has begun.
+    pub is_leaving: bool,
 }
 
 /// That a service is to run on every member of a group, or is to do so no more.

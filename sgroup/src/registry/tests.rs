@@ -272,6 +272,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
                 local,
                 offer: value.map(|value| Offer {
                     is_exported: value > 1,
+                    is_leaving: value > 2,
                 }),
             },
             2 => Entry::Property {

@@ -9,6 +9,10 @@
 //! Source: highest random weight (Thaler and Ravishankar 1998); the fixed number of shards as in
 //! Redis Cluster and Riak, so that what moves is counted and named.
 
+mod set;
+
+pub use set::ShardSet;
+
 use archipelago_core::NodeId;
 
 use crate::view::rendezvous;
@@ -58,6 +62,11 @@ impl Shard {
     /// Its number, below 4,096.
     pub const fn number(self) -> u16 {
         self.0
+    }
+
+    /// The end of the range that ends with this shard.
+    pub(crate) const fn bound(self) -> Self {
+        Self(self.0 + 1)
     }
 
     /// All shards, in order.

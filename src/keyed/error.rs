@@ -1,0 +1,68 @@
+//! Why a worker was not asked, or a service not hosted.
+
+use archipelago_core::wire::KEY_BYTES_MAX;
+
+use crate::{CallError, LookupError, NodeError, SayError};
+
+/// A request to a keyed worker came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyedError {
+    /// A key has 1 to 1,024 bytes. Nothing was done.
+    #[error("a key of {bytes} bytes: 1 to {KEY_BYTES_MAX} are allowed")]
+    Key {
+        /// Its length in bytes.
+        bytes: usize,
+    },
+    /// By the deadline nobody was found that hosts the service. Nothing was done.
+    #[error("nobody hosts the service: start a host, or try later")]
+    NoHost,
+    /// Until the deadline the key was busy or on its way. Nothing was done.
+    #[error("the key was busy until the deadline; nothing was done: try later")]
+    Busy,
+    /// The worker panicked; it may have been done, and its state is lost.
+    #[error("the worker failed; it may have been done, and its state is lost")]
+    Failed,
+    /// The call to its host failed, which says whether it may have been done.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Who hosts the service in a group that this node is not in could not be found out. Nothing was
+    /// done.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The host answered what this version does not understand; it may have been done.
+    #[error("the host's answer is of another version; it may have been done")]
+    Answer,
+}
+
+impl KeyedError {
+    /// Whether the worker may have done it, or may yet. If not, it may be asked again without harm.
+    pub const fn may_be_done(&self) -> bool {
+        match self {
+            Self::Key { .. } | Self::NoHost | Self::Busy | Self::Lookup(_) => false,
+            Self::Failed | Self::Answer => true,
+            Self::Call(error) => error.may_be_done(),
+        }
+    }
+}
+
+/// A service of keyed workers is not hosted, or was not left.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// There is no tokio executor where this was called, for the workers to run on.
+    #[error("call this on a tokio runtime: that is where the workers will run")]
+    NoExecutor,
+    /// This node hosts it already.
+    #[error("this node hosts the service already")]
+    Hosted,
+    /// The service could not be offered.
+    #[error(transparent)]
+    Say(#[from] SayError),
+    /// There is no mailbox for it.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Not everything was handed over by the deadline; what was not is lost.
+    #[error("not all workers were handed over by the deadline: their states are lost")]
+    NotHandedOver,
+}
