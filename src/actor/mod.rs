@@ -19,7 +19,7 @@ mod strict;
 
 pub(crate) use changes::Change;
 pub(crate) use launch::launch;
-pub(crate) use names::{FoundReply, NameReply};
+pub(crate) use names::{FoundReply, NameReply, ProvidersReply};
 pub(crate) use requests::Request;
 pub(crate) use strict::StrictRequest;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use archipelago_core::wire::Exit;
+use archipelago_core::wire::{Exit, Provider};
 use archipelago_core::{GroupId, LocalId, Pid};
 use archipelago_router::Command;
 use archipelago_sgroup::names::{NameAct, NameError, NameInfo, NameOutput, OnLoss, Standing};
@@ -19,12 +19,16 @@ pub(crate) type NameReply = Result<Option<Standing>, RegisterError>;
 /// How a question for a name's holder ends.
 pub(crate) type FoundReply = Result<Option<NameInfo>, LookupError>;
 
+/// How a question for the providers of a service ends.
+pub(crate) type ProvidersReply = Result<Vec<Provider>, LookupError>;
+
 /// Who waits for which answer.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     last: u64,
     replies: HashMap<u64, oneshot::Sender<NameReply>>,
     finders: HashMap<u64, oneshot::Sender<FoundReply>>,
+    seekers: HashMap<u64, oneshot::Sender<ProvidersReply>>,
 }
 
 impl Actor {
@@ -82,6 +86,35 @@ impl Actor {
 
     pub(super) fn on_name_found(&mut self, request: u64, reply: FoundReply) {
         if let Some(waiting) = self.names.finders.remove(&request) {
+            // Who asked may have gone.
+            let _ = waiting.send(reply);
+        }
+    }
+
+    pub(super) fn on_find_service(
+        &mut self,
+        group: GroupId,
+        service: Bytes,
+        reply: oneshot::Sender<ProvidersReply>,
+    ) {
+        self.names.last += 1;
+        let request = self.names.last;
+        self.names.seekers.insert(request, reply);
+        let command = Command::FindService {
+            group,
+            service,
+            request,
+        };
+        let now = self.now();
+        let result = self.node.handle_command(command, now, &mut self.out);
+        self.perform();
+        if let Err(refused) = result {
+            self.on_service_found(request, Err(refused.into()));
+        }
+    }
+
+    pub(super) fn on_service_found(&mut self, request: u64, reply: ProvidersReply) {
+        if let Some(waiting) = self.names.seekers.remove(&request) {
             // Who asked may have gone.
             let _ = waiting.send(reply);
         }

@@ -52,6 +52,9 @@ impl Actor {
             Output::NameFound { request, result } => {
                 self.on_name_found(request, result.map_err(LookupError::from));
             }
+            Output::ServiceFound { request, result } => {
+                self.on_service_found(request, result.map_err(LookupError::from));
+            }
             Output::Name { group, output } => self.on_name(group, output),
             Output::Strict { group, event } => self.on_strict(group, event),
             Output::Letter {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::changes::{Change, ChangeReply};
-use super::{Actor, FoundReply, NameReply, StrictRequest};
+use super::{Actor, FoundReply, NameReply, ProvidersReply, StrictRequest};
 use crate::session::PumpEnd;
 
 /// Something for the node's task.
@@ -37,6 +37,12 @@ pub(crate) enum Request {
         group: GroupId,
         name: Bytes,
         reply: oneshot::Sender<FoundReply>,
+    },
+    /// Who offers a service, in any group?
+    FindService {
+        group: GroupId,
+        service: Bytes,
+        reply: oneshot::Sender<ProvidersReply>,
     },
     /// About a strict name of a group.
     Strict {
@@ -75,6 +81,11 @@ impl Actor {
             Request::Change { change, reply } => self.on_change(change, reply),
             Request::Name { group, act, reply } => self.on_name_request(group, act, reply),
             Request::FindName { group, name, reply } => self.on_find_name(group, name, reply),
+            Request::FindService {
+                group,
+                service,
+                reply,
+            } => self.on_find_service(group, service, reply),
             Request::Strict { group, request } => self.on_strict_request(group, request),
             Request::Control { session, mut batch } => {
                 if self.sessions.find(session).is_some() {

@@ -1,6 +1,6 @@
 //! Names of any group, its member or not: who holds one, and messages to whoever does.
 
-use archipelago_core::Pid;
+use archipelago_core::{LocalId, Pid};
 use archipelago_router::{Command, Unreachable};
 use archipelago_sgroup::names::{NAME_BYTES_MAX, NameInfo};
 use bytes::Bytes;
@@ -98,6 +98,68 @@ impl Group {
         let sent = self.shared.requests.send(request).await;
         sent.map_err(|_| LookupError::Stopped)?;
         answer.await.map_err(|_| LookupError::Stopped)?
+    }
+
+    /// Who offers `service` in this group, whether or not this node is in it: best to ask first.
+    ///
+    /// In a group of one's own a local read: those of this node first, then the others by chance.
+    /// Of another group a reflector is asked, once, and names up to 16 of those whose
+    /// [`Offer`](crate::Offer) is exported, the least busy first ([`Group::set_load`]); its answer is
+    /// kept as that of [`Group::lookup`]. No session is opened.
+    ///
+    /// Cancel safe. Ends within 2 s, or at once where no reflector leads there.
+    ///
+    /// # Errors
+    /// [`LookupError`].
+    pub async fn find_providers(&self, service: impl AsRef<[u8]>) -> Result<Vec<Pid>, LookupError> {
+        let service = service.as_ref();
+        if self.shared.replica.members_len(self.id()).is_some() {
+            return Ok(self.own_providers(service));
+        }
+        let bytes = service.len();
+        if !(1..=NAME_BYTES_MAX).contains(&bytes) {
+            return Err(LookupError::Length { bytes });
+        }
+        let (reply, answer) = oneshot::channel();
+        let request = Request::FindService {
+            group: self.id(),
+            service: Bytes::copy_from_slice(service),
+            reply,
+        };
+        let sent = self.shared.requests.send(request).await;
+        sent.map_err(|_| LookupError::Stopped)?;
+        let all = answer.await.map_err(|_| LookupError::Stopped)??;
+        let home = Some(self.id());
+        Ok(all
+            .into_iter()
+            .map(|one| Pid {
+                node: one.node,
+                boot: one.boot,
+                local: one.local,
+                home,
+            })
+            .collect())
+    }
+
+    /// What was said of who offers a service did not hold: it is asked for anew next time.
+    pub async fn forget_providers(&self, service: impl AsRef<[u8]>) {
+        let command = Command::ForgetService {
+            group: self.id(),
+            service: Bytes::copy_from_slice(service.as_ref()),
+        };
+        // A stopped node is noticed by the look-up that follows.
+        let _ = self.shared.command(command).await;
+    }
+
+    /// Processes that take new work: this node's own first, the others by chance.
+    fn own_providers(&self, service: &[u8]) -> Vec<Pid> {
+        let offers = self.offers(service).into_iter();
+        let takers = offers.filter(|(pid, offer)| !offer.is_leaving && pid.local != LocalId::NODE);
+        let mut all: Vec<Pid> = takers.map(|(pid, _)| pid).collect();
+        let mut rng = self.shared.tables.rng();
+        all.sort_by_cached_key(|_| rng.u64());
+        all.sort_by_key(|pid| pid.node != self.shared.id);
+        all
     }
 
     /// Sends bytes to whoever holds `name` in this group, in the name of `from`'s mailbox; returns

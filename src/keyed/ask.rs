@@ -12,7 +12,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::KeyedError;
-use crate::{CallError, Deadline, Group, Mailbox, NodeError, RegistryEvents, SendError, Sender};
+use crate::{
+    CallError, Deadline, Group, LookupError, Mailbox, NodeError, RegistryEvents, SendError, Sender,
+};
 
 /// Asks the workers of a service by their keys. Clones ask in the same order.
 ///
@@ -128,7 +130,7 @@ impl Keyed {
         let _turn = self.inner.turn(key.clone(), deadline).await?;
         let mut tries = 0;
         loop {
-            let why_not = match self.inner.target(&key) {
+            let why_not = match self.inner.target(&key).await? {
                 None => KeyedError::NoHost,
                 Some(host) => match self.inner.ask_at(host, &key, &packet, deadline).await? {
                     Some(answer) => return Ok(answer),
@@ -174,24 +176,33 @@ impl Inner {
         Ok(turn)
     }
 
-    /// Where a request for the key goes.
-    fn target(&self, key: &[u8]) -> Option<Pid> {
-        let mut state = self.state();
-        self.refresh(&mut state);
-        state.entry.target(key)
+    /// Where a request for the key goes. Outside of the group any host will do that a reflector names:
+    /// it knows better.
+    async fn target(&self, key: &[u8]) -> Result<Option<Pid>, KeyedError> {
+        {
+            let mut state = self.state();
+            let is_member = self.refresh(&mut state);
+            let known = state.entry.target(key);
+            if is_member || known.is_some() {
+                return Ok(known);
+            }
+        }
+        match self.group.find_providers(&self.service).await {
+            Ok(hosts) => Ok(hosts.first().copied()),
+            // Reflectors come back.
+            Err(LookupError::NoRoute | LookupError::Overloaded) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Takes in who hosts the service now, if that has changed.
-    fn refresh(&self, state: &mut State) {
-        let is_member = self
-            .group
-            .shared
-            .replica
-            .members_len(self.group.id())
-            .is_some();
-        if !is_member {
-            state.changes = None;
-            return;
+    /// Takes in who hosts the service now, if that has changed; whether this node is a member.
+    fn refresh(&self, state: &mut State) -> bool {
+        let replica = &self.group.shared.replica;
+        if replica.members_len(self.group.id()).is_none() {
+            if state.changes.take().is_some() {
+                state.entry.handle_hosts(&self.service, []);
+            }
+            return false;
         }
         let mut is_stale = state.changes.is_none();
         let changes = state
@@ -206,6 +217,7 @@ impl Inner {
             let takers = takers.map(|(pid, _)| pid);
             state.entry.handle_hosts(&self.service, takers);
         }
+        true
     }
 
     /// Asks one host; `None`: it did nothing, and another may.
@@ -221,6 +233,7 @@ impl Inner {
             Ok(answer) => answer,
             Err(error) if is_elsewhere(&error) => {
                 self.state().entry.handle_failed(host);
+                self.group.forget_providers(&self.service).await;
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),

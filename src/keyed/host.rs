@@ -56,7 +56,11 @@ impl Group {
             return Err(HostError::Hosted);
         }
         let mailbox = Mailbox::open(&self.shared, None).await?;
-        let (pid, offer) = (mailbox.pid(), Offer::default());
+        let offer = Offer {
+            is_exported: config.is_exported,
+            is_leaving: false,
+        };
+        let pid = mailbox.pid();
         let (orders, waiting) = mpsc::channel(4);
         let (teller, state) = watch::channel(HostState::default());
         let start = Arc::new(start);

@@ -14,6 +14,7 @@ mod keyed;
 mod letter;
 mod list;
 mod name;
+mod provider;
 mod route;
 mod said;
 mod strict;
@@ -37,6 +38,7 @@ pub use letter::{
 };
 pub use list::{List, TooMany};
 pub use name::NameClaim;
+pub use provider::{PROVIDERS_MAX, Provider, Providers, service_key};
 pub use route::{
     Holding, Introduction, Lookup, LookupAnswer, LookupReply, Name, RouteBody, Row, RowGroup,
     SignedHolding, SignedIntroduction, SignedRow, name_key,

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::wire::{
-    Lookup, LookupAnswer, LookupReply, Name, RouteBody, SignedHolding, SignedIntroduction, name_key,
+    Lookup, LookupAnswer, LookupReply, Name, RouteBody, SignedHolding, SignedIntroduction,
 };
 use archipelago_core::{Boot, Context, GroupId, NodeId, Peer, SignedRecord, Time};
 
@@ -159,17 +159,19 @@ impl Lookups {
         self.locate(target, None, home, version_min, routes, cx, out);
     }
 
-    /// Seeks who holds `name` in a group; ends in one `Found` or `Failed` of its [`name_key`], now
-    /// or later. In a group of this node's own it ends as [`LookupError::Near`].
+    /// Seeks who holds `name` in a group, or offers the service of that name; `target` is its
+    /// [`name_key`](archipelago_core::wire::name_key) or its
+    /// [`service_key`](archipelago_core::wire::service_key). Ends in one `Found` or `Failed` of that,
+    /// now or later. In a group of this node's own it ends as [`LookupError::Near`].
     pub fn handle_find(
         &mut self,
         name: Name,
+        target: NodeId,
         group: GroupId,
         routes: &dyn Routes,
         cx: &mut Context<'_>,
         out: &mut LookupOutputs,
     ) {
-        let target = name_key(&group, &name.0);
         if routes.standing(group).is_some() {
             let error = LookupError::Near;
             return out.push(LookupOutput::Failed { target, error });

@@ -70,6 +70,12 @@ impl Node {
                 request,
             } => return self.find_name(group, name, request, now, out),
             Command::ForgetName { group, name } => self.forget_name(group, &name),
+            Command::FindService {
+                group,
+                service,
+                request,
+            } => return self.find_service(group, service, request, now, out),
+            Command::ForgetService { group, service } => self.forget_service(group, &service),
             Command::Contact { peer, home } => self.contact(peer, home, now, out),
             Command::Demand {
                 peer,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::channel::Path;
-use archipelago_core::wire::{ByeReason, Control, Exit, Letter, SessionId};
+use archipelago_core::wire::{ByeReason, Control, Exit, Letter, Provider, SessionId};
 use archipelago_core::{Address, Boot, GroupId, LocalId, NodeId, Roles};
 use archipelago_sgroup::duty::{DutyCommand, DutyError, DutyOutput};
 use archipelago_sgroup::names::{NameAct, NameInfo, NameOutput};
@@ -247,6 +247,23 @@ pub enum Command {
         /// Which.
         name: Bytes,
     },
+    /// Who offers a service of any group to nodes outside of it? Answered by
+    /// [`Output::ServiceFound`] under the same request.
+    FindService {
+        /// In which group.
+        group: GroupId,
+        /// At most 255 bytes.
+        service: Bytes,
+        /// Comes back in the answer.
+        request: u64,
+    },
+    /// Who was said to offer a service does not: ask anew next time.
+    ForgetService {
+        /// In which group.
+        group: GroupId,
+        /// Which.
+        service: Bytes,
+    },
     /// There is something to send to `peer`, and no path attached. Answered by
     /// [`Output::AttachPath`] or [`Output::Unreachable`].
     Contact {
@@ -435,6 +452,13 @@ pub enum Output {
         /// Who holds it, `None` where nobody does or it is not told to others; or why that cannot
         /// be found out now.
         result: Result<Option<NameInfo>, Unreachable>,
+    },
+    /// The answer to a [`Command::FindService`].
+    ServiceFound {
+        /// The request's number.
+        request: u64,
+        /// Some of those who offer it, the least busy first; or why that cannot be found out now.
+        result: Result<Vec<Provider>, Unreachable>,
     },
     /// The names of a group answer or tell.
     Name {

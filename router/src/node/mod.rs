@@ -34,6 +34,7 @@ mod record;
 mod registry;
 mod rest;
 mod routing;
+mod services;
 mod shutdown;
 mod sweep;
 mod talk;
@@ -109,6 +110,8 @@ pub struct Node {
     waiting: BTreeSet<Peer>,
     /// Which requests seek each name, by its key.
     finding: BTreeMap<NodeId, Vec<u64>>,
+    /// The same for services.
+    seeking: BTreeMap<NodeId, Vec<u64>>,
     counters: NodeCounters,
     /// When to look for slots of peers that nobody refers to.
     sweep_at: Option<Time>,
@@ -157,6 +160,7 @@ impl Node {
             doubtful: BTreeMap::new(),
             waiting: BTreeSet::new(),
             finding: BTreeMap::new(),
+            seeking: BTreeMap::new(),
             counters: NodeCounters::default(),
             sweep_at: None,
             rest: Rest::default(),

@@ -4,7 +4,7 @@
 //! answer kept for a while. With the holder comes the way to it: whoever sends to it next looks up
 //! nothing.
 
-use archipelago_core::wire::{Lookup, Name, name_key};
+use archipelago_core::wire::{Lookup, Name, name_key, service_key};
 use archipelago_core::{GroupId, NodeId, Peer, Pid, Time};
 use archipelago_sgroup::names::{NameAct, NameInfo};
 use bytes::Bytes;
@@ -53,7 +53,7 @@ impl Node {
         let key = name_key(&group, &name);
         self.finding.entry(key).or_default().push(request);
         self.with_lookups(now, |lookups, routes, cx, said| {
-            lookups.handle_find(Name(name), group, routes, cx, said);
+            lookups.handle_find(Name(name), key, group, routes, cx, said);
         });
         Ok(())
     }
@@ -63,13 +63,15 @@ impl Node {
         self.purge(&name_key(&group, name));
     }
 
-    /// A peer asks for a node, or for a name.
+    /// A peer asks for a node, for a name, or for a service.
     pub(super) fn on_lookup(&mut self, from: Peer, lookup: Lookup, now: Time) {
         let name = lookup.name.as_ref();
         let holder = name.and_then(|name| {
-            let is_of_it = name_key(&lookup.group, &name.0) == lookup.target;
-            let holder = self.whereis(lookup.group, &name.0);
-            holder.filter(|_| is_of_it)
+            if name_key(&lookup.group, &name.0) == lookup.target {
+                return self.whereis(lookup.group, &name.0);
+            }
+            let is_service = service_key(&lookup.group, &name.0) == lookup.target;
+            is_service.then(|| self.provider_of(&lookup, &name.0))?
         });
         self.with_lookups(now, |lookups, routes, cx, said| {
             lookups.handle_lookup_of(from, lookup, holder.as_ref(), routes, cx, said);
@@ -83,6 +85,9 @@ impl Node {
         };
         let holding = &signed.holding;
         let claim = &holding.claim;
+        if self.on_service_found(&holding.key, claim, out) {
+            return;
+        }
         let info = NameInfo {
             pid: Pid {
                 node: holding.holder,
@@ -112,7 +117,7 @@ impl Node {
             LookupError::Overloaded => Err(Unreachable::Overloaded),
             _ => Err(Unreachable::NoRoute),
         };
-        self.answer_finders(target, &result, out)
+        self.on_service_not_found(target, &result, out) || self.answer_finders(target, &result, out)
     }
 
     fn answer_finders(

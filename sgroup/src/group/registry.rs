@@ -1,10 +1,12 @@
 //! What this node says into the group without a contest, and what it hears of that kind.
 
-use archipelago_core::{Context, LocalId, Peer};
+use archipelago_core::wire::Provider;
+use archipelago_core::{Boot, Context, LocalId, NodeId, Peer, Peers};
 
 use super::{Group, GroupOutput, GroupOutputs};
 use crate::log::LogChange;
 use crate::registry::{self, Entry, RegistryChange, RegistryCommand, RegistryError};
+use crate::view::rendezvous;
 
 impl Group {
     /// Says something to all members, until it is said otherwise or this node is gone. The change
@@ -27,6 +29,25 @@ impl Group {
         self.tell_own(entries, cx, out);
         self.settle(Vec::new(), cx, out);
         Ok(())
+    }
+
+    /// Who offers a service to nodes outside of the group, the least busy first; of equally busy ones
+    /// those come first that `seed` is drawn to. O(members · log entries).
+    pub fn exported_providers(&self, service: &[u8], seed: u64, peers: &Peers) -> Vec<Provider> {
+        let own = self.logs.own().into_iter().flat_map(|log| {
+            let (me, boot) = (self.id_of_me(), self.view.own().boot);
+            let all = registry::exported_by_own(log, service).into_iter();
+            all.map(move |offer| provider(me, boot, offer))
+        });
+        let others = self.view.present().filter_map(|member| {
+            let log = self.logs.peer(member.peer)?;
+            let (node, boot) = (peers.id(member.peer), log.epoch().0);
+            let all = registry::exported_by_peer(log, service).into_iter();
+            Some(all.map(move |offer| provider(node, boot, offer)))
+        });
+        let mut all: Vec<Provider> = own.chain(others.flatten()).collect();
+        all.sort_by_key(|one| (one.load, rendezvous(seed, one.node.prefix()), *one));
+        all
     }
 
     /// Takes back what was said of a process of this node.
@@ -83,5 +104,14 @@ impl Group {
                 entries,
             }));
         }
+    }
+}
+
+const fn provider(node: NodeId, boot: Boot, (local, load): (LocalId, u32)) -> Provider {
+    Provider {
+        load,
+        node,
+        boot,
+        local,
     }
 }

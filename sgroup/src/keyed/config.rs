@@ -5,6 +5,8 @@ use std::time::Duration;
 /// How one node hosts the workers of one service.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
+    /// Entries outside of the group find the service, where its policy lets them in. Default `false`.
+    pub is_exported: bool,
     /// A worker with nothing to do for so long is put to rest; noticed up to an eighth later.
     /// Default 60 s, at least 1 ms.
     pub idle_timeout: Duration,
@@ -33,6 +35,7 @@ pub struct HostConfig {
 impl Default for HostConfig {
     fn default() -> Self {
         Self {
+            is_exported: false,
             idle_timeout: Duration::from_secs(60),
             mailbox_len_max: 64,
             workers_max: 1 << 20,

@@ -20,6 +20,12 @@ use bytes::Bytes;
 use super::RegistryError;
 use crate::log::keys;
 
+/// What the keys of all offers of a service begin with; `None` for what can be no service's name.
+pub(super) fn service_prefix(service: &[u8]) -> Option<Vec<u8>> {
+    let len = u8::try_from(service.len()).ok()?;
+    Some([&[keys::SERVICE, len], service].concat())
+}
+
 /// Longest name in bytes; the shortest has one.
 pub(super) const NAME_BYTES_MAX: usize = 255;
 

@@ -33,7 +33,8 @@ use archipelago_core::wire::number_from_bytes;
 use archipelago_core::{Context, LocalId, Time};
 use bytes::Bytes;
 
-use crate::log::{Logs, keys};
+use crate::log::{Logs, OwnLog, PeerLog, keys};
+use entry::service_prefix;
 use load::Damper;
 
 /// Keys that a member may have among the application's own. Default of every node.
@@ -207,6 +208,43 @@ pub(crate) fn read<'a>(
         }
     }
     (entries, malformed)
+}
+
+/// The mailboxes that offer a service to other groups, and how busy their node says that it is, from
+/// the entries of its log under [`service_prefix`] and of its load.
+fn exported<'a>(
+    offers: impl Iterator<Item = (&'a Bytes, &'a Bytes)>,
+    load: Option<&Bytes>,
+) -> Vec<(LocalId, u32)> {
+    let load = load.and_then(|load| number_from_bytes(load).ok());
+    let load = load.and_then(|load| u32::try_from(load).ok()).unwrap_or(0);
+    let exported = offers.filter_map(|(key, value)| match Entry::read(key, Some(value)) {
+        Ok(Entry::Service {
+            local,
+            offer: Some(offer),
+            ..
+        }) if offer.is_exported && !offer.is_leaving => Some(local),
+        _ => None,
+    });
+    // The node itself has no mailbox that anybody could write to.
+    let processes = exported.filter(|local| *local != LocalId::default());
+    processes.map(|local| (local, load)).collect()
+}
+
+/// The mailboxes of a member that offer a service to other groups, with the member's load.
+pub(crate) fn exported_by_peer(log: &PeerLog, service: &[u8]) -> Vec<(LocalId, u32)> {
+    let Some(prefix) = service_prefix(service) else {
+        return Vec::new();
+    };
+    exported(log.range(&prefix), log.get(&keys::key(keys::LOAD, &[])))
+}
+
+/// The same of this node.
+pub(crate) fn exported_by_own(log: &OwnLog, service: &[u8]) -> Vec<(LocalId, u32)> {
+    let Some(prefix) = service_prefix(service) else {
+        return Vec::new();
+    };
+    exported(log.range(&prefix), log.get(&keys::key(keys::LOAD, &[])))
 }
 
 /// How often this node's mailbox has joined the process group.
