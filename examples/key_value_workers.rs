@@ -70,7 +70,11 @@ impl KeyedWorker for Counter {
 
     async fn stop(self, _reason: StopReason) -> Option<Bytes> {
         let count = self.count.to_le_bytes();
-        Some([&count[..], &checksum(&self.data), &self.data].concat().into())
+        Some(
+            [&count[..], &checksum(&self.data), &self.data]
+                .concat()
+                .into(),
+        )
     }
 }
 

@@ -21,6 +21,7 @@ pub mod formats;
 mod frames;
 mod hops;
 mod host;
+pub mod keyed;
 mod link;
 pub mod metrics;
 mod names;

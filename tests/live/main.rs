@@ -10,6 +10,7 @@ mod calls;
 mod changes;
 mod group;
 mod groupcast;
+mod keyed;
 mod monitor;
 mod names;
 mod outbox;

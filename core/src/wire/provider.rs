@@ -67,7 +67,11 @@ mod tests {
         };
         let all = Providers::truncated([provider; PROVIDERS_MAX + 1]);
         let bytes = all.to_bytes();
-        assert!(bytes.len() <= NameClaim::METADATA_BYTES_MAX, "{}", bytes.len());
+        assert!(
+            bytes.len() <= NameClaim::METADATA_BYTES_MAX,
+            "{}",
+            bytes.len()
+        );
         assert_eq!(Providers::from_bytes(&bytes), Ok(all));
     }
 

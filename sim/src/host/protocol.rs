@@ -4,12 +4,13 @@
 //! lost only where the product says so. Its process dies with the node's, and it with the process.
 
 use std::any::Any;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
 use std::time::Duration;
 
 use archipelago_core::channel::{Kind, Message};
-use archipelago_core::{LocalId, Pid, Time};
+use archipelago_core::{GroupId, LocalId, Pid, Time};
+use archipelago_sgroup::registry::Table;
 use bytes::Bytes;
 
 use super::Host;
@@ -33,6 +34,7 @@ pub struct Turn<'a> {
     now: Time,
     me: Pid,
     random: &'a mut Random,
+    tables: &'a BTreeMap<GroupId, Table>,
     sends: Vec<(Pid, Bytes)>,
     timers: Vec<Duration>,
 }
@@ -51,6 +53,11 @@ impl Turn<'_> {
     /// The node's own stream of chance.
     pub const fn random(&mut self) -> &mut Random {
         self.random
+    }
+
+    /// What the members of a group say; `None` where this node has heard nothing.
+    pub fn table(&self, group: GroupId) -> Option<&Table> {
+        self.tables.get(&group)
     }
 
     /// Sends a message. It waits at the node while the channel has no room.
@@ -110,6 +117,7 @@ impl Host {
             now: net.now,
             me: installed.me,
             random: &mut self.random,
+            tables: &self.tables,
             sends: Vec::new(),
             timers: Vec::new(),
         };
