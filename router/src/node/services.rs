@@ -46,7 +46,9 @@ impl Node {
 
     /// What an earlier answer said proved wrong: it is asked for anew next time.
     pub(super) fn forget_service(&mut self, group: GroupId, service: &[u8]) {
-        self.lookups.handle_purge(&service_key(&group, service));
+        if let Some(lookups) = &mut self.lookups {
+            lookups.handle_purge(&service_key(&group, service));
+        }
     }
 
     /// The provider that this node names to who asks, and with it others; as a name's holder.
