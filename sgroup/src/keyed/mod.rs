@@ -25,6 +25,7 @@
 //! by being asked as in Orleans.
 
 mod config;
+mod deed;
 mod entry;
 mod ownership;
 mod workers;
@@ -36,8 +37,9 @@ use archipelago_core::{LocalId, NodeId, Time};
 use bytes::Bytes;
 
 pub use config::HostConfig;
+use deed::{Deed, Route};
 pub use entry::{Entry, Ticket, pause};
-use ownership::{Deed, Ownership, Route};
+use ownership::Ownership;
 use workers::Workers;
 
 use crate::shards::Shard;

@@ -20,36 +20,13 @@ use archipelago_core::wire::KeyedWord;
 use archipelago_core::{LocalId, NodeId, Time};
 use bytes::Bytes;
 
+use super::deed::{Deed, Route, release};
 use super::workers::Left;
 use super::{HostConfig, HostInfo};
 use crate::shards::{Shard, ShardMap, ShardSet};
 
 /// States that nobody took are sent again after so many times the pause between claims.
 const RESEND_AFTER: u32 = 4;
-
-/// What is to be done about shards, in order.
-#[derive(Debug)]
-pub(super) enum Deed {
-    /// A word to another host, and what it brings.
-    Send(NodeId, KeyedWord, Bytes),
-    /// A worker's state came.
-    Adopt(Bytes, u32, Bytes),
-    /// The shard is this host's from now on.
-    Begin(Shard),
-    /// Stop its workers and give what they left to [`Ownership::drained`].
-    Drain(Shard),
-}
-
-/// What is to be done with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route {
-    /// Its worker is here.
-    Here,
-    /// Its shard is on its way here.
-    Hold,
-    /// It belongs to another host, or to nobody.
-    Moved(Option<NodeId>),
-}
 
 #[derive(Debug)]
 pub(super) struct Ownership {
@@ -596,13 +573,4 @@ impl Ownership {
             .get_mut(index)
             .expect("there is a standing for each of the 4,096 shards")
     }
-}
-
-fn release(to: NodeId, round: u32, shards: &ShardSet, states: u32) -> Deed {
-    let word = KeyedWord::Release {
-        round,
-        shards: shards.to_bits(),
-        states,
-    };
-    Deed::Send(to, word, Bytes::new())
 }
