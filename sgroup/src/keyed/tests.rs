@@ -27,6 +27,8 @@ enum Op {
 
 /// A request, and which.
 type Message = u32;
+/// A word under way, from which run of its host.
+type Word = (LocalId, KeyedWord, Bytes);
 /// A worker: how many requests it has done.
 type Counter = u64;
 
@@ -41,7 +43,6 @@ struct Member {
 #[derive(Debug)]
 struct Lent {
     at: NodeId,
-    run_of_host: LocalId,
     key: Bytes,
     run: u64,
     worker: Counter,
@@ -54,7 +55,7 @@ struct World {
     members: BTreeMap<NodeId, Member>,
     /// Who hosts, as time went on.
     truth: Vec<Vec<HostInfo>>,
-    links: BTreeMap<(NodeId, NodeId), VecDeque<(LocalId, KeyedWord, Bytes)>>,
+    links: BTreeMap<(NodeId, NodeId), VecDeque<Word>>,
     lent: Vec<Lent>,
     /// Requests done for each key; `None`: a crash lost what is unknown.
     counts: BTreeMap<Bytes, Option<Counter>>,
@@ -299,11 +300,11 @@ impl World {
                     "{key:?} runs elsewhere"
                 );
                 self.ended.insert(message);
-                self.lend(at, host_run, key, run, worker, false);
+                self.lend(at, key, run, worker, false);
             }
             HostOutput::Stop {
                 key, run, worker, ..
-            } => self.lend(at, host_run, key, run, worker, true),
+            } => self.lend(at, key, run, worker, true),
             HostOutput::Refuse { message, .. } => {
                 self.ended.insert(message);
             }
@@ -311,18 +312,9 @@ impl World {
         }
     }
 
-    fn lend(
-        &mut self,
-        at: NodeId,
-        run_of_host: LocalId,
-        key: Bytes,
-        run: u64,
-        worker: Counter,
-        is_stopping: bool,
-    ) {
+    fn lend(&mut self, at: NodeId, key: Bytes, run: u64, worker: Counter, is_stopping: bool) {
         self.lent.push(Lent {
             at,
-            run_of_host,
             key,
             run,
             worker,
