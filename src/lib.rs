@@ -56,6 +56,7 @@ mod keyed;
 mod launcher;
 mod mailbox;
 mod metrics;
+pub mod migration;
 mod monitor;
 mod names;
 mod node;
@@ -66,8 +67,10 @@ mod registry;
 mod runtime;
 mod service;
 mod session;
+mod singleton;
 mod swarm;
 mod typed;
+mod work;
 mod worker;
 
 pub use archipelago_core::calls::TooManyCalls;
@@ -95,8 +98,11 @@ pub use archipelago_sgroup::registry::choose::{
 };
 pub use archipelago_sgroup::shards::{Shard, ShardMap, ShardMove};
 pub use archipelago_sgroup::strict::StrictError;
+pub use archipelago_sgroup::supervise::{Ending, PoolConfig, Restart, Spread, SuperviseEvent};
 pub use archipelago_sgroup::{DownReason, MemberInfo, Quorum, Timing};
 pub use bytes::Bytes;
+#[cfg(feature = "tower")]
+pub use call::{BytesCallee, CallService};
 pub use call::{CallError, Deadline, Reply};
 pub use event::{Events, NodeEvent};
 pub use group::{
@@ -110,7 +116,7 @@ pub use keyed::{HostError, Keyed, KeyedError, KeyedHost, KeyedRequest, KeyedWork
 pub use launcher::{
     CommandTemplate, LaunchError, Launched, Launcher, LocalLauncher, Program, TemplateError,
 };
-pub use mailbox::{Mailbox, Received, RecvError, SendError, Sender};
+pub use mailbox::{LocalNameError, Mailbox, Received, RecvError, SendError, Sender};
 pub use metrics::Metrics;
 pub use monitor::Monitor;
 pub use names::NameWatch;
@@ -120,5 +126,7 @@ pub use outbox::{Disk, Intake, Outbox, OutboxError, OutboxStats, Taken};
 pub use registry::{RegistryEvent, RegistryEvents};
 pub use runtime::{Runtime, RuntimeError};
 pub use service::ServiceError;
+pub use singleton::{Singleton, TakeOverError, Turn};
 pub use typed::{Delivery, Inbox, Protocol, Recipient, ReplyTo};
+pub use work::{Job, Pool, PoolError, PoolSpec, StartWorkerError};
 pub use worker::{Worker, WorkerContext, WorkerEnd};

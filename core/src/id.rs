@@ -43,6 +43,14 @@ impl Boot {
     /// The highest boot that is believed of anybody: the clock reaches it in some 290,000 years.
     /// So there is always a next one, and nobody makes himself the last word by a huge number.
     pub const MAX: Self = Self(u64::MAX >> 1);
+
+    /// In an address: whichever start of the node is alive. No node starts as this one.
+    pub const ANY: Self = Self(0);
+
+    /// Whether what is addressed to this start is for `alive` too.
+    pub fn covers(self, alive: Self) -> bool {
+        self == Self::ANY || self == alive
+    }
 }
 
 /// Raised by a node that learns it was declared dead and comes back within the same boot.
@@ -103,6 +111,19 @@ impl LocalId {
     /// The control machine of a node, which writes and gets [`Letter`](crate::wire::Letter)s; never
     /// given to a mailbox.
     pub const NODE: Self = Self(0);
+
+    /// Where messages to a name of one node go, whatever process has the name: a hash of it, so
+    /// that a sender needs to ask nobody. Unlike a random id it can be guessed.
+    pub fn named(name: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"archipelago/local-name/1");
+        hash.update(name);
+        let digest = hash.finalize();
+        let mut low = [0; 8];
+        low.copy_from_slice(&digest[..8]);
+        // Far from the few low ones that are reserved.
+        Self(u64::from_le_bytes(low) | 1 << 63)
+    }
 }
 
 /// A process: where it lives, in which start of that node, and which of its mailboxes.
@@ -120,6 +141,18 @@ pub struct Pid {
 }
 
 impl Pid {
+    /// Whichever process of `node` has registered the name there, in whichever start of the node;
+    /// `home` is where to look the node up if it shares no group with the sender. An address to
+    /// send to and to call; not the pid of a process: it can be neither monitored nor registered.
+    pub fn named(node: NodeId, home: Option<GroupId>, name: impl AsRef<[u8]>) -> Self {
+        Self {
+            node,
+            boot: Boot::ANY,
+            local: LocalId::named(name.as_ref()),
+            home,
+        }
+    }
+
     const fn key(&self) -> (NodeId, Boot, LocalId) {
         (self.node, self.boot, self.local)
     }
@@ -166,6 +199,26 @@ mod tests {
         assert_eq!(GroupId::new("realm", "a"), GroupId::new("realm", "a"));
         assert_ne!(GroupId::new("realm", "a"), GroupId::new("realm", "b"));
         assert_ne!(GroupId::new("ab", "c"), GroupId::new("a", "bc"));
+    }
+
+    /// Golden: another hash would send what is addressed to names nowhere while versions are mixed.
+    #[test]
+    fn a_local_name_has_the_same_id_on_every_platform() {
+        let ids = [&b"a"[..], b"b", b""].map(|name| LocalId::named(name).0);
+        assert!(ids.iter().all(|id| id >> 63 == 1));
+        assert_eq!(ids, GOLDEN);
+    }
+
+    const GOLDEN: [u64; 3] = [
+        17_447_425_577_375_228_388,
+        14_675_785_202_738_425_219,
+        14_730_761_793_246_843_211,
+    ];
+
+    #[test]
+    fn any_start_covers_the_one_that_is_alive() {
+        assert!(Boot::ANY.covers(Boot(7)) && Boot(7).covers(Boot(7)));
+        assert!(!Boot(6).covers(Boot(7)) && !Boot(7).covers(Boot(6)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod names;
 pub mod registry;
 pub mod shards;
 pub mod strict;
+pub mod supervise;
 #[cfg(test)]
 mod testing;
 mod view;

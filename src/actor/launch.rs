@@ -25,6 +25,7 @@ use crate::peer::Registry;
 use crate::registry::Tables;
 use crate::service::Services;
 use crate::swarm::Swarm;
+use crate::work::Desk;
 use crate::worker::Workers;
 use crate::{Runtime, event, mailbox};
 
@@ -76,6 +77,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         workers: Workers::default(),
         tables: Tables::new(*random_seed()?),
         services: Services::default(),
+        desk: Desk::default(),
         peers: Registry::new(builder.limits.busy_peers_max),
         channel_config_short: with_room(&channel_config, builder.limits.send_queue_bytes_max),
         channel_config,

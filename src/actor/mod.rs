@@ -154,6 +154,7 @@ impl Actor {
         shared.hub.close();
         shared.tables.close();
         shared.services.close();
+        shared.desk.close();
         shared.advance(Life::Stopped);
     }
 

@@ -30,6 +30,8 @@ pub(crate) enum StrictRequest {
     },
     /// Let it go.
     Release { name: Bytes },
+    /// Ask for it no more, if whoever asked has gone.
+    Withdraw { name: Bytes },
     /// Who holds it?
     Ask {
         name: Bytes,
@@ -64,6 +66,13 @@ impl Actor {
                 self.strict.claims.remove(&(group, name.clone()));
                 // A group that was left has let go already.
                 let _ = self.say_strict(group, StrictAct::Release { name });
+            }
+            StrictRequest::Withdraw { name } => {
+                let claim = self.strict.claims.get(&(group, name.clone()));
+                let waiting = claim.and_then(|claim| claim.reply.as_ref());
+                if waiting.is_some_and(oneshot::Sender::is_closed) {
+                    self.on_strict_request(group, StrictRequest::Release { name });
+                }
             }
             StrictRequest::Ask { name, reply } => {
                 self.strict.last_ask += 1;

@@ -8,11 +8,15 @@
 mod deadline;
 mod error;
 mod reply;
+#[cfg(feature = "tower")]
+mod service;
 mod table;
 
 pub use deadline::Deadline;
 pub use error::CallError;
 pub use reply::Reply;
+#[cfg(feature = "tower")]
+pub use service::{BytesCallee, CallService};
 pub(crate) use table::{Answer, CallTable};
 
 use std::any::TypeId;

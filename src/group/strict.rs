@@ -11,6 +11,7 @@ use archipelago_core::Pid;
 use archipelago_core::wire::Tenancy;
 use archipelago_sgroup::strict::StrictError;
 use bytes::Bytes;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{oneshot, watch};
 
 use super::Group;
@@ -55,7 +56,8 @@ impl Group {
     /// when its life has passed, by default 2.2 s. For one life after the council's members have
     /// started they grant nothing, since they cannot know what they promised before.
     ///
-    /// Cancel safe: dropped before it returns, the name is let go should it be had.
+    /// Cancel safe: dropped before it returns, the name is asked for no more, and let go should it
+    /// be had.
     ///
     /// # Errors
     /// [`AcquireError`]: [`StrictError::Held`] says by whom; [`StrictError::NoQuorum`] where no
@@ -70,13 +72,20 @@ impl Group {
             return Err(AcquireError::NoProcess);
         }
         let name = Bytes::copy_from_slice(name.as_ref());
+        // Dropped after what waits for the answer.
+        let asking = Asking {
+            group: self,
+            name: Some(name.clone()),
+        };
         let claim = |reply| StrictRequest::Claim {
             name: name.clone(),
             holder: pid.local,
             patience,
             reply,
         };
-        let (fence, until) = self.strict(claim).await?;
+        let asked = self.strict(claim).await;
+        asking.end();
+        let (fence, until) = asked?;
         Ok(Tenure {
             group: self.clone(),
             name,
@@ -143,6 +152,11 @@ impl Tenure {
         self.until.borrow().is_some_and(|until| until > now)
     }
 
+    /// What [`Tenure::is_held`] looks at.
+    pub(crate) fn until(&self) -> watch::Receiver<Option<archipelago_core::Time>> {
+        self.until.clone()
+    }
+
     /// Waits until it is not held any more. Cancel safe.
     pub async fn lost(&mut self) {
         // An error: the node has stopped, and holds nothing.
@@ -175,15 +189,43 @@ impl Drop for Tenure {
         if self.is_released || self.until.borrow().is_none() {
             return;
         }
-        let request = self.release_request();
-        if let Err(tokio::sync::mpsc::error::TrySendError::Full(request)) =
-            self.group.shared.requests.try_send(request)
-        {
-            let requests = self.group.shared.requests.clone();
-            self.group.shared.runtime.handle().spawn(async move {
-                // A node that has stopped holds nothing.
-                let _ = requests.send(request).await;
-            });
+        say(&self.group, self.release_request());
+    }
+}
+
+/// A name that is asked for; dropped unanswered, it is asked for no more.
+struct Asking<'a> {
+    group: &'a Group,
+    name: Option<Bytes>,
+}
+
+impl Asking<'_> {
+    /// It was answered.
+    fn end(mut self) {
+        self.name = None;
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.take() {
+            let request = Request::Strict {
+                group: self.group.id(),
+                request: StrictRequest::Withdraw { name },
+            };
+            say(self.group, request);
         }
+    }
+}
+
+/// Tells the node from where nothing can be awaited.
+fn say(group: &Group, request: Request) {
+    let requests = &group.shared.requests;
+    if let Err(TrySendError::Full(request)) = requests.try_send(request) {
+        let requests = requests.clone();
+        group.shared.runtime.handle().spawn(async move {
+            // A node that has stopped holds nothing.
+            let _ = requests.send(request).await;
+        });
     }
 }

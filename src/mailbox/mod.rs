@@ -5,11 +5,13 @@
 
 mod ended;
 mod error;
+mod local_names;
 mod sender;
 mod table;
 
 pub(crate) use ended::Ended;
 pub use error::{RecvError, SendError};
+pub use local_names::LocalNameError;
 pub use sender::Sender;
 pub(crate) use table::{Deliver, Slot, Table};
 

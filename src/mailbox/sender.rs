@@ -180,7 +180,7 @@ impl Sender {
 
     /// The way into a mailbox of this node.
     pub(crate) fn here(&self, to: Pid) -> Result<Slot, SendError> {
-        if to.boot != self.shared.boot() {
+        if !to.boot.covers(self.shared.boot()) {
             return Err(SendError::NoMailbox);
         }
         self.shared

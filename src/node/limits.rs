@@ -38,6 +38,9 @@ pub struct Limits {
     pub mailbox_len_max: usize,
     /// Mailboxes of the node. Default 1,048,576.
     pub mailboxes_max: usize,
+    /// Workers that run here for other nodes, which started them by a factory's name, and states of
+    /// such that wait for their successors. Default 4,096; beyond it a start is refused.
+    pub workers_for_others_max: usize,
     /// Calls of the node that are not answered yet. Default 65,536; beyond it a call fails at once.
     pub calls_max: usize,
     /// Peers with traffic at once. Default 4,096; beyond it a send to another fails.
@@ -67,6 +70,7 @@ impl Default for Limits {
             send_queue_bytes_max: 256 * 1024,
             mailbox_len_max: 1_024,
             mailboxes_max: 1_048_576,
+            workers_for_others_max: 4_096,
             calls_max: 65_536,
             busy_peers_max: 4_096,
             monitors_max: 65_536,

@@ -21,6 +21,7 @@ use crate::names::Names;
 use crate::peer::{PeerHandle, Registry};
 use crate::registry::Tables;
 use crate::service::Services;
+use crate::work::Desk;
 use crate::worker::Workers;
 use crate::{Runtime, SendError, mailbox};
 
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) workers: Workers,
     pub(crate) tables: Tables,
     pub(crate) services: Services,
+    pub(crate) desk: Desk,
     pub(crate) peers: Registry,
     pub(crate) hub: Hub,
     pub(crate) replica: Replica,

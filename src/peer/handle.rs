@@ -158,7 +158,7 @@ impl Outgoing {
                 kind: Kind::Cast,
                 payload,
             },
-            boot: Boot(0),
+            boot: Boot::ANY,
             lane: Lane::Short,
             after,
         }
@@ -210,7 +210,9 @@ impl PeerHandle {
             reach => reach,
         };
         match reach {
-            Reach::Attached(attached) if attached > boot => Err(SendError::NoMailbox),
+            Reach::Attached(attached) if attached > boot && boot != Boot::ANY => {
+                Err(SendError::NoMailbox)
+            }
             // An older start of the peer is still attached: the queue waits for the new one.
             Reach::Attached(_) | Reach::Seeking | Reach::Ended => Ok(()),
             Reach::Failed(reason) => Err(SendError::Unreachable(reason)),

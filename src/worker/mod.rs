@@ -118,7 +118,7 @@ impl Node {
     {
         let own = || self.shared().runtime.handle().clone();
         let handle = Handle::try_current().unwrap_or_else(|_| own());
-        self.spawn_on(&handle, name, work).await
+        spawn_on(self.shared(), &handle, name, work).await
     }
 
     /// As [`Node::spawn`], on the threads of `runtime`. Give workers that compute threads of their
@@ -137,51 +137,52 @@ impl Node {
         Fut: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
-        self.spawn_on(runtime.handle(), name, work).await
+        spawn_on(self.shared(), runtime.handle(), name, work).await
     }
+}
 
-    async fn spawn_on<F, Fut, E>(
-        &self,
-        handle: &Handle,
-        name: &str,
-        work: F,
-    ) -> Result<Worker, NodeError>
-    where
-        F: FnOnce(WorkerContext) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), E>> + Send + 'static,
-        E: Display,
-    {
-        let mut mailbox = self.mailbox().await?;
-        mailbox.leave_end_to_worker();
-        let (pid, shared) = (mailbox.pid(), self.shared().clone());
-        let name: Arc<str> = name.into();
-        let (teller, end) = watch::channel(None);
-        let last_words = LastWords {
-            shared: shared.clone(),
-            pid,
-            teller,
-            end: WorkerEnd::Killed,
-        };
-        let context = WorkerContext {
-            mailbox,
-            name: name.clone(),
-        };
-        shared.workers.start(pid.local, || {
-            let task = handle.spawn(async move {
-                // Taken whole: dropped with the task, it tells of a kill.
-                let mut last_words = last_words;
-                last_words.end = run(context, work).await;
-                drop(last_words);
-            });
-            task.abort_handle()
+/// Starts a worker of a node on the executor of `handle`.
+pub(crate) async fn spawn_on<F, Fut, E>(
+    shared: &Arc<Shared>,
+    handle: &Handle,
+    name: &str,
+    work: F,
+) -> Result<Worker, NodeError>
+where
+    F: FnOnce(WorkerContext) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), E>> + Send + 'static,
+    E: Display,
+{
+    let mut mailbox = Mailbox::open(shared, None).await?;
+    mailbox.leave_end_to_worker();
+    let (pid, shared) = (mailbox.pid(), shared.clone());
+    let name: Arc<str> = name.into();
+    let (teller, end) = watch::channel(None);
+    let last_words = LastWords {
+        shared: shared.clone(),
+        pid,
+        teller,
+        end: WorkerEnd::Killed,
+    };
+    let context = WorkerContext {
+        mailbox,
+        name: name.clone(),
+    };
+    shared.workers.start(pid.local, || {
+        let task = handle.spawn(async move {
+            // Taken whole: dropped with the task, it tells of a kill.
+            let mut last_words = last_words;
+            last_words.end = run(context, work).await;
+            drop(last_words);
         });
-        Ok(Worker {
-            shared,
-            name,
-            pid,
-            end,
-        })
-    }
+        task.abort_handle()
+    });
+    Ok(Worker {
+        shared,
+        name,
+        pid,
+        end,
+    })
 }
 
 async fn run<F, Fut, E>(context: WorkerContext, work: F) -> WorkerEnd

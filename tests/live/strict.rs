@@ -7,7 +7,7 @@ use crate::support::{group_of, mailboxes, shutdown, within};
 use archipelago::{AcquireError, GroupSpec, Identity, Node, StrictError};
 
 /// A folder that is gone when the test ends.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -16,7 +16,7 @@ impl Drop for Folder {
 }
 
 /// Three nodes that are the council of their group, and their keys.
-async fn council(name: &str) -> (Vec<Node>, Folder) {
+pub(crate) async fn council(name: &str) -> (Vec<Node>, Folder) {
     let folder = format!("archipelago-{name}-{}", std::process::id());
     let folder = Folder(std::env::temp_dir().join(folder));
     std::fs::create_dir_all(&folder.0).unwrap();

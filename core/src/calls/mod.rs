@@ -120,7 +120,7 @@ impl<T> Calls<T> {
     /// A reply came from the start `boot` of `from`; the caller that waited for it.
     pub fn handle_reply(&mut self, from: &NodeId, boot: Boot, id: CallId) -> Option<T> {
         let waiting = self.waiting.get(&id)?;
-        if waiting.node != *from || waiting.boot != boot {
+        if waiting.node != *from || !waiting.boot.covers(boot) {
             return None;
         }
         self.cancel(id)

@@ -32,6 +32,19 @@ fn a_reply_counts_once_and_only_from_whom_was_called() {
     assert_eq!(calls.poll_timeout(), None);
 }
 
+/// U28: a call to a name of a node is answered by whichever start of it is alive.
+#[test]
+fn u28_a_call_to_any_start_is_answered_by_the_living_one() {
+    let mut calls = Calls::new(8);
+    let id = calls.begin(&pid(1, 0), at(100), "a").unwrap();
+    assert_eq!(calls.handle_reply(&NodeId([2; 32]), Boot(5), id), None);
+    assert_eq!(calls.handle_reply(&NodeId([1; 32]), Boot(5), id), Some("a"));
+    let _lost = calls.begin(&pid(1, 0), at(100), "b").unwrap();
+    let mut ended = Vec::new();
+    calls.handle_node_down(&NodeId([1; 32]), Boot(5), &mut ended);
+    assert_eq!(ended, [("b", CallEnd::NodeDown)]);
+}
+
 /// U9: what was not sent cannot have been done, and says so.
 #[test]
 fn u9_a_deadline_ends_a_call_and_says_whether_it_left() {

@@ -12,7 +12,7 @@ use archipelago_core::channel::{CallId, Kind, Message, Outcome};
 use archipelago_core::{Boot, Pid, Time};
 use bytes::Bytes;
 
-use super::Host;
+use super::{Host, Latencies};
 use crate::event::Event;
 use crate::names;
 use crate::net::Net;
@@ -64,6 +64,8 @@ pub(crate) struct Account {
     /// When each open call began, and its deadline.
     open: BTreeMap<(u32, u64), (Time, Time)>,
     reports: BTreeMap<u32, CallReport>,
+    /// How long answered calls took, of all flows.
+    took: Latencies,
     armed: Option<Time>,
     resumed_at: Time,
 }
@@ -74,6 +76,7 @@ impl Default for Account {
             table: Calls::new(CALLS_MAX),
             open: BTreeMap::new(),
             reports: BTreeMap::new(),
+            took: Latencies::default(),
             armed: None,
             resumed_at: Time::START,
         }
@@ -84,6 +87,11 @@ impl Account {
     /// How a flow's calls went.
     pub(crate) fn report(&self, flow: u32) -> Option<&CallReport> {
         self.reports.get(&flow)
+    }
+
+    /// How long answered calls took.
+    pub(crate) const fn took(&self) -> &Latencies {
+        &self.took
     }
 
     /// The flows that call.
@@ -119,6 +127,7 @@ impl Account {
             CallEnd::Replied(Outcome::Done) => {
                 report.answered += 1;
                 report.latency_max = report.latency_max.max(now.since(begun));
+                self.took.note(now.since(begun));
             }
             CallEnd::Timeout { .. } => report.timed_out += 1,
             CallEnd::Reset | CallEnd::NodeDown => report.lost += 1,

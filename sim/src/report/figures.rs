@@ -62,6 +62,21 @@ const SHAPES: &[Shape] = &[
     Shape("first_p50_ms", "first message, median", "ms", Yes, |it| of(&it.delivery.first, it.delivery.first.p50_ms)),
     Shape("after_mending_max_ms", "what waited for links to mend, longest after", "ms", No, |it| of(&it.delivery.after_mending, it.delivery.after_mending.max_ms)),
     Shape("stretch_p50", "stretch, median", "", Yes, |it| at_least_one(it.delivery.stretch.count, it.delivery.stretch.p50)),
+    Shape("calls_answered", "calls answered", "", No, |it| some(&it.toolbox.calls, |it| whole(it.answered))),
+    Shape("calls_failed", "calls that failed", "", No, |it| some(&it.toolbox.calls, |it| whole(it.begun.saturating_sub(it.answered)))),
+    Shape("calls_per_s", "calls answered per s", "", Yes, |it| some(&it.toolbox.calls, |it| it.per_s)),
+    Shape("call_p50_ms", "call, median", "ms", No, |it| some(&it.toolbox.calls, |it| of(&it.latency, it.latency.p50_ms))),
+    Shape("call_p99_ms", "call, 99 %", "ms", Yes, |it| some(&it.toolbox.calls, |it| of(&it.latency, it.latency.p99_ms))),
+    Shape("names_registered", "names registered", "", No, |it| some(&it.toolbox.names, |it| whole(it.registered))),
+    Shape("names_failed", "registrations that failed", "", No, |it| some(&it.toolbox.names, |it| whole(it.failed))),
+    Shape("names_per_s", "names registered per s", "", Yes, |it| some(&it.toolbox.names, |it| it.per_s)),
+    Shape("register_p50_ms", "registration, median", "ms", No, |it| some(&it.toolbox.names, |it| of(&it.latency, it.latency.p50_ms))),
+    Shape("register_p99_ms", "registration, 99 %", "ms", Yes, |it| some(&it.toolbox.names, |it| of(&it.latency, it.latency.p99_ms))),
+    Shape("groupcast_delivered", "groupcasts handed over", "", No, |it| some(&it.toolbox.groupcasts, |it| whole(it.delivered))),
+    Shape("groupcast_missing", "groupcasts not handed over", "", No, |it| some(&it.toolbox.groupcasts, |it| whole(it.expected.saturating_sub(it.delivered)))),
+    Shape("groupcast_per_s", "groupcasts handed over per s", "", Yes, |it| some(&it.toolbox.groupcasts, |it| it.per_s)),
+    Shape("groupcast_p50_ms", "groupcast, median", "ms", No, |it| some(&it.toolbox.groupcasts, |it| of(&it.latency, it.latency.p50_ms))),
+    Shape("groupcast_p99_ms", "groupcast, 99 %", "ms", Yes, |it| some(&it.toolbox.groupcasts, |it| of(&it.latency, it.latency.p99_ms))),
     Shape("lookups", "look-ups", "", No, |it| some(&it.lookups, |it| whole(it.asked))),
     Shape("lookup_hops", "reflectors per look-up", "", Yes, |it| some(&it.lookups, |it| at_least_one(it.asked, it.hops_mean))),
     Shape("on_demand_opened", "on-demand sessions opened", "", No, |it| some(&it.on_demand, |it| whole(it.opened))),
@@ -218,7 +233,48 @@ fn delivery(result: &RunResult, add: &mut impl FnMut(&str, String)) {
         );
         add("stretch over the link", stretch);
     }
+    toolbox(result, add);
     reflection(result, add);
+}
+
+/// Calls, names and groupcasts.
+fn toolbox(result: &RunResult, add: &mut impl FnMut(&str, String)) {
+    if let Some(calls) = &result.toolbox.calls {
+        let text = format!(
+            "{} begun, {} answered ({}/s), {} timed out, {} lost, {} refused",
+            count(calls.begun),
+            count(calls.answered),
+            figure(calls.per_s),
+            count(calls.timed_out),
+            count(calls.lost),
+            count(calls.refused)
+        );
+        add("calls", text);
+        add("call", times(&calls.latency));
+    }
+    if let Some(names) = &result.toolbox.names {
+        let text = format!(
+            "{} registered ({}/s), {} failed; the least served member {:.2} of the mean",
+            count(names.registered),
+            figure(names.per_s),
+            count(names.failed),
+            names.least_served_share
+        );
+        add("names", text);
+        add("registration", times(&names.latency));
+    }
+    if let Some(groupcasts) = &result.toolbox.groupcasts {
+        let text = format!(
+            "{} sent, {} of {} copies handed over ({}/s), {} told missed",
+            count(groupcasts.sent),
+            count(groupcasts.delivered),
+            count(groupcasts.expected),
+            figure(groupcasts.per_s),
+            count(groupcasts.missed)
+        );
+        add("groupcasts", text);
+        add("groupcast", times(&groupcasts.latency));
+    }
 }
 
 /// What goes by reflectors, or around them.

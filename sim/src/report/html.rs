@@ -281,6 +281,21 @@ fn distributions(page: &mut Page, result: &RunResult) {
         delivery.stretch.p50, delivery.stretch_first.p50
     );
     page.plot(&plot.svg(), "Delivery", &stretch);
+    let toolbox = &result.toolbox;
+    let none = Times::default();
+    let calls = toolbox.calls.as_ref().map_or(&none, |it| &it.latency);
+    let names = toolbox.names.as_ref().map_or(&none, |it| &it.latency);
+    let casts = toolbox.groupcasts.as_ref();
+    let casts = casts.map_or(&none, |it| &it.latency);
+    if calls.count + names.count + casts.count > 0 {
+        let plot = curves(&[
+            ("call", calls),
+            ("registration", names),
+            ("groupcast", casts),
+        ]);
+        let caption = "Until a call was answered, a name confirmed, a groupcast handed over.";
+        page.plot(&plot.svg(), "Toolbox", caption);
+    }
     let plot = curves(&[("join", &result.join), ("rejoin", &result.rejoin)]);
     page.plot(
         &plot.svg(),

@@ -115,6 +115,7 @@ impl Experiment<'_> {
         self.begun = self.world.now();
         self.forming = self.world.tally();
         self.samples.begin(&self.world);
+        self.install_groupcasts();
     }
 
     fn progress(&self, phase: Phase, done: Duration, total: Duration) -> Progress {
@@ -178,15 +179,28 @@ impl Experiment<'_> {
                 };
                 self.flow((*from, *to), shape);
             }
+            Action::Names {
+                node,
+                group,
+                workers,
+                lasting,
+            } => self.register(*node, *group, (*workers, *lasting)),
+            Action::Groupcast {
+                node,
+                group,
+                messages,
+                every,
+                bytes,
+            } => self.groupcast(*node, *group, (*messages, *every, *bytes)),
         }
-        if !matches!(step.action, Action::Flow { .. }) {
+        if !step.action.is_load() {
             self.mended = Some(now);
             self.healed = None;
         }
     }
 
     fn mark(&mut self, step: &Step) {
-        if !matches!(step.action, Action::Flow { .. }) && self.marks.len() < MARKS_MAX {
+        if !step.action.is_load() && self.marks.len() < MARKS_MAX {
             self.marks.push(Mark {
                 at_s: step.at.as_secs_f64(),
                 text: step.action.describe(),

@@ -104,6 +104,7 @@ impl Experiment<'_> {
             false_deaths: self.meter.false_deaths,
             healed_s: self.healed.map(|healed| healed.as_secs_f64()),
             delivery: self.delivery(),
+            toolbox: self.toolbox(),
             control: Some(self.control()),
             lookups: Some(self.lookups()),
             on_demand: Some(OnDemand {

@@ -22,6 +22,7 @@ mod removal;
 mod result;
 mod samples;
 mod shrink;
+mod toolbox;
 mod violations;
 
 #[cfg(test)]
@@ -36,7 +37,7 @@ pub use clock::{Stopwatch, resident_bytes};
 pub use plan::{Action, Cause, Plan, Step};
 pub use result::{
     Control, Delivery, Load, Lookups, Mark, OnDemand, Ratios, Robustness, RunResult, Sample, Times,
-    Violated,
+    Toolbox, ToolboxCalls, ToolboxGroupcasts, ToolboxNames, Violated,
 };
 pub use shrink::{Shrunk, shrink};
 
@@ -123,6 +124,7 @@ pub struct Experiment<'a> {
     violations: Violations,
     marks: Vec<Mark>,
     flows_skipped: u64,
+    toolbox: toolbox::Begun,
     watch: Stopwatch,
     /// When the timeline began.
     begun: Time,
@@ -194,6 +196,7 @@ impl<'a> Experiment<'a> {
             violations: Violations::default(),
             marks: Vec::new(),
             flows_skipped: 0,
+            toolbox: toolbox::Begun::default(),
             watch,
             begun: Time::START,
             formed: None,

@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::choose::Nodes;
-use super::flows;
+use super::{flows, toolbox};
 use crate::link::LinkProfile;
 use crate::random::Random;
 use crate::scenario::{
-    Chaos, ChaosKind, Churn, Cut, Fault, FaultKind, Law, Scenario, ScenarioError,
+    Chaos, ChaosKind, Churn, Cut, Fault, FaultKind, Law, Load, Scenario, ScenarioError,
 };
 
 /// Everything that is done to a world, in the order of time.
@@ -79,6 +79,21 @@ pub enum Action {
         /// Each message is a call with so long for its answer.
         call: Option<Duration>,
     },
+    /// A node registers and unregisters names in a group.
+    Names {
+        node: u32,
+        group: u32,
+        workers: u32,
+        lasting: Duration,
+    },
+    /// A node groupcasts to a group.
+    Groupcast {
+        node: u32,
+        group: u32,
+        messages: u32,
+        every: Duration,
+        bytes: usize,
+    },
 }
 
 /// What is done to one node.
@@ -93,7 +108,14 @@ impl Plan {
         let mut plan = Self::default();
         for (number, workload) in (0u32..).zip(&scenario.workloads) {
             let mut random = stream(scenario, 1, number);
-            flows::lay_out(&mut plan, workload, number, nodes, &mut random);
+            let plan = &mut plan;
+            match workload {
+                Load::Messages(load) => flows::lay_out(plan, load, number, nodes, &mut random),
+                Load::Names(load) => toolbox::names(plan, load, number, nodes, &mut random),
+                Load::Groupcast(load) => {
+                    toolbox::groupcasts(plan, load, number, nodes, &mut random);
+                }
+            }
         }
         for (number, fault) in (0u32..).zip(&scenario.faults) {
             let mut random = stream(scenario, 2, number);
@@ -340,6 +362,14 @@ impl Plan {
 }
 
 impl Action {
+    /// Whether it is load, and breaks nothing.
+    pub const fn is_load(&self) -> bool {
+        matches!(
+            self,
+            Self::Flow { .. } | Self::Names { .. } | Self::Groupcast { .. }
+        )
+    }
+
     /// For people: a mark on a plot, a line of a log.
     pub fn describe(&self) -> String {
         match self {
@@ -359,6 +389,8 @@ impl Action {
             Self::Flow {
                 from, to, messages, ..
             } => format!("n{from} sends {messages} to n{to}"),
+            Self::Names { node, workers, .. } => format!("n{node} registers by {workers}"),
+            Self::Groupcast { node, messages, .. } => format!("n{node} groupcasts {messages}"),
         }
     }
 }

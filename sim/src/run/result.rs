@@ -81,6 +81,9 @@ pub struct RunResult {
     pub healed_s: Option<f64>,
     /// Messages between mailboxes.
     pub delivery: Delivery,
+    /// Calls, names and groupcasts, where the scenario has any.
+    #[serde(default)]
+    pub toolbox: Toolbox,
     /// Control messages.
     pub control: Option<Control>,
     /// Look-ups.
@@ -146,6 +149,71 @@ pub struct Delivery {
     pub stretch: Ratios,
     /// The same of each stream's first message.
     pub stretch_first: Ratios,
+}
+
+/// What the toolbox was asked for; each part only where the scenario has such a workload.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Toolbox {
+    /// Calls.
+    #[serde(default)]
+    pub calls: Option<ToolboxCalls>,
+    /// Names that were registered and unregistered.
+    #[serde(default)]
+    pub names: Option<ToolboxNames>,
+    /// Groupcasts.
+    #[serde(default)]
+    pub groupcasts: Option<ToolboxGroupcasts>,
+}
+
+/// Calls, by how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ToolboxCalls {
+    /// That were begun.
+    pub begun: u64,
+    /// That were answered.
+    pub answered: u64,
+    /// That their deadline ended.
+    pub timed_out: u64,
+    /// Whose channel or node was lost.
+    pub lost: u64,
+    /// Whose receiver was not there.
+    pub refused: u64,
+    /// Answered a second of the timeline.
+    pub per_s: f64,
+    /// From the call to its answer.
+    pub latency: Times,
+}
+
+/// Registrations of names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ToolboxNames {
+    /// Confirmed.
+    pub registered: u64,
+    /// Not confirmed.
+    pub failed: u64,
+    /// Confirmed a second, while they were asked for, in all groups together.
+    pub per_s: f64,
+    /// Registrations of the member that was served least, by those of the mean one.
+    pub least_served_share: f64,
+    /// From the request to its confirmation.
+    pub latency: Times,
+}
+
+/// Groupcasts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ToolboxGroupcasts {
+    /// That were sent.
+    pub sent: u64,
+    /// Copies that were to be handed over: one for each member that was there, the sender too.
+    pub expected: u64,
+    /// Copies that were.
+    pub delivered: u64,
+    /// Copies that receivers were told they missed.
+    pub missed: u64,
+    /// Copies handed over a second of the timeline.
+    pub per_s: f64,
+    /// From the sending to each handing over.
+    pub latency: Times,
 }
 
 /// A distribution of ratios.

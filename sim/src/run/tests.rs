@@ -283,3 +283,81 @@ fn the_same_world_takes_the_same_memory_whatever_ran_before_it() {
     assert!(first.bytes_per_node > 1_000);
     assert_eq!(first.bytes_per_node, second.bytes_per_node);
 }
+
+const TOOLBOX: &str = r#"
+name = "toolbox"
+seed = 5
+duration = "10s"
+
+[topology.flat]
+groups = 2
+size = 5
+reflectors = 1
+
+[[workload]]
+kind = "calls"
+at = "1s"
+pairs = 4
+messages = 10
+deadline = "2s"
+
+[[workload]]
+kind = "names"
+at = "1s"
+lasting = "2s"
+workers = 2
+
+[[workload]]
+kind = "groupcast"
+at = "2s"
+senders = 3
+messages = 10
+bytes = 300_000
+
+[hold]
+invariants = ["safety", "views", "mesh", "no-false-death"]
+"#;
+
+/// Calls, names and groupcasts are measured; where nothing breaks none of them fails, and the
+/// result is the same on two threads.
+#[test]
+fn the_toolbox_is_measured_and_loses_nothing_where_nothing_breaks() {
+    let one = result(TOOLBOX);
+    assert_eq!(one.violations, []);
+    let calls = one.toolbox.calls.clone().unwrap();
+    assert_eq!(
+        (calls.begun, calls.answered, calls.latency.count),
+        (40, 40, 40)
+    );
+    let names = one.toolbox.names.clone().unwrap();
+    assert!(names.registered > 100 && names.failed == 0, "{names:?}");
+    assert!(
+        names.least_served_share > 0.5 && names.per_s > 50.0,
+        "{names:?}"
+    );
+    let casts = one.toolbox.groupcasts.clone().unwrap();
+    assert_eq!((casts.sent, casts.missed), (30, 0));
+    assert!(casts.expected >= 30 * 5, "{casts:?}");
+    assert_eq!(casts.delivered, casts.expected);
+    let scenario = Scenario::parse(TOOLBOX).unwrap();
+    let stop = AtomicBool::new(false);
+    let mut options = RunOptions::new(&stop);
+    options.threads = 2;
+    let two = run(&scenario, options, &mut |_| {}).unwrap();
+    assert_eq!((&two.digest, &two.toolbox), (&one.digest, &one.toolbox));
+}
+
+/// Members that die, one of each group, miss groupcasts and end calls; both are counted.
+#[test]
+fn the_toolbox_counts_what_a_fault_takes() {
+    let fault = "[[fault]]\nkind = \"crash\"\nat = \"2100ms\"\nnodes = [1, 6]\n\n[hold]";
+    let result = result(&TOOLBOX.replacen("[hold]", fault, 1));
+    let casts = result.toolbox.groupcasts.unwrap();
+    assert!(
+        casts.delivered < casts.expected && casts.delivered > 0,
+        "{casts:?}"
+    );
+    let calls = result.toolbox.calls.unwrap();
+    let ended = calls.answered + calls.timed_out + calls.lost + calls.refused;
+    assert_eq!(ended, calls.begun);
+}

@@ -65,7 +65,7 @@ pub use settings::NodeSettings;
 pub use sweep::{Axis, Sweep};
 pub use topology::TopologySpec;
 pub use underlay::{LinkSpec, UnderlaySpec};
-pub use workload::{Between, Targets, Workload};
+pub use workload::{Between, Groupcasts, Load, NameChurn, Targets, Workload};
 
 use reader::Table;
 
@@ -111,7 +111,7 @@ pub struct Scenario {
     /// What every node is told.
     pub node: NodeSettings,
     /// Who talks to whom.
-    pub workloads: Vec<Workload>,
+    pub workloads: Vec<Load>,
     /// What breaks, when.
     pub faults: Vec<Fault>,
     /// What breaks at random.
@@ -230,7 +230,7 @@ impl Scenario {
     /// Nothing may be planned for after the end.
     fn check_times(&self, root: &Table<'_>) -> Result<(), ScenarioError> {
         let faults = self.faults.iter().map(|fault| (fault.at, fault.line));
-        let workloads = self.workloads.iter().map(|work| (work.at, work.line));
+        let workloads = self.workloads.iter().map(Load::begins);
         let late = faults.chain(workloads).find(|&(at, _)| at > self.duration);
         if let Some((at, line)) = late {
             return Err(ScenarioError::new(

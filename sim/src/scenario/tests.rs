@@ -97,6 +97,48 @@ fn refusal(right: &str, wrong: &str) -> String {
     error.to_string()
 }
 
+fn messages(scenario: &Scenario, number: usize) -> &Workload {
+    scenario.workloads[number].messages().unwrap()
+}
+
+#[test]
+fn the_toolbox_is_read_and_refused_by_kind() {
+    let file = |load: &str| {
+        let head = "duration = \"60s\"\n[topology.flat]\ngroups = 2\nsize = 4\nreflectors = 1\n";
+        Scenario::parse(&format!("{head}[[workload]]\n{load}"))
+    };
+    let calls = file("kind = \"calls\"\npairs = 3").unwrap();
+    assert_eq!(messages(&calls, 0).deadline, Some(Duration::from_secs(5)));
+    let names = file("kind = \"names\"\nlasting = \"3s\"\nworkers = 2").unwrap();
+    let expected = NameChurn {
+        at: Duration::ZERO,
+        lasting: Duration::from_secs(3),
+        workers: 2,
+        share: 1.0,
+        line: 6,
+    };
+    assert_eq!(names.workloads, [Load::Names(expected)]);
+    let casts = file("kind = \"groupcast\"\nsenders = 2\nbytes = 9").unwrap();
+    assert!(matches!(&casts.workloads[..], [Load::Groupcast(load)] if load.bytes == 9));
+    let refused = [
+        (
+            "kind = \"nams\"",
+            "7: `kind` is \"nams\"; allowed: \"messages\", \"calls\", \"names\" or \"groupcast\"",
+        ),
+        (
+            "kind = \"names\"\nlasting = \"1s\"\npairs = 3",
+            "9: unknown field `pairs`; allowed: `kind`, `at`, `lasting`, `workers`, `share`",
+        ),
+        (
+            "kind = \"groupcast\"\nsenders = 2\nbytes = 7",
+            "9: `bytes` is 7; allowed: 8 to 1000000",
+        ),
+    ];
+    for (load, message) in refused {
+        assert_eq!(file(load).unwrap_err().to_string(), message);
+    }
+}
+
 #[test]
 fn everything_that_a_file_can_say_is_read() {
     let scenario = Scenario::parse(FULL).unwrap();
@@ -112,8 +154,8 @@ fn everything_that_a_file_can_say_is_read() {
         })
     );
     assert_eq!(scenario.underlay.link().loss_millionths, 5_000);
-    assert_eq!(scenario.workloads[0].targets, Targets::Zipf(1.2));
-    assert_eq!(scenario.workloads[1].bursts, 3);
+    assert_eq!(messages(&scenario, 0).targets, Targets::Zipf(1.2));
+    assert_eq!(messages(&scenario, 1).bursts, 3);
     assert_eq!(scenario.faults.len(), 3);
     assert_eq!(scenario.churn.unwrap().law, Law::Weibull(0.6));
     assert_eq!(scenario.sweep.unwrap().runs().len(), 12);

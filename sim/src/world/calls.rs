@@ -5,7 +5,7 @@ use std::time::Duration;
 use archipelago_core::Pid;
 
 use super::{NodeIx, World};
-use crate::host::{CallReport, Flow, ProcessState};
+use crate::host::{CallReport, Flow, Latencies, ProcessState};
 
 impl World {
     /// As [`World::flow_to`], but each message is a call that waits so long for its answer; the
@@ -33,6 +33,14 @@ impl World {
         let account = self.host(from).app.account();
         let report = account.and_then(|account| account.report(flow));
         report.cloned().unwrap_or_default()
+    }
+
+    /// How long the answered calls of a node took, all of them.
+    pub fn call_latencies(&self, node: NodeIx) -> Latencies {
+        let account = self.host(node).app.account();
+        account
+            .map(|account| account.took().clone())
+            .unwrap_or_default()
     }
 
     /// Whether the messages of a flow are calls.

@@ -45,7 +45,7 @@ impl Task {
         now: Time,
     ) -> VecDeque<Outgoing> {
         while let Some(outgoing) = queue.pop_front() {
-            if outgoing.boot != self.channel.peer_boot() {
+            if !outgoing.boot.covers(self.channel.peer_boot()) {
                 self.handle.release(&outgoing);
                 self.unsent(&outgoing, &crate::SendError::NoMailbox);
                 continue;
