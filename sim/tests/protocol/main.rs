@@ -21,6 +21,7 @@ mod lanes;
 mod miswired;
 mod mutants;
 mod names;
+mod outbox;
 mod power;
 mod registry;
 mod rotation;
