@@ -24,9 +24,10 @@ pub(crate) const AT_ONCE: usize = 48;
 /// Before a message is offered again that was refused because nobody said where its target is: a
 /// look-up is given up after 2 s, on a machine that is short of processor time as well.
 const AGAIN: Duration = Duration::from_millis(250);
-/// How long a message is offered, a direct session may take, and the last messages may be under way
-/// before the demo gives them up. What they took is in the report: this is no bound on it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a message is offered again before the demo counts it as refused.
+const OFFERED: Duration = Duration::from_secs(20);
+/// How long a direct session may take, and how long the last messages may be under way.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What one node needs to send, and another to be sent to.
 #[derive(Clone, Debug)]
@@ -175,7 +176,7 @@ impl Stream {
             sent_us: self.ledger.now_us(),
             is_direct,
         };
-        let give_up = tokio::time::Instant::now() + PATIENCE;
+        let give_up = tokio::time::Instant::now() + OFFERED;
         let mut is_again = false;
         loop {
             let taken = self.from.sender.send_typed(self.to.pid, &letter).await;

@@ -1,6 +1,8 @@
 //! Random changes of groups against a reference: whoever was added last is in, whoever was removed
 //! last is out, whatever restarts and splits there were (E0, E5, E6, D5, D10).
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it happens")]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

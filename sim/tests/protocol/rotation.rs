@@ -1,5 +1,7 @@
 //! Cookies that change while a group runs (U2, A3).
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it happens")]
+
 use crate::support::{formed, ms, none, s, seeds, within};
 use archipelago_core::GroupId;
 use archipelago_core::wire::RefuseReason;

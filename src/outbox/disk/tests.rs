@@ -171,7 +171,7 @@ fn changes(seq: u64) -> Vec<Change> {
     let kept = sample(seq);
     let mut changes = vec![head(&kept.to, kept.id.stream, seq + 1), record(&kept)];
     // Every third one is delivered soon.
-    if seq > 3 && seq % 3 == 0 {
+    if seq > 3 && seq.is_multiple_of(3) {
         changes.push(sample(seq - 2).id.forget());
     }
     changes
