@@ -59,7 +59,7 @@
 //! | Split Brain Resolver | nobody is downed for being few; [`Quorum`](crate::Quorum) tells; strict names stop by themselves | |
 //! | Receptionist | [`Group::advertise`](crate::Group::advertise), [`watch_service`](crate::Group::watch_service) | |
 //! | Cluster Singleton | [`Group::singleton`](crate::Group::singleton) | take-over on request; not tied to the oldest |
-//! | Cluster Sharding | [`Group::shard_map`](crate::Group::shard_map) says whose a key is | *entities remembered across a whole cluster's restart: not there* |
+//! | Cluster Sharding | [`Group::host_keyed`](crate::Group::host_keyed), [`Group::keyed`](crate::Group::keyed) | state moves with its worker; *entities remembered across a whole cluster's restart: not there* |
 //! | Distributed Data | [`Group::share`](crate::Group::share) | one writer a key and node; *no CRDTs, no merged values* |
 //! | Distributed Pub/Sub | [`Group::subscribe`](crate::Group::subscribe), [`Sender::groupcast`](crate::Sender::groupcast) | |
 //! | routers | [`Group::choose_nodes`](crate::Group::choose_nodes), [`providers`](crate::Group::providers) | |
@@ -69,12 +69,12 @@
 //!
 //! | there | here | |
 //! |---|---|---|
-//! | a grain by its key | a key's owner by [`Group::shard_map`](crate::Group::shard_map) | there is no grain directory to ask |
+//! | a grain by its key | [`Group::keyed`](crate::Group::keyed) | starts with its first message, rests when idle; there is no grain directory to ask |
 //! | a silo's placement director | [`Choice`](crate::Choice): predicate, reach, strategy | |
 //! | grain state storage | [`Job::state`](crate::Job::state) moves with a worker | *no storage providers* |
 //! | timers and reminders | your runtime's timers | *reminders that outlive the cluster: not there* |
 //! | streams | [`Sender::groupcast`](crate::Sender::groupcast) | *not replayed* |
-//! | one activation at most | a strict name with its fence: [`Group::acquire`](crate::Group::acquire) | |
+//! | one activation at most | among hosts that know of each other, by [`Group::host_keyed`](crate::Group::host_keyed); through splits, a strict name with its fence: [`Group::acquire`](crate::Group::acquire) | |
 //! | transactions | *not there* | |
 //!
 //! # NATS
@@ -85,7 +85,8 @@
 //! | queue groups | a service: [`Group::providers`](crate::Group::providers), and choose | |
 //! | request, reply | [`Sender::call`](crate::Sender::call) | to a process, whose end is told |
 //! | clusters, gateways, leaf nodes | groups, reflectors, nodes in one group | one machine for all, and no servers apart from your program |
-//! | JetStream, key-value, object store | *not there* | |
+//! | JetStream | to one receiver, `Node::outbox` (feature `outbox`) | durable at the sender; *no replay, no replicas* |
+//! | key-value, object store | *not there* | |
 //! | accounts, JWT | a cookie per group; [`GroupSpec::closed`](crate::GroupSpec::closed) | *no users within a group* |
 //!
 //! # zenoh
