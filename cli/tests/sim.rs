@@ -68,7 +68,7 @@ fn a_wrong_scenario_is_refused_with_its_line() {
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        message.contains("small.toml:10: workload has no key `peers`; allowed: at"),
+        message.contains("small.toml:10: workload has no key `peers`; allowed: kind, at"),
         "{message}"
     );
 }

@@ -15,13 +15,13 @@ use super::job::Factory;
 use super::wire::{self, Answer, Ask, Order, Refusal};
 use crate::node::Shared;
 use crate::worker::spawn_on;
-use crate::{Group, Job, Mailbox, NodeError, Received, Reply, Worker, WorkerContext};
+use crate::{Group, Job, Mailbox, NodeError, Received, Reply, Worker, WorkerContext, WorkerEnd};
 
 /// How long a state is kept for a successor that nobody speaks of.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 /// What a worker that is ended has to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
-/// Tickets that are remembered.
+/// Tickets that are remembered, and ends.
 const TICKETS_MAX: usize = 8_192;
 
 /// The desk of one node.
@@ -38,6 +38,8 @@ struct State {
     placed: HashMap<LocalId, Placed>,
     /// The last ones that were used, oldest first.
     tickets: VecDeque<(u64, LocalId)>,
+    /// The last workers that ended, and whether they returned by themselves; oldest first.
+    ended: VecDeque<(LocalId, bool)>,
 }
 
 /// A worker that was started for another node.
@@ -152,6 +154,27 @@ impl Desk {
         Some(found)
     }
 
+    /// A worker has ended. Who starts it hears of it before it is watched: it may be over by then.
+    fn note_end(&self, local: LocalId, is_returned: bool) {
+        let mut state = self.state();
+        if state.ended.len() >= TICKETS_MAX {
+            state.ended.pop_front();
+        }
+        state.ended.push_back((local, is_returned));
+    }
+
+    /// Whether a worker that ended lately returned by itself.
+    fn end_of(&self, local: LocalId) -> Option<bool> {
+        let state = self.state();
+        let mut ended = state.ended.iter().rev();
+        ended.find(|(other, _)| *other == local).map(|end| end.1)
+    }
+
+    fn worker(&self, local: LocalId) -> Option<Worker> {
+        let state = self.state();
+        state.placed.get(&local).map(|placed| placed.worker.clone())
+    }
+
     fn forget(&self, local: LocalId) {
         let gone = self.state().placed.remove(&local);
         drop(gone);
@@ -214,6 +237,7 @@ async fn serve(node: Weak<Shared>, mut mailbox: Mailbox) {
                 discard(&shared, local);
                 answer(&shared, reply, Answer::Done);
             }
+            Some(Ask::Ended(local)) => tell_end(&shared, local, reply),
         }
     }
 }
@@ -306,9 +330,12 @@ async fn announce(shared: &Arc<Shared>, worker: &Worker, order: &Order) -> Resul
 /// Waits for a worker's end, and for somebody to take its state; starts it again if nobody does.
 async fn follow(node: Weak<Shared>, mut worker: Worker) {
     let local = worker.pid().local;
-    worker.ended().await;
+    let is_returned = worker.ended().await == WorkerEnd::Returned;
     // What this holds of the worker would keep its node from going.
     drop(worker);
+    if let Some(shared) = node.upgrade() {
+        shared.desk.note_end(local, is_returned);
+    }
     loop {
         let Some(shared) = node.upgrade() else { return };
         let Some(until) = shared.desk.kept_until(local) else {
@@ -361,6 +388,21 @@ fn drain(shared: &Arc<Shared>, local: LocalId, reply: Reply) {
         }
     };
     shared.runtime.handle().spawn(waiting);
+}
+
+fn tell_end(shared: &Arc<Shared>, local: LocalId, reply: Reply) {
+    let Some(mut worker) = shared.desk.worker(local) else {
+        let end = shared.desk.end_of(local);
+        return answer(shared, reply, end.map_or(Answer::Gone, Answer::Ended));
+    };
+    let (node, deadline) = (Arc::downgrade(shared), reply.deadline().instant());
+    shared.runtime.handle().spawn(async move {
+        let ended = tokio::time::timeout_at(deadline.into(), worker.ended()).await;
+        drop(worker);
+        if let (Ok(end), Some(shared)) = (ended, node.upgrade()) {
+            answer(&shared, reply, Answer::Ended(end == WorkerEnd::Returned));
+        }
+    });
 }
 
 fn discard(shared: &Arc<Shared>, local: LocalId) {

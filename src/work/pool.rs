@@ -386,7 +386,17 @@ async fn watch_end(remote: &Remote, pid: Pid) -> Ending {
                 tokio::time::sleep(LOOK_PERIOD).await;
                 continue;
             }
+            EndReason::NoProc => told_end(remote, pid).await,
             _ => Ending::Failed,
         };
+    }
+}
+
+/// How a worker ended that was over before it was watched, as its node remembers it.
+async fn told_end(remote: &Remote, pid: Pid) -> Ending {
+    let deadline = Deadline::after(START_TIMEOUT);
+    match remote.of_worker(pid, Ask::Ended, deadline).await {
+        Ok(Some(Answer::Ended(true))) => Ending::Done,
+        _ => Ending::Failed,
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Ask {
     Release(LocalId),
     /// Ends a worker; its state is of no use.
     Discard(LocalId),
+    /// How a worker ended, asked by who came too late to watch it.
+    Ended(LocalId),
 }
 
 /// A worker to start.
@@ -55,6 +57,8 @@ pub(super) enum Answer {
     Gone,
     /// Done, or nothing was left to do.
     Done,
+    /// It has ended: whether it returned by itself.
+    Ended(bool),
 }
 
 /// Why nothing was started.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::support::{DEADLINE, group_of, mailboxes, shutdown, within};
 use archipelago::{
-    Bytes, CallError, Ending, GroupSpec, Job, Mailbox, Node, NodeId, Pid, Pool, PoolSpec, Restart,
-    SendError, ServiceError, StartWorkerError, SuperviseEvent,
+    Bytes, CallError, Ending, Group, GroupSpec, Job, Mailbox, Node, NodeId, Pid, Pool, PoolSpec,
+    Restart, SendError, ServiceError, StartWorkerError, SuperviseEvent,
 };
 
 /// Bytes of state of each worker.
@@ -52,6 +52,22 @@ async fn settled(pool: &mut Pool, what: &str, is_so: impl Fn(&[Pid]) -> bool) ->
         }
     };
     within(what, settling).await
+}
+
+/// Waits until a member sees these workers in the pool, and no others: what is said of them needs
+/// half a round trip.
+async fn shown(group: &Group, workers: &[Pid]) {
+    let expected: BTreeSet<&Pid> = workers.iter().collect();
+    let showing = async {
+        loop {
+            let seen = group.pool_workers("counters");
+            if seen.iter().map(|(_, pid)| pid).collect::<BTreeSet<_>>() == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within("the pool's workers", showing).await;
 }
 
 fn spread(workers: &[Pid]) -> BTreeMap<NodeId, usize> {
@@ -168,15 +184,7 @@ async fn u29_u31_a_pool_is_spread_moved_and_restarted() {
     for worker in &workers {
         assert_eq!(count(&client, *worker).await, Ok(2), "a state was lost");
     }
-    let known: Vec<Pid> = group
-        .pool_workers("counters")
-        .into_iter()
-        .map(|one| one.1)
-        .collect();
-    assert_eq!(
-        known.iter().collect::<BTreeSet<_>>(),
-        workers.iter().collect()
-    );
+    shown(&group, &workers).await;
 
     // One fails, and is started again without a state.
     client.send(workers[0], "fail").await.unwrap();
@@ -222,6 +230,7 @@ async fn u13_u31_workers_outlive_their_supervisor() {
     for worker in &before {
         assert_eq!(count(&client, *worker).await, Ok(1));
     }
+    shown(&there, &before).await;
     let second = there.supervise(spec);
     let mut second = within("a pool", second).await.unwrap();
     let after = settled(&mut second, "four workers", |_| true).await;

@@ -123,7 +123,7 @@ fn the_toolbox_is_read_and_refused_by_kind() {
     let refused = [
         (
             "kind = \"nams\"",
-            "7: `kind` is \"nams\"; allowed: \"messages\", \"calls\", \"names\" or \"groupcast\"",
+            "7: `kind` is \"nams\"; allowed: \"messages\", \"calls\", \"names\", \"groupcast\"",
         ),
         (
             "kind = \"names\"\nlasting = \"1s\"\npairs = 3",
