@@ -144,6 +144,7 @@ impl Candidate {
         let (tenure, result) = match taken {
             Ok(tenure) => {
                 let fence = tenure.fence();
+                self.shown.send_replace(Some(fence));
                 (Some(tenure), Ok(fence))
             }
             Err(error) => (None, Err(error)),
@@ -165,19 +166,31 @@ impl Candidate {
                 let _ = self.mailbox.try_send(other, word);
             }
         }
-        let holder = self.group.strict_holder(&self.name).await?;
-        if let Some(holder) = holder.map(|tenancy| tenancy.holder) {
-            let word = Word::HandOver { aside_ms }.encode();
-            let deadline = Deadline::from(until.into_std());
-            match self.mailbox.call(holder, word, deadline).await {
-                Ok(state) => self.state = Some(state),
-                // It is not the one any more; then the name is free, or soon.
-                Err(error) if !error.may_be_done() => {}
-                Err(error) => return Err(TakeOverError::Call(error)),
+        loop {
+            self.ask_for_it(aside_ms, until).await?;
+            match self.group.acquire(&self.name, me, MARGIN).await {
+                // A candidate that was not known here did not stand back.
+                Err(AcquireError::Strict(StrictError::Held(_))) if Instant::now() < until => {}
+                acquired => return acquired.map_err(TakeOverError::from),
             }
         }
-        let acquired = self.group.acquire(&self.name, me, MARGIN).await;
-        acquired.map_err(TakeOverError::from)
+    }
+
+    /// Has the one, if there is one, hand over.
+    async fn ask_for_it(&mut self, aside_ms: u32, until: Instant) -> Result<(), TakeOverError> {
+        let holder = self.group.strict_holder(&self.name).await?;
+        let Some(holder) = holder.map(|tenancy| tenancy.holder) else {
+            return Ok(());
+        };
+        let word = Word::HandOver { aside_ms }.encode();
+        let deadline = Deadline::from(until.into_std());
+        match self.mailbox.call(holder, word, deadline).await {
+            Ok(state) => self.state = Some(state),
+            // It is not the one any more; then the name is free, or soon.
+            Err(error) if !error.may_be_done() => {}
+            Err(error) => return Err(TakeOverError::Call(error)),
+        }
+        Ok(())
     }
 
     /// Being the one; whether that was the end.

@@ -7,6 +7,9 @@ use crate::strict::council;
 use crate::support::{shutdown, within};
 use archipelago::{Bytes, Singleton, StrictError, TakeOverError, Turn};
 
+/// The process group of the candidates.
+const CANDIDATES: &str = "archipelago/singleton/teller";
+
 /// What runs of a singleton did, in order: began or ended, where, and under which fence.
 #[derive(Clone, Default)]
 struct Diary(Arc<Mutex<Vec<(bool, usize, u64)>>>);
@@ -46,6 +49,16 @@ async fn u16_a_singleton_is_taken_over_and_fails_over() {
                 .unwrap();
         }
     }
+    // A candidate that is not known yet could not be told to stand back.
+    for node in &nodes {
+        let group = node.group("single");
+        let known = async {
+            while group.members_of_process_group(CANDIDATES).len() < nodes.len() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        within("all candidates to be known", known).await;
+    }
     let first = candidates[0].fence().unwrap();
     let mut last = first;
     for index in [1, 0, 1] {
@@ -57,6 +70,13 @@ async fn u16_a_singleton_is_taken_over_and_fails_over() {
     }
     let again = within("an answer", candidates[1].take_over(Duration::ZERO)).await;
     assert_eq!(again, Ok(last));
+    // The run of the last one begins after its take-over is told.
+    let written = async {
+        while diary.0.lock().unwrap().len() < 7 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within("the last run", written).await;
     let lines = diary.0.lock().unwrap().clone();
     let wheres: Vec<(bool, usize)> = lines.iter().map(|line| (line.0, line.1)).collect();
     let (begun, ended) = (true, false);

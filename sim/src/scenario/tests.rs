@@ -127,11 +127,11 @@ fn the_toolbox_is_read_and_refused_by_kind() {
         ),
         (
             "kind = \"names\"\nlasting = \"1s\"\npairs = 3",
-            "9: unknown field `pairs`; allowed: `kind`, `at`, `lasting`, `workers`, `share`",
+            "9: workload has no key `pairs`; allowed: kind, at, lasting, workers, share",
         ),
         (
             "kind = \"groupcast\"\nsenders = 2\nbytes = 7",
-            "9: `bytes` is 7; allowed: 8 to 1000000",
+            "9: `bytes` is 7; allowed: a whole number from 8 to 1000000",
         ),
     ];
     for (load, message) in refused {
