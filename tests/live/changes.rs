@@ -49,6 +49,12 @@ async fn e1_e3_e5_e6_a_group_is_made_and_changed_by_its_members() {
     };
     within("being told", told).await;
     assert!(nodes[4].members("new").is_none());
+    let known = async {
+        while nodes[3].members("new").map(|members| members.len()) != Some(4) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within("the removal to be known", known).await;
     let deleted = within("deleting", nodes[3].group("new").delete())
         .await
         .unwrap();

@@ -180,6 +180,12 @@ impl Changes {
         self.finish(out);
     }
 
+    /// Whether this node waits for the members of a group that it deletes to leave.
+    pub(crate) fn is_deleting(&self, group: GroupId) -> bool {
+        let mut ops = self.ops.values();
+        ops.any(|op| op.group == group && op.kind == ChangeKind::Delete)
+    }
+
     /// This node is in a group no more: what it changed there is over.
     pub(crate) fn handle_left(&mut self, group: GroupId, out: &mut Vec<ChangeOutput>) {
         self.entered.remove(&group);

@@ -239,8 +239,12 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) {
-        self.changes_mut().bury(group, deletion, now);
-        self.on_put_out(group, now, out);
+        let changes = self.changes_mut();
+        changes.bury(group, deletion, now);
+        // Who deletes it is shown that by those who have left, and stays to hear of the others.
+        if !changes.is_deleting(group) {
+            self.on_put_out(group, now, out);
+        }
     }
 
     /// A member came back without knowing of the group.

@@ -30,7 +30,7 @@ pub enum Command {
     Recharter(Arc<GroupConfig>),
     /// New cookies of a group, the previous ones still accepted.
     SetCookies(GroupId, archipelago_sgroup::Cookies),
-    /// Make a group, and invite nodes into it. Answered by [`Output::Changed`].
+    /// Make a group, and invite nodes into it. Answered by [`Output::Changed`](super::Output::Changed).
     CreateGroup {
         /// Comes back in the answer; not 0, and of no change that is under way.
         ticket: u64,
@@ -41,7 +41,7 @@ pub enum Command {
         /// How long to wait for them.
         limit: Duration,
     },
-    /// Invite nodes into a group that this node is up in. Answered by [`Output::Changed`].
+    /// Invite nodes into a group that this node is up in. Answered by [`Output::Changed`](super::Output::Changed).
     AddMembers {
         /// Comes back in the answer.
         ticket: u64,
@@ -52,7 +52,7 @@ pub enum Command {
         /// How long to wait for them.
         limit: Duration,
     },
-    /// Put members out of a group, until they are added anew. Answered by [`Output::Changed`].
+    /// Put members out of a group, until they are added anew. Answered by [`Output::Changed`](super::Output::Changed).
     RemoveMembers {
         /// Comes back in the answer.
         ticket: u64,
@@ -61,7 +61,7 @@ pub enum Command {
         /// Whom; at most 1,024.
         nodes: Vec<NodeId>,
     },
-    /// End a group: all members are told, and leave. Answered by [`Output::Changed`].
+    /// End a group: all members are told, and leave. Answered by [`Output::Changed`](super::Output::Changed).
     DeleteGroup {
         /// Comes back in the answer.
         ticket: u64,
@@ -82,7 +82,7 @@ pub enum Command {
     },
     /// Where this node listens has changed.
     SetAddresses(Vec<Address>),
-    /// Claim, withdraw or settle a name in a group; answered by [`Output::Name`] under the same
+    /// Claim, withdraw or settle a name in a group; answered by [`Output::Name`](super::Output::Name) under the same
     /// request. The driver has looked that the process exists.
     Name {
         /// In which group.
@@ -92,7 +92,7 @@ pub enum Command {
         /// What.
         act: NameAct,
     },
-    /// Claim, let go or ask about a strict name of a group; answered by [`Output::Strict`]. The
+    /// Claim, let go or ask about a strict name of a group; answered by [`Output::Strict`](super::Output::Strict). The
     /// driver has looked that the process exists.
     Strict {
         /// In which group.
@@ -100,7 +100,7 @@ pub enum Command {
         /// What.
         act: StrictAct,
     },
-    /// Tell of the end of a process or a node, by one [`Event::Down`]. The number is the driver's
+    /// Tell of the end of a process or a node, by one [`Event::Down`](super::Event::Down). The number is the driver's
     /// own, and none is used twice.
     Monitor {
         /// Comes back in the event.
@@ -110,7 +110,7 @@ pub enum Command {
     },
     /// Tell of it no more; a monitor that has fired is ignored.
     Demonitor(MonitorRef),
-    /// A mailbox of this node that holds a name or was to be observed ([`Output::Observe`]) is
+    /// A mailbox of this node that holds a name or was to be observed ([`Output::Observe`](super::Output::Observe)) is
     /// gone: its names are withdrawn, its watchers told.
     ProcessEnded {
         /// Which.
@@ -118,7 +118,7 @@ pub enum Command {
         /// How it ended; `None`: it was not there when it was asked for.
         exit: Option<Exit>,
     },
-    /// Who holds a name in any group? Answered by [`Output::NameFound`] under the same request.
+    /// Who holds a name in any group? Answered by [`Output::NameFound`](super::Output::NameFound) under the same request.
     FindName {
         /// In which group.
         group: GroupId,
@@ -135,7 +135,7 @@ pub enum Command {
         name: Bytes,
     },
     /// Who offers a service of any group to nodes outside of it? Answered by
-    /// [`Output::ServiceFound`] under the same request.
+    /// [`Output::ServiceFound`](super::Output::ServiceFound) under the same request.
     FindService {
         /// In which group.
         group: GroupId,
@@ -152,7 +152,7 @@ pub enum Command {
         service: Bytes,
     },
     /// There is something to send to `peer`, and no path attached. Answered by
-    /// [`Output::AttachPath`] or [`Output::Unreachable`].
+    /// [`Output::AttachPath`](super::Output::AttachPath) or [`Output::Unreachable`](super::Output::Unreachable).
     Contact {
         /// To whom.
         peer: NodeId,
@@ -191,7 +191,7 @@ pub enum Command {
     Registry(GroupId, RegistryCommand),
     /// Data went either way on a session since the last report; at most once a second each.
     Activity(SessionId),
-    /// Leave all groups, say `Bye` on all sessions; [`Output::Stopped`] follows.
+    /// Leave all groups, say `Bye` on all sessions; [`Output::Stopped`](super::Output::Stopped) follows.
     Shutdown,
 }
 

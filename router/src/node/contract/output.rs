@@ -71,7 +71,7 @@ pub enum Output {
     /// Send a letter in the channel to `to`, whichever start of it is alive: a message from
     /// [`LocalId::NODE`] to `LocalId::NODE`. Letters wait in a queue of their own, at most
     /// [`LETTERS_LEN_MAX`] of [`LETTERS_BYTES_MAX`] for each node; what has no room is lost, and
-    /// that is told by [`Command::LetterLost`]. They are no demand for a session.
+    /// that is told by [`Command::LetterLost`](super::Command::LetterLost). They are no demand for a session.
     Letter {
         /// To whom.
         to: NodeId,
@@ -82,7 +82,7 @@ pub enum Output {
         /// What.
         letter: Box<Letter>,
     },
-    /// Say by [`Command::ProcessEnded`] when this mailbox of this node is gone: at once if it is
+    /// Say by [`Command::ProcessEnded`](super::Command::ProcessEnded) when this mailbox of this node is gone: at once if it is
     /// not there.
     Observe(LocalId),
     /// That is not asked for any more, but for the names that it may hold.
@@ -94,7 +94,7 @@ pub enum Output {
         /// Why.
         reason: Unreachable,
     },
-    /// The answer to a [`Command::FindName`].
+    /// The answer to a [`Command::FindName`](super::Command::FindName).
     NameFound {
         /// The request's number.
         request: u64,
@@ -102,7 +102,7 @@ pub enum Output {
         /// be found out now.
         result: Result<Option<NameInfo>, Unreachable>,
     },
-    /// The answer to a [`Command::FindService`].
+    /// The answer to a [`Command::FindService`](super::Command::FindService).
     ServiceFound {
         /// The request's number.
         request: u64,
