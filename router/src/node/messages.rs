@@ -101,8 +101,14 @@ impl Node {
             });
         }
         self.counters.unknown_group = self.counters.unknown_group.saturating_add(1);
-        if matches!(body, GroupBody::Join(_)) {
-            let answer = self.answer_join(id, now);
+        let answer = match body {
+            GroupBody::Join(_) => Some(self.answer_join(id, now)),
+            // Taken for a member: this node left before it knew of the other, or the other did not
+            // hear of it. Their session serves other groups, and would not betray it.
+            GroupBody::Heartbeat { .. } => Some(GroupBody::Leave),
+            _ => None,
+        };
+        if let Some(answer) = answer {
             self.send(session, Control::Group(id, answer), now, out);
         }
         self.with_sessions(now, |sessions, cx, said| sessions.strike(session, cx, said));

@@ -2,8 +2,8 @@
 //! parents, equal tiers, groups above themselves or above nothing, reflectors between the same two
 //! groups twice, rings of bridges). Nothing circles, and tables stay bounded.
 //!
-//! Each seed is a small world over a short time: what may circle does so at once. 1,000 seeds run
-//! always; `cargo test -p archipelago-sim --test protocol miswired:: -- --ignored` runs 10,000.
+//! Each seed is a small world over a short time: what may circle does so at once. All 10,000 take
+//! three quarters of a minute of processor time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,27 +20,19 @@ const QUESTIONS_MAX: u64 = 60;
 const PASSED_MAX: u8 = 10;
 
 #[test]
-fn f8_a_thousand_hierarchies_wired_at_random_let_nothing_circle() {
+fn f8_thousands_of_hierarchies_wired_at_random_let_nothing_circle() {
     hierarchies(
-        "f8_a_thousand_hierarchies_wired_at_random_let_nothing_circle",
-        800,
+        "f8_thousands_of_hierarchies_wired_at_random_let_nothing_circle",
+        8_000,
     );
 }
 
 #[test]
-fn f8_hundreds_of_flat_overlays_wired_at_random_let_nothing_circle() {
+fn f8_thousands_of_flat_overlays_wired_at_random_let_nothing_circle() {
     overlays(
-        "f8_hundreds_of_flat_overlays_wired_at_random_let_nothing_circle",
-        200,
+        "f8_thousands_of_flat_overlays_wired_at_random_let_nothing_circle",
+        2_000,
     );
-}
-
-#[test]
-#[ignore = "ten minutes of processor time"]
-fn f8_ten_thousand_worlds_wired_at_random_let_nothing_circle() {
-    let name = "f8_ten_thousand_worlds_wired_at_random_let_nothing_circle";
-    hierarchies(name, 8_000);
-    overlays(name, 2_000);
 }
 
 fn hierarchies(name: &str, count: u64) {
