@@ -50,6 +50,8 @@ pub(crate) enum Event {
         /// What.
         body: Body,
     },
+    /// The processor is done with a packet that had waited for it.
+    Worked,
     /// The transport's time-out for what could not be sent.
     Abort {
         /// The sender's end.

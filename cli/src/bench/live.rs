@@ -1,5 +1,6 @@
-//! Names of a live group: every member a node with its own swarm and key, over loopback.
+//! Names of live groups: every member a node with its own swarm and key, over loopback.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use archipelago::{Group, GroupSpec, Mailbox, Node, Pid, RegisterError};
@@ -8,8 +9,6 @@ use tokio::task::JoinSet;
 use super::names::{BenchError, Options};
 use super::report::Report;
 use crate::demo::latency::Latency;
-
-const GROUP: &str = "names";
 
 /// How long a group may take to form.
 const FORMING_MAX: Duration = Duration::from_secs(60);
@@ -26,58 +25,77 @@ struct Done {
 
 /// Measures a group of so many members.
 pub(crate) async fn run(members: u32, options: &Options) -> Result<Report, BenchError> {
-    let nodes = form(members as usize).await?;
+    let nodes = form(&options.divided(members)).await?;
     let mut mailboxes = Vec::new();
-    for node in &nodes {
-        mailboxes.push(node.mailbox().await?);
+    for member in &nodes {
+        mailboxes.push(member.node.mailbox().await?);
     }
     let mut report = Report {
         members,
+        groups: options.groups(members),
         workers_per_member: options.workers,
         ..Report::default()
     };
     let done = register(&nodes, &mailboxes, options).await?;
     conclude(&mut report, &done, options.duration());
     report.whereis_ns = Some(look_up(&nodes, &mailboxes).await?);
-    for node in nodes {
-        node.shutdown().await;
+    for member in nodes {
+        member.node.shutdown().await;
     }
     Ok(report)
 }
 
-async fn form(members: usize) -> Result<Vec<Node>, BenchError> {
-    let mut nodes: Vec<Node> = Vec::new();
-    for number in 0..members {
-        let mut group = GroupSpec::open(GROUP);
-        if let Some(first) = nodes.first() {
-            let seeds = first.addresses();
-            group = seeds.into_iter().fold(group, GroupSpec::seed);
+/// A member of the group that it registers in.
+struct Member {
+    node: Node,
+    group: String,
+}
+
+async fn form(ranges: &[Range<u32>]) -> Result<Vec<Member>, BenchError> {
+    let mut members: Vec<Member> = Vec::new();
+    for range in ranges {
+        let group = format!("names{}", range.start);
+        let mut seeds = Vec::new();
+        for number in range.clone() {
+            let spec = seeds
+                .iter()
+                .cloned()
+                .fold(GroupSpec::open(&group), GroupSpec::seed);
+            let node = Node::builder(&format!("m{number}")).group(spec);
+            let node = node.start().await?;
+            if number == range.start {
+                seeds = node.addresses();
+            }
+            let group = group.clone();
+            members.push(Member { node, group });
         }
-        let node = Node::builder(&format!("m{number}")).group(group);
-        nodes.push(node.start().await?);
     }
     let formed = async {
-        for node in &nodes {
-            node.wait_members(GROUP, members).await?;
+        for range in ranges {
+            for number in range.clone() {
+                if let Some(Member { node, group }) = members.get(number as usize) {
+                    node.wait_members(group, range.len()).await?;
+                }
+            }
         }
         Ok::<(), archipelago::NodeError>(())
     };
     let formed = tokio::time::timeout(FORMING_MAX, formed).await;
     formed.map_err(|_| BenchError::Forming)??;
-    Ok(nodes)
+    Ok(members)
 }
 
 /// All workers of all members register and withdraw names of their own until the time is over.
 async fn register(
-    nodes: &[Node],
+    nodes: &[Member],
     mailboxes: &[Mailbox],
     options: &Options,
 ) -> Result<Vec<Done>, BenchError> {
     let until = Instant::now() + options.duration();
     let mut workers = JoinSet::new();
-    for (member, (node, mailbox)) in nodes.iter().zip(mailboxes).enumerate() {
+    for (member, (of, mailbox)) in nodes.iter().zip(mailboxes).enumerate() {
         for worker in 0..options.workers {
-            let (group, pid) = (node.group(GROUP), mailbox.pid());
+            let (group, pid) = (of.node.group(&of.group), mailbox.pid());
             workers.spawn(work(group, pid, (member, worker), until));
         }
     }
@@ -141,13 +159,14 @@ fn conclude(report: &mut Report, done: &[Done], duration: Duration) {
 }
 
 /// The mean time of a look-up on the last member of names that the first one holds.
-async fn look_up(nodes: &[Node], mailboxes: &[Mailbox]) -> Result<f64, BenchError> {
+async fn look_up(nodes: &[Member], mailboxes: &[Mailbox]) -> Result<f64, BenchError> {
     const NAMES: u32 = 1_000;
-    let (Some(node), Some(mailbox), Some(last)) = (nodes.first(), mailboxes.first(), nodes.last())
-    else {
+    let (Some(first), Some(mailbox)) = (nodes.first(), mailboxes.first()) else {
         return Err(BenchError::Forming);
     };
-    let group = node.group(GROUP);
+    let of_group = |member: &&Member| member.group == first.group;
+    let last = nodes.iter().rfind(of_group).unwrap_or(first);
+    let group = first.node.group(&first.group);
     let mut names = Vec::new();
     let mut registrations = JoinSet::new();
     for number in 0..NAMES {
@@ -161,7 +180,7 @@ async fn look_up(nodes: &[Node], mailboxes: &[Mailbox]) -> Result<f64, BenchErro
             registered?;
         }
     }
-    let group = last.group(GROUP);
+    let group = last.node.group(&last.group);
     let start = Instant::now();
     let mut found = 0_u32;
     for name in names.iter().cycle().take(LOOKUPS as usize) {

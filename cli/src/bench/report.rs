@@ -9,9 +9,12 @@ use super::names::BenchError;
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) members: u32,
+    /// That they are divided into.
+    pub(crate) groups: u32,
     pub(crate) workers_per_member: u32,
-    /// In virtual time and without processor cost.
+    /// In virtual time, where a processor costs `packet_us` for each packet that arrives.
     pub(crate) simulated: bool,
+    pub(crate) packet_us: u32,
     /// Confirmed registrations, each followed by its withdrawal.
     pub(crate) registrations: u64,
     pub(crate) registrations_failed: u64,
@@ -43,6 +46,7 @@ pub(crate) fn print(reports: &[Report], json: bool) -> Result<(), BenchError> {
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header([
         "members",
+        "groups",
         "registrations/s",
         "p50 µs",
         "p99 µs",
@@ -54,6 +58,7 @@ pub(crate) fn print(reports: &[Report], json: bool) -> Result<(), BenchError> {
     for report in reports {
         table.add_row([
             report.members.to_string(),
+            report.groups.to_string(),
             format!("{:.0}", report.registrations_per_s),
             shown(report.register_p50_us),
             shown(report.register_p99_us),

@@ -1,5 +1,5 @@
-//! Names of a simulated group: the same machines in virtual time, over links of half a millisecond. What
-//! a processor takes is not counted, so the figures are those of the protocol alone.
+//! Names of simulated groups: the same machines in virtual time, over links of half a millisecond. What
+//! a processor takes is counted only where it was said, so the figures are else those of the protocol alone.
 
 use std::time::Duration;
 
@@ -21,14 +21,24 @@ const AGREE_MAX: Duration = Duration::from_secs(60);
 
 /// Measures a group of so many members.
 pub(crate) fn run(members: u32, options: &Options) -> Result<Report, BenchError> {
-    let topology = Topology::group(members);
-    let config = WorldConfig::large(options.seed);
+    let mut topology = Topology::new();
+    for range in options.divided(members) {
+        let name = format!("names{}", range.start);
+        let members = topology.take(range.end - range.start);
+        topology.push(&name, members);
+    }
+    let config = WorldConfig {
+        packet_time: Duration::from_micros(u64::from(options.packet_us)),
+        ..WorldConfig::large(options.seed)
+    };
     let mut world = topology.build(config, |_, _| {});
     world.generate()?;
     world.run_for(Duration::from_secs(1));
-    let group = topology.id(0);
-    for node in world.nodes() {
-        world.start_names(node, group, options.workers, options.duration());
+    for group in 0..options.groups(members) as usize {
+        for &node in topology.members(group) {
+            let (workers, duration) = (options.workers, options.duration());
+            world.start_names(node, topology.id(group), workers, duration);
+        }
     }
     world.run_for(options.duration());
     world.run_for(Duration::from_secs(1));
@@ -47,8 +57,10 @@ fn conclude(world: &World, members: u32, options: &Options) -> Report {
     let mean = registrations as f64 / f64::from(members);
     Report {
         members,
+        groups: options.groups(members),
         workers_per_member: options.workers,
         simulated: true,
+        packet_us: options.packet_us,
         registrations,
         registrations_failed: loads.iter().map(|load| load.failed).sum(),
         registrations_per_s: registrations as f64 / options.duration().as_secs_f64(),

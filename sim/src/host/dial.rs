@@ -6,7 +6,6 @@
 //! the processor, each end does its own one after the other.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Address, NodeId};
@@ -176,15 +175,5 @@ impl Host {
             self.push(arrival, target, Event::Syn { session }, net);
         }
         session
-    }
-
-    /// How long until this node's processor is done with one more handshake.
-    fn handshake(&mut self, net: &Net) -> Duration {
-        if net.shared.handshake_time.is_zero() {
-            return Duration::ZERO;
-        }
-        let begin = self.handshakes_until.max(net.now);
-        self.handshakes_until = begin.after(net.shared.handshake_time);
-        self.handshakes_until.since(net.now)
     }
 }

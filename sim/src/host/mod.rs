@@ -20,6 +20,7 @@ mod letters;
 mod mischief;
 mod outputs;
 mod packets;
+mod processor;
 mod protocol;
 mod registry;
 pub(crate) mod sessions;
@@ -48,6 +49,7 @@ pub use latencies::Latencies;
 use letters::Post;
 use mischief::Puppet;
 pub use mischief::{Mutant, Tamper};
+use processor::Processor;
 pub(crate) use protocol::Installed;
 pub use protocol::{Protocol, Turn};
 use sessions::Sessions;
@@ -94,8 +96,8 @@ pub(crate) struct Host {
     random: Random,
     /// What all its links share, where that is limited.
     uplink: Option<Box<Line>>,
-    /// Until when its processor is busy with handshakes, where those take any.
-    handshakes_until: Time,
+    /// Its processor, where handshakes or packets take it time.
+    processor: Option<Box<Processor>>,
     /// Events caused so far.
     counter: u32,
     /// Starts so far.
@@ -153,7 +155,7 @@ impl Host {
             ended: Vec::new(),
             random,
             uplink: None,
-            handshakes_until: Time::START,
+            processor: None,
             counter: 0,
             starts: 0,
             dials: BTreeMap::new(),
@@ -227,7 +229,9 @@ impl Host {
     pub(crate) fn handle(&mut self, source: u32, event: Event, net: &mut Net) {
         match self.state {
             ProcessState::Running => {
-                self.handle_running(source, event, net);
+                if let Some(event) = self.defer(source, event, net) {
+                    self.handle_running(source, event, net);
+                }
                 self.settle(net);
             }
             ProcessState::Stopped => self.handle_stopped(source, event, net),
@@ -310,6 +314,7 @@ impl Host {
                 self.session_event(SessionEvent::OpenFailed { dial, reason }, net);
             }
             Event::Packet { from, to, body } => self.on_packet(source, from, to, body, net),
+            Event::Worked => self.on_worked(net),
             Event::Abort { session } => self.on_abort(session, net),
             Event::Retransmit { session } => self.on_retransmit(session, net),
             Event::Gone { session } => {
@@ -344,6 +349,7 @@ impl Host {
             Event::Packet { from, to, body } if !matches!(body, Body::Reset) => {
                 self.answer_reset(source, from, to, net);
             }
+            Event::Worked => self.on_worked(net),
             _ => {}
         }
     }
@@ -354,6 +360,9 @@ impl Host {
         self.armed = None;
         self.dials.clear();
         self.inbox.clear();
+        if let Some(processor) = &mut self.processor {
+            processor.crash();
+        }
         self.activities.clear();
         self.letters.clear();
         self.stopped = false;

@@ -250,6 +250,8 @@ fn build(
         threads: options.threads,
         codec: scenario.node.codec.unwrap_or(is_small),
         trace: is_small,
+        handshake_time: scenario.node.handshake_time.unwrap_or_default(),
+        packet_time: scenario.node.packet_time.unwrap_or_default(),
         ..WorldConfig::new(scenario.seed)
     };
     let members = nodes.groups().iter().map(Vec::len).max().unwrap_or(0);

@@ -21,6 +21,10 @@ pub struct NodeSettings {
     pub codec: Option<bool>,
     /// Whether nodes that are late doubt themselves before others. Default true.
     pub local_health: Option<bool>,
+    /// What a handshake takes a node's processor at each end. Default nothing.
+    pub handshake_time: Option<Duration>,
+    /// What each packet takes the processor of the node that it arrives at. Default nothing.
+    pub packet_time: Option<Duration>,
 }
 
 impl NodeSettings {
@@ -57,6 +61,8 @@ pub(super) fn read(table: Option<Table<'_>>) -> Result<NodeSettings, ScenarioErr
         "relay",
         "codec",
         "local_health",
+        "handshake_time",
+        "packet_time",
     ])?;
     Ok(NodeSettings {
         idle_timeout: table.period("idle_timeout")?,
@@ -64,5 +70,7 @@ pub(super) fn read(table: Option<Table<'_>>) -> Result<NodeSettings, ScenarioErr
         relay: table.flag("relay")?,
         codec: table.flag("codec")?,
         local_health: table.flag("local_health")?,
+        handshake_time: table.period("handshake_time")?,
+        packet_time: table.period("packet_time")?,
     })
 }

@@ -21,6 +21,9 @@ pub struct WorldConfig {
     /// What a handshake takes a node's processor at each end; a node's handshakes are done one
     /// after the other. Default nothing: only latency counts, as between machines.
     pub handshake_time: Duration,
+    /// What each packet that arrives takes the node's one processor, its answers and all that
+    /// follows from it included; packets wait for each other and for handshakes. Default nothing.
+    pub packet_time: Duration,
     /// A dial that gets no answer fails after this. Default 3 s.
     pub dial_timeout: Duration,
     /// A session that gets no acknowledgement breaks after this. Default 20 s.
@@ -53,6 +56,7 @@ impl WorldConfig {
             underlay: None,
             timer_slack: Duration::from_millis(1),
             handshake_time: Duration::ZERO,
+            packet_time: Duration::ZERO,
             dial_timeout: Duration::from_secs(3),
             transport_timeout: Duration::from_secs(20),
             codec: true,

@@ -36,7 +36,7 @@ impl Shard for Nodes {
                 to,
                 body: Body::Control(parcel),
                 ..
-            } if is_open(host, to) => {
+            } if is_open(host, to) && shared.packet_time.is_zero() => {
                 let mut batch = std::mem::take(&mut net.local.batch);
                 batch.push(net.local.messages.open(parcel));
                 gather(host, due.key, to, &mut batch, &mut net);
@@ -183,6 +183,7 @@ const fn kind(event: &Event) -> u64 {
         Event::Timer => 16,
         Event::CallTimeout => 17,
         Event::Retransmit { .. } => 18,
+        Event::Worked => 19,
         Event::Packet { body, .. } => match body {
             Body::Accepted => 10,
             Body::Established => 11,

@@ -23,6 +23,7 @@ mod mutants;
 mod names;
 mod outbox;
 mod power;
+mod processor;
 mod registry;
 mod rotation;
 mod routing;
