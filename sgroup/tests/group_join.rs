@@ -74,6 +74,48 @@ fn f20_a_lone_node_waits_for_its_seed() {
     world.run_while_not(SECOND * 10, World::is_mesh);
 }
 
+/// U21: whoever was elected into a group founds it anew if all its seeds are lost, not at once but
+/// without end of waiting; others who were elected are its further seeds, and nobody is left alone.
+#[test]
+fn u21_the_elected_found_a_group_anew_whose_seeds_are_lost() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        world.add(&[0]);
+        world.kill(0);
+        for seeds in [[0, 2], [0, 1]] {
+            let node = world.add(&seeds);
+            world.start(node);
+            world.with(node, |group, _, _| group.handle_elected());
+        }
+        world.run_for(SECOND);
+        assert!(!world.nodes[1].group.is_up() && !world.nodes[2].group.is_up());
+        world.run_for(SECOND * 29);
+        assert!(world.is_mesh_of(&[1, 2]), "seed={seed}");
+        world.restart(0, archipelago_core::Boot(2));
+        world.run_while_not(SECOND * 10, World::is_mesh);
+    }
+}
+
+/// U21: two beginnings of a group that know nothing of each other become one when members meet in
+/// another group.
+#[test]
+fn u21_beginnings_whose_members_meet_elsewhere_become_one() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        for _ in 0..2 {
+            let node = world.add(&[]);
+            world.start(node);
+        }
+        world.run_for(SECOND);
+        world.connect(0, 1);
+        world.run_for(SECOND);
+        assert!(!world.is_mesh(), "seed={seed}");
+        let met = world.peer(0, 1).expect("they have a session");
+        world.with(0, |group, cx, out| group.handle_met(&[met], cx, out));
+        world.run_while_not(SECOND, World::is_mesh);
+    }
+}
+
 /// D2: a member that restarts is back with its new boot; everybody hears down, then up.
 #[test]
 fn d2_a_restarted_member_is_back() {

@@ -246,6 +246,9 @@ pub fn is_formed(world: &World, hierarchy: &Hierarchy) -> bool {
     hierarchy.leaves().into_iter().all(|leaf| {
         let above = ancestors(hierarchy, leaf);
         let group = hierarchy.id(leaf);
+        // Each parent has its own, who may or may not be the same.
+        let each = usize::from(hierarchy.reflectors);
+        let wanted = each..=each * hierarchy.plans[leaf].parents.len().max(1);
         let members = hierarchy.plans[leaf].members.iter();
         let mut running = members.filter(|&&node| world.node(node).is_some());
         running.all(|&node| {
@@ -256,8 +259,7 @@ pub fn is_formed(world: &World, hierarchy: &Hierarchy) -> bool {
             let mut tiers = tiers.into_iter().filter(|tier| tier.group == group);
             tiers.any(|tier| {
                 let knows = |place: &usize| tier.ancestors.contains(&hierarchy.id(*place));
-                tier.reflectors.len() == usize::from(hierarchy.reflectors)
-                    && above.iter().all(knows)
+                wanted.contains(&tier.reflectors.len()) && above.iter().all(knows)
             })
         })
     })

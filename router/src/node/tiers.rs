@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use archipelago_core::wire::Charter;
 use archipelago_core::{GroupId, NodeId, Time};
-use archipelago_sgroup::{GroupConfig, Seed};
+use archipelago_sgroup::{Group, GroupConfig, Seed};
 
 use super::{Event, Node, Outputs, Refused};
 use crate::reflect::Place;
@@ -35,6 +35,7 @@ impl Node {
         match output {
             UpOutput::Join { config, helpers } => self.join_parent(config, &helpers, now),
             UpOutput::Leave(group) => self.leave_parent(group, now, out),
+            UpOutput::Meet(parent, nodes) => self.meet(parent, &nodes, now),
             UpOutput::Write { group, key, value } => {
                 self.with_group(group, now, |group, cx, said| {
                     // A log at its limit keeps what it has; the next change tries again.
@@ -44,7 +45,8 @@ impl Node {
         }
     }
 
-    /// The parent's members that share a group with us serve as further seeds.
+    /// The parent's members that share a group with us serve as further seeds. Should all seeds be
+    /// lost at once, those elected are the parent's new beginning.
     fn join_parent(&mut self, config: Arc<GroupConfig>, helpers: &[NodeId], now: Time) {
         let mut config = Arc::unwrap_or_clone(config);
         let seeds = helpers.iter().filter_map(|helper| self.seed_of(helper));
@@ -53,6 +55,24 @@ impl Node {
         let id = config.id();
         if self.join(Arc::new(config), now).is_err() {
             self.up.handle_left(id, now);
+        }
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.handle_elected();
+        }
+    }
+
+    fn meet(&mut self, parent: GroupId, nodes: &[NodeId], now: Time) {
+        let found = |node: &NodeId| self.base.peers.find(node);
+        let met: Vec<_> = nodes.iter().filter_map(found).collect();
+        let is_whole = |group: &Group| met.iter().all(|&peer| group.holds(peer));
+        if self
+            .groups
+            .get(&parent)
+            .is_some_and(|group| !is_whole(group))
+        {
+            self.with_group(parent, now, |group, cx, said| {
+                group.handle_met(&met, cx, said);
+            });
         }
     }
 

@@ -48,15 +48,19 @@ use level::Level;
 /// What the hierarchy asks of its caller.
 #[derive(Clone, Debug)]
 pub enum UpOutput {
-    /// Join a parent; beside its seeds, these members of a common group are in it.
+    /// Join a parent; beside its seeds, these members of a common group are in it, or are to join
+    /// it too where none of them is.
     Join {
         /// As configured.
         config: Arc<GroupConfig>,
-        /// Who is in already.
+        /// Who is in already, or will be.
         helpers: Vec<NodeId>,
     },
     /// Leave it again.
     Leave(GroupId),
+    /// These members of a common group are in this parent, as they say there: if they are not in
+    /// its view, it has begun twice.
+    Meet(GroupId, Vec<NodeId>),
     /// Write into this node's log in a group; without a value, delete.
     Write {
         /// Which group.

@@ -20,8 +20,23 @@ impl Up {
                 wanted.insert(parent);
                 self.join(group, parent, cx, out);
             }
+            self.meet(group, out);
         }
         self.leave_idle(&wanted, cx, out);
+    }
+
+    /// The parents that this node is in as others of `group` say to be.
+    fn meet(&self, group: GroupId, out: &mut UpOutputs) {
+        let Some(level) = self.levels.get(&group) else {
+            return;
+        };
+        for &parent in level.charter.parents.iter() {
+            let is_in = self.levels.get(&parent).is_some_and(|above| above.is_up);
+            let others: Vec<NodeId> = level.joined(parent).filter(|_| is_in).collect();
+            if !others.is_empty() {
+                out.push(UpOutput::Meet(parent, others));
+            }
+        }
     }
 
     /// The parents of `group` that this node is elected for.
@@ -48,6 +63,7 @@ impl Up {
         if self.levels.contains_key(&parent) {
             return;
         }
+        let own = self.uplink(group, cx.me);
         let Some(level) = self.levels.get(&group) else {
             return;
         };
@@ -59,7 +75,11 @@ impl Up {
         if ready_at > cx.now {
             return self.wake(ready_at);
         }
-        let helpers = level.joined(parent).collect();
+        let mut helpers: Vec<NodeId> = level.joined(parent).collect();
+        if helpers.is_empty() {
+            helpers = elect(group, parent, level, (cx.me, &own));
+            helpers.retain(|&elected| elected != cx.me);
+        }
         // The charter follows when the caller enters the group.
         let charter = charter_of(&config);
         let mut above = Level::new(config.clone(), Arc::new(charter));

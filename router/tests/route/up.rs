@@ -15,10 +15,11 @@ use bytes::Bytes;
 use super::kit::{Bench, Map, node, record};
 
 /// What the machine asked for, in words that can be compared.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Said {
     Join(GroupId, Vec<NodeId>),
     Leave(GroupId),
+    Meet(GroupId, Vec<NodeId>),
     Write(GroupId, Bytes, Option<Bytes>),
 }
 
@@ -116,9 +117,17 @@ impl Scene {
         let said = out.into_iter().map(|output| match output {
             UpOutput::Join { config, helpers } => Said::Join(config.id(), helpers),
             UpOutput::Leave(group) => Said::Leave(group),
+            UpOutput::Meet(group, nodes) => Said::Meet(group, nodes),
             UpOutput::Write { group, key, value } => Said::Write(group, key, value),
         });
         said.collect()
+    }
+
+    /// What follows where these say in the leaf that they are in the parent, as this node is.
+    fn meet(&self, others: &[u64]) -> Said {
+        let mut nodes: Vec<NodeId> = others.iter().map(|&other| node(other)).collect();
+        nodes.sort_unstable();
+        Said::Meet(self.parent.id(), nodes)
     }
 
     fn told(&mut self, group: GroupId, owner: u64, key: &[u8], value: Option<Vec<u8>>) {
@@ -227,19 +236,23 @@ fn a_seed_outranks_an_incumbent_who_leaves_only_when_it_is_in() {
     scene.says(3, true, false);
     assert_eq!(
         scene.pass(0),
-        [scene.write_record(2, &[1, 2])],
-        "the other reflectors are named"
+        [scene.meet(&[1, 2]), scene.write_record(2, &[1, 2])],
+        "the other reflectors are named, and met"
     );
     assert_eq!(
         scene.pass(10_000),
-        [],
+        [scene.meet(&[1, 2])],
         "the third is not in yet: this one stays"
     );
     scene.says(3, true, true);
     let leaving = scene.pass(0);
     assert_eq!(
         leaving,
-        [scene.write_uplink(false), Said::Leave(scene.parent.id())]
+        [
+            scene.meet(&[1, 2, 3]),
+            scene.write_uplink(false),
+            Said::Leave(scene.parent.id())
+        ]
     );
 }
 
@@ -254,16 +267,21 @@ fn two_of_the_reflectors_tell_and_the_next_one_takes_over_at_once() {
             scene.says(owner, false, true);
         }
         let said = scene.pass(0);
-        if said == [scene.write_record(2, &others)] {
+        let met = scene.meet(&others);
+        if said == [met.clone(), scene.write_record(2, &others)] {
             telling += 1;
             continue;
         }
         let key = keys::below(&scene.leaf);
         let withdrawn = Said::Write(scene.parent.id(), key, None);
-        assert_eq!(said, [withdrawn], "the third tells nothing");
+        assert_eq!(said, [met, withdrawn], "the third tells nothing");
         let leaf = scene.leaf;
         scene.told(leaf, others[0], &[keys::UPLINK], None);
-        assert_eq!(scene.pass(0), [scene.write_record(2, &others[1..])]);
+        let left = &others[1..];
+        assert_eq!(
+            scene.pass(0),
+            [scene.meet(left), scene.write_record(2, left)]
+        );
     }
     assert!((1..20).contains(&telling), "{telling} of 20");
 }

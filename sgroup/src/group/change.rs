@@ -183,7 +183,9 @@ impl Group {
             return self.merge(peer, left, DownReason::Left, cx, out);
         }
         if self.charter.tier > 0 {
-            return;
+            // It may be elected again, and is not asked back; the tenure of its last start is over.
+            let down = member.standing.with_life(Life::Down);
+            return self.merge(peer, down, DownReason::Replaced, cx, out);
         }
         let present = self
             .view

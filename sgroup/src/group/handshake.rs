@@ -107,7 +107,7 @@ impl Group {
             self.say_join(peer, JoinRole::Joiner, cx, out);
             return false;
         }
-        if self.seeds.contains(peer) && cx.me < cx.peers.id(peer) {
+        if self.seeds.is_beginning_with(peer, &self.config.timing, cx) {
             self.found(cx, out);
             return true;
         }
@@ -345,9 +345,7 @@ impl Group {
             self.seeds.on_refused(peer, reason, &self.config.timing, cx);
             out.push(GroupOutput::Event(GroupEvent::Refused(reason)));
         }
-        if self.phase == Phase::Asking && self.seeds.is_first_of_all(cx) {
-            self.found(cx, out);
-        }
+        self.found_if_first(cx, out);
     }
 
     /// A member takes this node's cookie for none. Who is shut out by all was away while the cookie

@@ -36,7 +36,7 @@ mod strict;
 use std::sync::Arc;
 
 use archipelago_core::footprint::{Footprint, vec_bytes};
-use archipelago_core::wire::{Charter, GroupBody};
+use archipelago_core::wire::{Charter, GroupBody, JoinRole};
 use archipelago_core::{Context, Era, GroupId, Incarnation, NodeId, Peer, SignedRecord, Time};
 use bytes::Bytes;
 
@@ -165,6 +165,27 @@ impl Group {
         self.phase = Phase::Asking;
         if self.seeds.may_found() {
             self.found(cx, out);
+        }
+        self.settle(Vec::new(), cx, out);
+    }
+
+    /// This node was elected to enter. If its seeds are all lost, or not in the group, it founds the
+    /// group anew once its redials have backed off to the longest wait.
+    pub fn handle_elected(&mut self) {
+        self.seeds.dispense();
+    }
+
+    /// These nodes say, in a group that this node shares with them, that they are in this one: who
+    /// of them is not in the view was let in by another beginning of the group. Asked over the
+    /// session that is there, they and this node become one group.
+    pub fn handle_met(&mut self, met: &[Peer], cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        for &peer in met {
+            let state = cx.peers.get(peer);
+            let has_session = state.is_some_and(|state| state.session.is_some());
+            let is_new = !self.holds(peer) && !self.asked.contains(&peer);
+            if has_session && is_new && self.phase == Phase::Up {
+                self.say_join(peer, JoinRole::Joiner, cx, out);
+            }
         }
         self.settle(Vec::new(), cx, out);
     }

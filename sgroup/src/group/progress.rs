@@ -84,6 +84,7 @@ impl Group {
                     let event = GroupEvent::SeedUnreachable(index);
                     out.push(GroupOutput::Event(event));
                 }
+                self.found_if_first(cx, out);
             }
             DialTarget::Peer(peer) => {
                 if cx
@@ -99,6 +100,14 @@ impl Group {
                         .on_dial_failed(peer, &around!(self), cx, out, facts);
                 }
             }
+        }
+    }
+
+    /// Is the group's beginning where nobody else will be.
+    pub(super) fn found_if_first(&mut self, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        let is_asking = self.phase == Phase::Asking;
+        if is_asking && self.seeds.is_first_of_all(&self.config.timing, cx) {
+            self.found(cx, out);
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! A node founds its group alone when it has no seeds or is one of them itself; and when all of
 //! its seeds are there, none is in the group, and its id is the lowest among them, so that nodes
-//! that name each other find a beginning. Two beginnings meet by their seeds and become one.
+//! that name each other find a beginning. Who was elected to enter need not wait for ever: seeds that
+//! it asked in vain until the longest wait do not keep it from founding. Two beginnings meet by
+//! their seeds and become one.
 //!
 //! Cost: 48 bytes per seed, nothing while all are members.
 
@@ -41,6 +43,8 @@ struct State {
     is_told: bool,
     /// It is there and said that it is not in the group.
     is_outside: bool,
+    /// Once it was asked in vain for long, it keeps this node from nothing.
+    is_dispensable: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,7 @@ impl Seeds {
                 is_self,
                 is_told: false,
                 is_outside: false,
+                is_dispensable: false,
             }
         };
         Self(config.seeds.iter().map(state).collect())
@@ -75,12 +80,40 @@ impl Seeds {
         self.0.is_empty() || self.0.iter().any(|seed| seed.is_self)
     }
 
-    /// Whether all seeds are there, none is in the group, and this node comes first among them.
-    pub(crate) fn is_first_of_all(&self, cx: &Context<'_>) -> bool {
+    /// This node was elected to enter: somebody has to be the beginning if all seeds are lost.
+    pub(crate) fn dispense(&mut self) {
+        for seed in &mut self.0 {
+            seed.is_dispensable = true;
+        }
+    }
+
+    /// Whether all seeds are there, none is in the group, and this node comes first among them;
+    /// those that can be dispensed with not counted.
+    pub(crate) fn is_first_of_all(&self, timing: &Timing, cx: &Context<'_>) -> bool {
         self.0.iter().all(|seed| {
             let is_after = seed.peer.is_some_and(|peer| cx.me < cx.peers.id(peer));
-            seed.is_self || (seed.is_outside && is_after)
+            let is_vain = seed.is_dispensable && seed.wait >= timing.redial.1;
+            seed.is_self || (seed.is_outside && is_after) || is_vain
         })
+    }
+
+    /// Whether this node, which `peer` asks from outside as it asks itself, is the beginning of the
+    /// two. Where seeds can be dispensed with, only if they all are as well.
+    pub(crate) fn is_beginning_with(
+        &mut self,
+        peer: Peer,
+        timing: &Timing,
+        cx: &Context<'_>,
+    ) -> bool {
+        let mut same = self.0.iter_mut().filter(|seed| seed.peer == Some(peer));
+        let Some(seed) = same.next() else {
+            return false;
+        };
+        if !seed.is_dispensable {
+            return cx.me < cx.peers.id(peer);
+        }
+        seed.is_outside = true;
+        self.is_first_of_all(timing, cx)
     }
 
     /// Whether `peer` is one of them.

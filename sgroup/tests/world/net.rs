@@ -129,10 +129,15 @@ impl World {
             let at = self.now.after(DIAL_TIMEOUT);
             return self.push(at, from, Event::Failed(target));
         }
-        self.open(from, to, target, round);
+        self.open(from, to, Some(target), round);
     }
 
-    fn open(&mut self, from: usize, to: usize, target: DialTarget, round: Duration) {
+    /// A session that this group did not ask for: another group of the two nodes has it.
+    pub(crate) fn connect(&mut self, from: usize, to: usize) {
+        self.open(from, to, None, ms(1));
+    }
+
+    fn open(&mut self, from: usize, to: usize, target: Option<DialTarget>, round: Duration) {
         let key = (from.min(to), from.max(to));
         if !self.sessions.contains_key(&key) {
             self.generation += 1;
@@ -147,7 +152,7 @@ impl World {
         let generation = self.sessions[&key].generation;
         let at = self.now.after(round);
         self.push(at, to, Event::Opened(from, generation, None));
-        self.push(at, from, Event::Opened(to, generation, Some(target)));
+        self.push(at, from, Event::Opened(to, generation, target));
         let session = self.sessions.get_mut(&key).unwrap();
         session.last = session.last.map(|last| last.max(at));
     }

@@ -16,6 +16,7 @@ mod faults;
 mod forming;
 mod generated;
 mod groups;
+mod hierarchies;
 mod keyed;
 mod lanes;
 mod miswired;
