@@ -84,46 +84,32 @@ async fn patient(began: Instant, error: Box<dyn std::error::Error>) -> Outcome<(
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let mut users: Vec<User> = Vec::new();
-    for (name, room) in [
-        ("ada", "kitchen"),
-        ("ben", "kitchen"),
-        ("cy", "kitchen"),
-        ("dot", "garden"),
-        ("eve", "garden"),
-        ("fay", "garden"),
+    let mut bridge = Node::builder("bridge").reflector();
+    for (room, names) in [
+        ("kitchen", ["ada", "ben", "cy"]),
+        ("garden", ["dot", "eve", "fay"]),
     ] {
-        let host = users.iter().find(|user| user.room == room);
-        let user = User::enter(name, room, host).await?;
-        users.push(user);
+        for name in names {
+            let host = users.iter().find(|user| user.room == room);
+            let user = User::enter(name, room, host).await?;
+            users.push(user);
+        }
+        let seed = users[users.len() - 1].node.addresses()[0].clone();
+        bridge = bridge.group(GroupSpec::open(room).seed(seed));
     }
-    let [kitchen, garden] = [0, 3].map(|index: usize| users[index].node.addresses()[0].clone());
-    let bridge = Node::builder("bridge").reflector();
-    let bridge = bridge.group(GroupSpec::open("kitchen").seed(kitchen));
-    let bridge = bridge
-        .group(GroupSpec::open("garden").seed(garden))
-        .start()
-        .await?;
-    for room in ["kitchen", "garden"] {
-        bridge.joined(room).await?;
-    }
+    let bridge = bridge.start().await?;
 
-    users[0].say("kitchen", "dinner is ready").await?;
-    for user in &mut users[..3] {
-        let words = user.hear().await?;
-        println!("{} hears {words:?}", user.name);
-    }
-    users[1].say("garden", "dinner is ready!").await?;
-    for user in &mut users[3..] {
-        let words = user.hear().await?;
-        println!("{} hears {words:?}", user.name);
+    for (speaker, room, hearers) in [(0, "kitchen", 0..3), (1, "garden", 3..6)] {
+        users[speaker].say(room, "dinner is ready").await?;
+        for user in &mut users[hearers] {
+            let words = user.hear().await?;
+            println!("{} hears {words:?}", user.name);
+        }
     }
     users[5].whisper("kitchen", "cy", "save me some").await?;
     let whispered = tokio::time::timeout(PATIENCE, users[2].mailbox.recv()).await?;
     let whispered = whispered.ok_or("the node is running")?;
-    println!(
-        "cy alone hears {:?}",
-        String::from_utf8(whispered.payload.to_vec())?
-    );
+    println!("cy alone hears {:?}", whispered.payload);
     assert_eq!(users[0].node.group("kitchen").names_count(), 3);
     for user in &users {
         user.node.shutdown().await;

@@ -1,13 +1,9 @@
 //! Data collectors on every member, and recorders that go down and come back elsewhere.
 //!
 //! Four nodes collect; what they collect goes into their outboxes, on disk, for two recorders by
-//! name. A recorder writes each record with its mark as one line of its file: effect and mark in one
-//! write, so that it records each once. One recorder is killed in the middle of its work and comes
+//! name. A recorder writes each record as a line that is its mark too: effect and mark in one write,
+//! so that it records each once. One recorder is killed in the middle of its work and comes
 //! back a second later on another node, with the same file. Whatever was acknowledged is recorded.
-//!
-//! ```sh
-//! cargo run -p archipelago --example collector
-//! ```
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -29,7 +25,7 @@ async fn main() -> Result<(), Failure> {
     std::fs::create_dir_all(&folder)?;
     let files = RECORDERS.map(|name| folder.join(name));
     let acknowledged = Arc::new(AtomicUsize::new(0));
-    let (mut nodes, mut outboxes) = (Vec::new(), Vec::new());
+    let (mut nodes, mut outboxes) = (vec![], vec![]);
     for index in 0..4 {
         let node = member(&nodes, &format!("collector-{index}")).await?;
         let file = folder.join(format!("outbox-{index}"));
@@ -51,8 +47,6 @@ async fn main() -> Result<(), Failure> {
     }
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     nodes[4].kill();
-    let written = marks_of(&files[0])?.len();
-    println!("recorder-0 was killed with {written} records written");
     tokio::time::sleep(Duration::from_secs(1)).await;
     let elsewhere = member(&nodes, "elsewhere").await?;
     tokio::spawn(record(elsewhere.clone(), RECORDERS[0], files[0].clone()));
@@ -64,7 +58,6 @@ async fn main() -> Result<(), Failure> {
         tokio::time::timeout(Duration::from_secs(20), outbox.emptied()).await??;
     }
     let mut marks = marks_of(&files[0])?;
-    println!("and has {} since it is back, on another node", marks.len());
     marks.append(&mut marks_of(&files[1])?);
     let each: BTreeSet<_> = marks.iter().map(|mark| (mark.stream, mark.done)).collect();
     let (acknowledged, recorded) = (acknowledged.load(Ordering::Relaxed), each.len());
@@ -78,10 +71,8 @@ async fn main() -> Result<(), Failure> {
 }
 
 async fn member(others: &[Node], name: &str) -> Result<Node, Failure> {
-    let mut group = GroupSpec::open("site");
-    if let Some(first) = others.first() {
-        group = group.seed(first.addresses()[0].clone());
-    }
+    let seeds = others.iter().take(1).map(|one| one.addresses()[0].clone());
+    let group = seeds.fold(GroupSpec::open("site"), GroupSpec::seed);
     let node = Node::builder(name).group(group).start().await?;
     node.joined("site").await?;
     Ok(node)
@@ -100,18 +91,13 @@ async fn collect(outbox: Outbox, acknowledged: Arc<AtomicUsize>) -> Result<(), F
 /// A recorder: holds its name as soon as that is free, and writes what comes.
 async fn record(node: Node, name: &str, path: PathBuf) -> Result<(), Failure> {
     let mut intake = node.intake_with(marks_of(&path)?).await?;
-    while node
-        .group("site")
-        .register(name, intake.pid())
-        .await
-        .is_err()
-    {
+    let site = node.group("site");
+    while site.register(name, intake.pid()).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut file = File::options().create(true).append(true).open(&path)?;
     while let Some(taken) = intake.recv().await {
-        let text = String::from_utf8_lossy(&taken.payload);
-        let line = format!("{} {} {text}\n", taken.id.stream, taken.id.seq);
+        let line = format!("{} {}\n", taken.id.stream, taken.id.seq);
         file.write_all(line.as_bytes())?;
         file.sync_data()?;
         intake.done(&taken).await?;
@@ -123,11 +109,12 @@ async fn record(node: Node, name: &str, path: PathBuf) -> Result<(), Failure> {
 fn marks_of(path: &Path) -> Result<Vec<Mark>, Failure> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let mark = |line: &str| {
-        let mut words = line.split(' ');
-        let (stream, seq) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let (stream, seq) = line.split_once(' ').ok_or("a line was cut")?;
         let stream = StreamId(u128::from_str_radix(stream, 16)?.to_be_bytes());
-        let done = seq.parse()?;
-        Ok(Mark { stream, done })
+        Ok(Mark {
+            stream,
+            done: seq.parse()?,
+        })
     };
     text.lines().map(mark).collect()
 }
