@@ -17,7 +17,7 @@ pub mod watch;
 
 pub use change::{Ask, ChangeFault, ChangeKind, Changed, NodeChange};
 pub use node::{
-    CloseReason, Command, ConfigError, DialId, Event, InvitePolicy, LETTERS_BYTES_MAX,
+    CloseReason, Coming, Command, ConfigError, DialId, Event, InvitePolicy, LETTERS_BYTES_MAX,
     LETTERS_LEN_MAX, Node, NodeConfig, NodeCounters, Output, Outputs, Refused, RouteInfo,
     SessionEvent, SessionInfo, SessionKind, Unreachable,
 };

@@ -19,11 +19,12 @@ use crate::up::{Atlas, Up, UpOutputs};
 
 /// What every machine inside is lent.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Base {
-    pub(super) me: NodeId,
-    pub(super) crypto: Arc<dyn Crypto>,
-    pub(super) rng: Rng,
     pub(super) peers: Peers,
+    pub(super) crypto: Arc<dyn Crypto>,
+    pub(super) me: NodeId,
+    pub(super) rng: Rng,
 }
 
 impl Base {
@@ -64,8 +65,10 @@ impl Node {
         let mut said = GroupOutputs::new();
         let mut cx = self.base.context(now);
         call(group, &mut cx, &mut said);
-        let said = said.into_iter().map(|output| Work::Group(id, output));
-        self.work.extend(said);
+        if !said.is_empty() {
+            let said = said.into_iter().map(|output| Work::Group(id, output));
+            self.work.extend(said);
+        }
     }
 
     pub(super) fn with_groups(

@@ -21,7 +21,9 @@ impl Node {
         let mut said = SessionOutputs::new();
         let mut cx = self.base.context(now);
         let is_admitted = self.sessions.admit(session, message, &mut cx, &mut said);
-        self.work.extend(said.into_iter().map(Work::Session));
+        if !said.is_empty() {
+            self.work.extend(said.into_iter().map(Work::Session));
+        }
         is_admitted
     }
 

@@ -49,6 +49,7 @@ pub use contract::{
     Unreachable,
 };
 pub use counters::NodeCounters;
+pub use foresee::Coming;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -78,18 +79,28 @@ use shutdown::Life;
 use work::{Via, Work};
 
 /// The control machine of one node.
+///
+/// Laid out as written: what every heartbeat reads comes first, on as few lines of memory as it can.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Node {
-    /// Shared with the driver until a command changes it.
-    config: Arc<NodeConfig>,
+    /// When anything but a group is next due.
+    rest: Rest,
+    life: Life,
+    /// Whose message is being answered, and the way that it came.
+    answering: Option<(Peer, Via)>,
+    /// Boxed: a group is large, and a tighter table grows by copying.
+    groups: SmallMap<GroupId, Box<Group>>,
+    /// What machines said and nobody has acted on yet; empty between two inputs.
+    work: VecDeque<Work>,
+    base: Base,
+    sessions: Sessions,
+    detours: Detours,
     boot: Boot,
     record_seq: u64,
     record: Arc<SignedRecord>,
-    life: Life,
-    base: Base,
-    /// Boxed: a group is large, and a tighter table grows by copying.
-    groups: SmallMap<GroupId, Box<Group>>,
-    sessions: Sessions,
+    /// Shared with the driver until a command changes it.
+    config: Arc<NodeConfig>,
     dials: DialBook,
     pulse: Pulse,
     on_demand: OnDemand,
@@ -103,7 +114,6 @@ pub struct Node {
     salt: u64,
     /// Groups that this node changes, and those that were deleted, in the same way.
     changes: Option<Box<Changes>>,
-    detours: Detours,
     /// Members that were declared dead and may come back, and until when they may.
     doubtful: BTreeMap<Peer, Time>,
     /// Members without a path that there is something to send to.
@@ -115,16 +125,10 @@ pub struct Node {
     counters: NodeCounters,
     /// When to look for slots of peers that nobody refers to.
     sweep_at: Option<Time>,
-    /// When anything but a group is next due.
-    rest: Rest,
-    /// Whose message is being answered, and the way that it came.
-    answering: Option<(Peer, Via)>,
     /// Monitors; nothing while there are none.
     watch: Option<Box<Watch>>,
     /// Who wrote letters lately; nothing while nobody does.
     quotas: Option<Box<letters::Quotas>>,
-    /// What machines said and nobody has acted on yet; empty between two inputs.
-    work: VecDeque<Work>,
 }
 
 impl Node {
@@ -285,9 +289,12 @@ impl Node {
         if self.life == Life::Stopped {
             return None;
         }
-        let groups = self.groups.values();
-        let groups = groups.filter_map(|group| group.poll_timeout());
-        groups.chain(self.poll_rest()).min()
+        let rest = self.poll_rest();
+        let groups = self.groups.values().map(|group| group.poll_timeout());
+        groups.fold(rest, |next, due| match (next, due) {
+            (Some(next), Some(due)) if due.0 < next.0 => Some(due),
+            (next, due) => next.or(due),
+        })
     }
 
     /// This node.

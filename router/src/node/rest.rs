@@ -11,6 +11,7 @@ use archipelago_core::wire::{Control, GroupBody};
 use archipelago_sgroup::GroupOutput;
 
 use super::Node;
+use super::shutdown::Life;
 use super::work::Work;
 
 /// What is kept.
@@ -46,6 +47,11 @@ impl Node {
     pub(super) fn stir_by_work(&mut self, work: &Work) {
         let is_rest = matches!(work, Work::Group(_, GroupOutput::Send { .. }));
         self.rest.is_stale |= !is_rest;
+    }
+
+    /// Whether nothing but heartbeats went on since all was done, in a life that goes on.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.rest.is_stale && self.life == Life::Running
     }
 
     /// All is done: looks at the machines again if something went on.

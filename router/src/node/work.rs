@@ -57,6 +57,10 @@ pub(super) enum Via {
 
 impl Node {
     pub(super) fn do_work(&mut self, now: Time, out: &mut Outputs) {
+        if self.work.is_empty() && self.is_at_rest() {
+            self.answering = None;
+            return;
+        }
         while let Some(work) = self.work.pop_front() {
             self.stir_by_work(&work);
             match work {

@@ -90,20 +90,21 @@ pub(crate) struct Last {
 /// The caller's buffer.
 pub(crate) type SessionOutputs = Vec<SessionOutput>;
 
-/// The sessions of one node.
+/// The sessions of one node; laid out as written, what every message reads first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Sessions {
-    realm: Arc<str>,
     /// By the driver's slot.
     table: Vec<Option<Session>>,
-    len: usize,
     /// Sessions that are not at rest; empty in a formed group.
     unsettled: BTreeMap<SessionId, Unsettled>,
-    /// The same by when they are due.
-    queue: BTreeSet<(Time, SessionId)>,
+    len: usize,
     /// When all sessions at rest are looked at next, and were last.
     look_at: Time,
     looked_at: Time,
+    /// Sessions that are not at rest, by when they are due.
+    queue: BTreeSet<(Time, SessionId)>,
+    realm: Arc<str>,
 }
 
 impl Sessions {

@@ -67,19 +67,20 @@ pub(crate) enum Fact {
     Redial(Peer),
 }
 
-/// The failure detector of one group at one node.
+/// The failure detector of one group at one node; laid out as written, what a heartbeat reads first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Detector {
     beats: Beats,
     watches: Watches,
+    health: Health,
     cases: Vec<Case>,
     helping: Helping,
-    health: Health,
+    /// When to look whom the dead observed: some of those are this node's now.
+    rewatch: Time,
     /// Who was suspected lately, for the sweep.
     suspicions: Vec<(Time, Peer)>,
     swept: Option<Time>,
-    /// When to look whom the dead observed: some of those are this node's now.
-    rewatch: Time,
     probe_id: u32,
 }
 
@@ -306,10 +307,23 @@ impl Detector {
 
     /// Who observes this node, and whom it observes.
     pub(crate) fn watch(&self) -> (Vec<Peer>, Vec<Peer>) {
-        (
-            self.beats.observers().collect(),
-            self.watches.peers().collect(),
-        )
+        (self.observers().collect(), self.observed().collect())
+    }
+
+    /// Who observes this node.
+    pub(crate) fn observers(&self) -> impl Iterator<Item = Peer> {
+        self.beats.observers()
+    }
+
+    /// Whom this node observes.
+    pub(crate) fn observed(&self) -> impl Iterator<Item = Peer> {
+        self.watches.peers()
+    }
+
+    /// Reads a word of each line that an input reads; see [`crate::Group::foresee`].
+    pub(crate) fn foresee(&self) -> u64 {
+        let tables = self.watches.heap_bytes() ^ self.cases.len();
+        self.beats.next().as_micros() ^ self.health.foresee() ^ tables as u64
     }
 
     /// What it holds on the heap, votes not counted.

@@ -122,7 +122,7 @@ impl Group {
         group.detector.form(formation, &group.config.timing, cx);
         let is_counted = group.charter.size > 0;
         group.quorum = is_counted.then(|| quorum(formed.members.len(), group.charter.size));
-        group.due = group.next_due();
+        group.settle_due();
         Some(group)
     }
 }

@@ -158,6 +158,7 @@ impl Group {
             && known.incarnation < incarnation
         {
             let said = Standing::new(known.boot, known.era, incarnation, known.life());
+            self.disturb();
             self.merge(from, said, DownReason::Replaced, cx, out);
         }
         self.detector.on_heartbeat(from, &around!(self), cx);

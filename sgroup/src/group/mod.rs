@@ -20,9 +20,11 @@
 //! period, nothing allocated.
 
 mod api;
+mod calm;
 mod change;
 mod charter;
 mod duty;
+mod foresee;
 mod formed;
 mod handshake;
 mod membership;
@@ -49,6 +51,7 @@ pub use api::{
 pub use formed::Formed;
 pub use strict::StrictAct;
 
+use calm::Calm;
 use rotation::Rotation;
 
 use crate::GroupConfig;
@@ -77,19 +80,19 @@ macro_rules! around {
 use around;
 
 /// One s-group at one node.
+///
+/// Laid out as written: what a heartbeat reads comes first, on as few lines of memory as it can.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Group {
-    id: GroupId,
-    config: Arc<GroupConfig>,
-    charter: Arc<Charter>,
-    record: Arc<SignedRecord>,
+    due: (Time, &'static str),
+    /// When anything but the detector is next due.
+    calm: Calm,
     phase: Phase,
-    view: View,
+    config: Arc<GroupConfig>,
     sync: Sync,
-    seeds: Seeds,
-    mesh: Mesh,
-    admission: Admission,
     detector: Detector,
+    view: View,
     logs: Logs,
     /// Nothing before the first claim of any member.
     names: Option<Box<Names>>,
@@ -99,6 +102,12 @@ pub struct Group {
     registry: Option<Box<Registry>>,
     /// Nothing where no strict name is held, asked for or granted.
     strict: Option<Box<Strict>>,
+    mesh: Mesh,
+    seeds: Seeds,
+    id: GroupId,
+    charter: Arc<Charter>,
+    record: Arc<SignedRecord>,
+    admission: Admission,
     /// When this node entered the group; before, it may have promised what it forgot.
     since: Time,
     /// Who was put out.
@@ -110,7 +119,6 @@ pub struct Group {
     /// Entries that the first `Welcome` announced, where they come in several messages.
     announced: usize,
     quorum: Option<Quorum>,
-    due: (Time, &'static str),
 }
 
 impl Group {
@@ -146,6 +154,7 @@ impl Group {
             announced: 0,
             quorum: None,
             due: (Time::NEVER, "nothing"),
+            calm: Calm::default(),
             config,
             record,
         }
@@ -288,6 +297,7 @@ impl Group {
         self.detector
             .on_input(&self.config.timing, self.due.0, cx.now);
         let mut facts = Vec::new();
+        let (is_beat, said) = (matches!(body, GroupBody::Heartbeat { .. }), out.len());
         match body {
             GroupBody::Join(join) => self.on_join(from, &join, cx, out),
             GroupBody::Welcome(welcome) => self.on_welcome(from, *welcome, cx, out, &mut facts),
@@ -295,7 +305,11 @@ impl Group {
             GroupBody::Deleted(deletion) => self.on_deleted(from.peer, &deletion, cx, out),
             body => self.on_member_message(from.peer, body, cx, out, &mut facts),
         }
-        self.settle(facts, cx, out);
+        if is_beat && out.len() == said {
+            self.settle_detector(facts, cx, out);
+        } else {
+            self.settle(facts, cx, out);
+        }
     }
 
     /// A `Pong` came by the session: `peers` has the new round-trip time and `last_heard`, and the
@@ -351,6 +365,9 @@ impl Group {
         if self.phase.is_in() {
             self.detector
                 .handle_timeout(&around!(self), cx, out, &mut facts);
+            if self.is_calm(cx.now) {
+                return self.settle_detector(facts, cx, out);
+            }
             self.on_registry_due(cx, out);
             self.on_logs_due(cx, out);
             self.on_strict_due(cx, out);
@@ -379,16 +396,6 @@ impl Group {
         }
         members.sort_unstable_by_key(|member| member.node);
         members
-    }
-
-    /// Reads what a heartbeat of the peer makes the group read, and says anything of it: for
-    /// simulators, which have memory fetched ahead by it.
-    pub fn foresee(&self, peer: Peer) -> u64 {
-        let boot = self
-            .view
-            .find(peer)
-            .map_or(0, |member| member.standing.boot.0);
-        boot ^ self.detector.next().as_micros() ^ u64::from(self.logs.hash())
     }
 
     /// Whether the group justifies a session with the peer.

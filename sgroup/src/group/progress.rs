@@ -143,7 +143,7 @@ impl Group {
         self.settle_names(cx, out);
         self.settle_duties(cx, out);
         self.tell_quorum(out);
-        self.due = self.next_due();
+        self.settle_due();
     }
 
     fn tell_quorum(&mut self, out: &mut GroupOutputs) {
@@ -162,15 +162,18 @@ impl Group {
         }
     }
 
-    pub(super) fn next_due(&self) -> (Time, &'static str) {
+    /// When the detector is next due.
+    pub(super) fn next_of_detector(&self) -> (Time, &'static str) {
+        let is_in = self.phase.is_in();
+        let next = is_in.then(|| self.detector.next());
+        (next.unwrap_or(Time::NEVER), "failure detector")
+    }
+
+    /// When anything else is.
+    pub(super) fn next_of_rest(&self) -> (Time, &'static str) {
         if matches!(self.phase, Phase::Idle | Phase::Left) {
             return (Time::NEVER, "nothing");
         }
-        let detector = if self.phase.is_in() {
-            self.detector.next()
-        } else {
-            Time::NEVER
-        };
         let names = self.names.as_ref();
         let names = names.map_or(Time::NEVER, |names| names.poll_timeout());
         let strict = self.strict.as_ref();
@@ -179,7 +182,6 @@ impl Group {
         let duties = self.duties.as_ref().map_or(Time::NEVER, |d| d.next());
         let registry = self.registry.as_ref().map_or(Time::NEVER, |r| r.next());
         [
-            (detector, "failure detector"),
             (log, "owner-log"),
             (names, "claims to confirm"),
             (registry, "registry"),

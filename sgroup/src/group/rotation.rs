@@ -140,7 +140,7 @@ impl Group {
         if cookies.is_some_and(|cookies| cookies.previous.is_some()) {
             self.open_window(cx.now.after(window));
             self.note_merge();
-            self.due = self.next_due();
+            self.settle_due();
         }
     }
 

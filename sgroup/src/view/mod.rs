@@ -71,19 +71,21 @@ pub(crate) struct Change {
     pub(crate) after: Standing,
 }
 
-/// All members but this node, and how this node stands.
+/// All members but this node, and how this node stands; laid out as written, what a heartbeat reads
+/// first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct View {
-    me: NodeId,
-    own: Standing,
-    members: Table,
-    present: usize,
-    graves: VecDeque<(Time, Peer)>,
-    grave_life: Duration,
     hash: u64,
     /// Of what else the members are to agree on.
     marks_hash: u64,
     history: History,
+    members: Table,
+    own: Standing,
+    present: usize,
+    graves: VecDeque<(Time, Peer)>,
+    grave_life: Duration,
+    me: NodeId,
 }
 
 impl View {
@@ -244,6 +246,11 @@ impl View {
     pub(crate) fn heap_bytes(&self) -> usize {
         let graves = self.graves.capacity() * size_of::<(Time, Peer)>();
         self.members.heap_bytes() + graves + self.history.heap_bytes()
+    }
+
+    /// Reads a word of each line that a heartbeat reads; see [`crate::Group::foresee`].
+    pub(crate) fn foresee(&self) -> u64 {
+        u64::from(self.hash()) ^ self.members.len() as u64
     }
 
     /// When the next tombstone runs out.

@@ -13,6 +13,7 @@ mod claims;
 mod data;
 mod dial;
 mod duty;
+mod foresee;
 mod form;
 mod heard;
 mod latencies;
@@ -74,62 +75,65 @@ pub enum ProcessState {
 }
 
 /// One simulated node.
+///
+/// Laid out as written: what every event reads comes first, on as few lines of memory as it can.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Host {
-    /// Its number in the world.
-    pub(crate) ix: u32,
-    pub(crate) id: NodeId,
+    /// Everything that happened to it.
+    pub(crate) chain: Chain,
     pub(crate) state: ProcessState,
-    pub(crate) config: Arc<NodeConfig>,
-    pub(crate) node: Option<Box<Node>>,
-    pub(crate) sessions: Sessions,
-    pub(crate) app: App,
-    /// What members say, in the groups that this node is in.
-    pub(crate) tables: BTreeMap<GroupId, Table>,
-    /// What its processes asked of names.
-    pub(crate) claims: Option<Box<Claims>>,
-    /// What runs here because every member is to run it.
-    pub(crate) runs: Vec<DutyRun>,
-    /// Runs that have ended, for the machine.
-    ended: Vec<(GroupId, DutyCommand)>,
-    crypto: Arc<dyn Crypto>,
-    random: Random,
-    /// What all its links share, where that is limited.
-    uplink: Option<Box<Line>>,
-    /// Its processor, where handshakes or packets take it time.
-    processor: Option<Box<Processor>>,
-    /// Events caused so far.
-    counter: u32,
-    /// Starts so far.
-    pub(crate) starts: u32,
-    dials: BTreeMap<SessionId, Pending>,
-    /// The deadline that a timer is armed for and when that fires; an older timer is stale.
-    armed: Option<(Time, Time)>,
-    /// The machine's deadline, as of its last input.
-    deadline: Time,
-    /// What arrived while the process was stopped.
-    inbox: Vec<(u32, Event)>,
-    peers: BTreeMap<u32, PeerData>,
-    /// Peers whose channels may have something to send.
-    dirty: BTreeSet<u32>,
-    /// Sessions whose traffic the control machine is to hear of.
-    activities: Vec<SessionId>,
-    /// Letters that came and that were lost, for the control machine.
-    letters: VecDeque<Post>,
     /// The control machine said that its shutdown is complete.
     stopped: bool,
     /// What it does to envelopes of others, where it is dishonest.
     pub(crate) tamper: Option<Tamper>,
     /// What it does wrong, where it is broken.
     pub(crate) mutant: Option<Mutant>,
-    /// How often it did.
-    pub(crate) tampered_count: u64,
-    /// Where a test is the machine.
-    pub(crate) puppet: Option<Puppet>,
+    pub(crate) node: Option<Box<Node>>,
+    /// Its number in the world.
+    pub(crate) ix: u32,
+    /// Events caused so far.
+    counter: u32,
+    /// The deadline that a timer is armed for and when that fires; an older timer is stale.
+    armed: Option<(Time, Time)>,
+    /// The machine's deadline, as of its last input.
+    deadline: Time,
+    random: Random,
     /// What it was told, for those who measure.
     pub(crate) heard: Heard,
-    /// Everything that happened to it.
-    pub(crate) chain: Chain,
+    pub(crate) sessions: Sessions,
+    /// Where a test is the machine.
+    pub(crate) puppet: Option<Puppet>,
+    /// Peers whose channels may have something to send.
+    dirty: BTreeSet<u32>,
+    /// Sessions whose traffic the control machine is to hear of.
+    activities: Vec<SessionId>,
+    /// Letters that came and that were lost, for the control machine.
+    letters: VecDeque<Post>,
+    /// Runs that have ended, for the machine.
+    ended: Vec<(GroupId, DutyCommand)>,
+    /// What its processes asked of names.
+    pub(crate) claims: Option<Box<Claims>>,
+    /// What all its links share, where that is limited.
+    uplink: Option<Box<Line>>,
+    /// Its processor, where handshakes or packets take it time.
+    processor: Option<Box<Processor>>,
+    pub(crate) id: NodeId,
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) app: App,
+    /// What members say, in the groups that this node is in.
+    pub(crate) tables: BTreeMap<GroupId, Table>,
+    /// What runs here because every member is to run it.
+    pub(crate) runs: Vec<DutyRun>,
+    crypto: Arc<dyn Crypto>,
+    /// Starts so far.
+    pub(crate) starts: u32,
+    dials: BTreeMap<SessionId, Pending>,
+    /// What arrived while the process was stopped.
+    inbox: Vec<(u32, Event)>,
+    peers: BTreeMap<u32, PeerData>,
+    /// How often it tampered.
+    pub(crate) tampered_count: u64,
 }
 
 impl Host {
@@ -283,18 +287,6 @@ impl Host {
         footprint.add("host", size_of::<Self>() + inbox + tables);
         footprint.add("transport", self.sessions.heap_bytes());
         std::mem::take(footprint)
-    }
-
-    /// Reads what every event reads of a host; see [`crate::engine::Shard::foresee`].
-    pub(crate) fn foresee(&self) -> u64 {
-        let lines = [
-            u64::from(self.counter),
-            u64::from(self.state == ProcessState::Running),
-            self.dirty.len() as u64,
-            self.inbox.len() as u64,
-            self.chain.value(),
-        ];
-        lines.into_iter().fold(0, u64::max)
     }
 
     /// The boot that the running process goes by.

@@ -73,13 +73,14 @@ pub(crate) struct Extra {
     pub(crate) reported: Option<Time>,
 }
 
-/// The table of one node.
+/// The table of one node; laid out as written, what every packet reads first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Sessions {
     slots: Vec<End>,
-    free: Vec<u32>,
     /// What only some sessions have, by slot.
     extras: BTreeMap<u32, Extra>,
+    free: Vec<u32>,
 }
 
 impl End {

@@ -1,6 +1,7 @@
 //! The nodes of one shard, and how an event reaches one of them.
 
 use archipelago_core::wire::{Control, SessionId};
+use archipelago_router::{Coming, Node};
 
 use crate::check::rows::RowSeen;
 use crate::engine::{Due, Key, Post, Shard};
@@ -48,33 +49,24 @@ impl Shard for Nodes {
         }
     }
 
-    const FORESIGHT: u32 = 4;
+    /// One for the host and what arrives, then those of its machine.
+    const FORESIGHT: u32 = 1 + Node::FORESIGHT;
 
     fn foresee(&self, place: usize, event: &Event, step: u32) -> u64 {
         let Some(host) = self.hosts.get(place) else {
             return 0;
         };
-        if step > 0 && matches!(event, Event::Wake) && host.is_timer_idle() {
-            return 0;
+        let coming = match event {
+            Event::Packet { to, .. } => Coming::Message(*to),
+            Event::Wake if step == 0 || !host.is_timer_idle() => Coming::Timeout,
+            _ => return 0,
+        };
+        if step == 0 {
+            return host.foresee() ^ weight(event);
         }
-        match step {
-            0 => host.foresee() ^ weight(event),
-            1 => {
-                let session = match event {
-                    Event::Packet { to, .. } => host.sessions.get(*to),
-                    _ => None,
-                };
-                let boot = host.boot().map_or(0, |boot| boot.0);
-                boot ^ session.map_or(0, |end| end.last_arrival.as_micros())
-            }
-            2 => host.node.as_ref().map_or(0, |node| {
-                node.poll_timeout().map_or(0, |(time, _)| time.as_micros())
-            }),
-            _ => match (event, &host.node) {
-                (Event::Packet { to, .. }, Some(node)) => node.foresee(*to),
-                _ => 0,
-            },
-        }
+        let node = host.node.as_ref();
+        let said = node.map_or(0, |node| node.foresee(coming, step - 1));
+        said ^ host.foresee_transport(coming, step)
     }
 }
 

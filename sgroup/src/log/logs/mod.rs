@@ -32,17 +32,18 @@ use super::digest::Differences;
 use super::{LogError, OwnLog, PeerLog, UpdateError};
 use crate::Timing;
 
-/// The logs of one group at one node.
+/// The logs of one group at one node; laid out as written, what a heartbeat reads first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Logs {
-    timing: Arc<Timing>,
-    boot: Boot,
+    repair: Option<Box<Repair>>,
+    hash: u32,
+    era: Era,
     own: Option<Box<Sender>>,
     /// Ordered by owner.
     peers: Vec<PeerLog>,
-    repair: Option<Box<Repair>>,
-    era: Era,
-    hash: u32,
+    timing: Arc<Timing>,
+    boot: Boot,
 }
 
 /// What is only there once any log has an entry.
