@@ -49,6 +49,8 @@ pub(super) struct Ownership {
     transfers_max: usize,
     serving: usize,
     claiming: usize,
+    /// Shards that are its own by its map.
+    mine: usize,
 }
 
 #[derive(Debug)]
@@ -94,7 +96,7 @@ struct Handed {
 
 impl Ownership {
     pub(super) fn new(me: NodeId, service: Bytes, config: &HostConfig, now: Time) -> Self {
-        Self {
+        let mut alone = Self {
             me,
             map: ShardMap::default(),
             service,
@@ -110,7 +112,10 @@ impl Ownership {
             transfers_max: config.transfers_max.max(1),
             serving: 0,
             claiming: 0,
-        }
+            mine: 0,
+        };
+        alone.remap();
+        alone
     }
 
     pub(super) fn route(&self, shard: Shard) -> Route {
@@ -133,7 +138,8 @@ impl Ownership {
     /// Whether it runs all shards that are its own by its map.
     pub(super) fn is_settled(&self, now: Time) -> bool {
         let mut handed = self.handed.keys();
-        now >= self.starts && self.claiming == 0 && !handed.any(|shard| self.is_mine(*shard))
+        let is_complete = now >= self.starts && self.claiming == 0 && self.serving >= self.mine;
+        is_complete && !handed.any(|shard| self.is_mine(*shard))
     }
 
     /// Shards that are run here.
@@ -530,6 +536,7 @@ impl Ownership {
         let takers = takers.map(|(node, _)| *node);
         let me = (!self.is_leaving).then_some(self.me);
         self.map = ShardMap::new(&self.service, takers.chain(me));
+        self.mine = Shard::all().filter(|&shard| self.is_mine(shard)).count();
     }
 
     /// Shards on their way to hosts that are there.
