@@ -301,8 +301,9 @@ fn a_full_queue_refuses_and_says_when_it_is_writable() {
 #[test]
 fn a_full_mailbox_pauses_its_flows_only() {
     let mut rig = Rig::connected();
-    rig.arrive(A, vec![Frame::FlowPause { to: LocalId(9) }])
-        .unwrap();
+    let to = LocalId(9);
+    let said = rig.arrive(A, vec![Frame::FlowPause { to }, Frame::FlowPause { to }]);
+    assert_eq!(said, Ok(vec![ChannelOutput::Paused { to }]), "once");
     rig.send(1, "paused").unwrap();
     rig.channel
         .send(message(1, 8, "other"), &rig.config, rig.now)
@@ -312,9 +313,40 @@ fn a_full_mailbox_pauses_its_flows_only() {
     // A lost FlowResume is asked for.
     assert_eq!(rig.fire(), "question for room");
     assert_eq!(rig.transmit(A), [Frame::FlowAsk { to: LocalId(9) }]);
-    rig.arrive(A, vec![Frame::FlowResume { to: LocalId(9) }])
-        .unwrap();
+    let said = rig.arrive(A, vec![Frame::FlowResume { to }]);
+    assert_eq!(said, Ok(vec![ChannelOutput::Resumed { to }]));
     assert_eq!(rig.transmit(A), [piece(1, 1, Part::Whole, "paused")]);
+}
+
+/// F14: what waits for a full mailbox has its own room, and leaves that of the others to them.
+#[test]
+fn f14_what_waits_for_a_full_mailbox_takes_no_room_from_others() {
+    let mut rig = Rig::connected();
+    (rig.config.queue_bytes_max, rig.config.paused_bytes_max) = (1_000, 3_000);
+    let other = |rig: &mut Rig, len: usize| {
+        let message = message(1, 8, vec![1; len]);
+        rig.channel.send(message, &rig.config, rig.now)
+    };
+    // Queued before the mailbox was known to be full: given back to the others when it is.
+    rig.send(1, vec![0; 900]).unwrap();
+    assert_eq!(other(&mut rig, 900), Err(SendError::Full));
+    let to = LocalId(9);
+    let out = rig.arrive(A, vec![Frame::FlowPause { to }]).unwrap();
+    let paused = [ChannelOutput::Paused { to }, ChannelOutput::Writable];
+    assert_eq!(out, paused, "there is room for the others");
+    assert_eq!(other(&mut rig, 900), Ok(()));
+    assert_eq!(rig.send(1, vec![0; 1_900]), Ok(()));
+    assert_eq!(rig.send(1, vec![0; 900]), Err(SendError::Full));
+    let (frames, out) = rig.burst(A, usize::MAX);
+    assert!(matches!(&frames[..], [Frame::Data(data)] if data.to == LocalId(8)));
+    assert_eq!(out, [], "there is none for more of the paused");
+    let out = rig.arrive(A, vec![Frame::FlowResume { to }]).unwrap();
+    assert_eq!(
+        out,
+        [ChannelOutput::Resumed { to }, ChannelOutput::Writable]
+    );
+    assert_eq!(rig.burst(A, usize::MAX).0.len(), 2);
+    assert_eq!(rig.channel.stats().queued_bytes, 0);
 }
 
 #[test]

@@ -3,11 +3,12 @@
 //! Everything that is for the task lies under one short lock; the task takes all of it at once.
 //!
 //! Short messages have a queue of their own, or they would wait for the long ones before them to
-//! be accepted; but a short message never passes a long one between the same two mailboxes.
+//! be accepted; but a short message never passes a long one between the same two mailboxes. Who
+//! sends to a full mailbox waits before the queues, and holds up nobody else.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use archipelago_core::channel::{Kind, Message, Path};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId, Pid};
@@ -107,6 +108,8 @@ pub(crate) struct Inbox {
     pub(crate) signals: VecDeque<Signal>,
     pub(crate) letters: Letters,
     pub(crate) relayed: VecDeque<(Path, Boot, Bytes)>,
+    /// The peer's full mailboxes; each gate closes, and lets all pass, when there is room.
+    full: HashMap<LocalId, Arc<Semaphore>>,
     pub(crate) is_ended: bool,
 }
 
@@ -130,6 +133,8 @@ pub(crate) struct PeerHandle {
     room_long: Semaphore,
     /// Messages in `long_flows`: while there are none, no flow has to be looked up.
     long_count: AtomicUsize,
+    /// Mailboxes in `full`: while there are none, no gate has to be looked for.
+    full_count: AtomicUsize,
     queue_bytes_max: usize,
     reach: watch::Sender<Reach>,
 }
@@ -180,6 +185,7 @@ impl PeerHandle {
             room_short: Semaphore::new(queue_bytes_max),
             room_long: Semaphore::new(queue_bytes_max),
             long_count: AtomicUsize::new(0),
+            full_count: AtomicUsize::new(0),
             queue_bytes_max,
             reach: watch::Sender::new(Reach::Seeking),
         }
@@ -220,8 +226,13 @@ impl PeerHandle {
         }
     }
 
-    /// Puts a message into the queue, waiting for room. Cancel safe: it is there or not.
+    /// Puts a message into the queue, waiting for room, and for room in the peer's mailbox if that
+    /// is known to be full. Cancel safe: it is there or not.
     pub(crate) async fn push(&self, mut outgoing: Outgoing) -> Result<(), PushError> {
+        while let Some(gate) = self.gate(outgoing.message.to) {
+            // It has no permits: it is left when it closes.
+            let _closed = gate.acquire().await;
+        }
         outgoing.lane = self.lane(&outgoing);
         let room = self.room(outgoing.lane);
         let Ok(permit) = room.acquire_many(self.cost(&outgoing)).await else {
@@ -230,8 +241,11 @@ impl PeerHandle {
         self.insert(outgoing, permit)
     }
 
-    /// Puts a message into the queue, if it has room.
+    /// Puts a message into the queue, if that and the peer's mailbox have room.
     pub(crate) fn try_push(&self, mut outgoing: Outgoing) -> Result<(), PushError> {
+        if self.gate(outgoing.message.to).is_some() {
+            return Err(PushError::Failed(SendError::Full));
+        }
         outgoing.lane = self.lane(&outgoing);
         match self
             .room(outgoing.lane)
@@ -241,6 +255,33 @@ impl PeerHandle {
             Err(tokio::sync::TryAcquireError::NoPermits) => Err(PushError::Failed(SendError::Full)),
             Err(tokio::sync::TryAcquireError::Closed) => Err(self.ended(outgoing)),
         }
+    }
+
+    /// Where the senders to a full mailbox of the peer wait.
+    fn gate(&self, to: LocalId) -> Option<Arc<Semaphore>> {
+        if self.full_count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.lock().full.get(&to).cloned()
+    }
+
+    /// For the task: a mailbox of the peer is full, or has room again.
+    pub(crate) fn set_full(&self, to: LocalId, is_full: bool) {
+        let mut inbox = self.lock();
+        if is_full && !inbox.is_ended {
+            let gate = || Arc::new(Semaphore::new(0));
+            inbox.full.entry(to).or_insert_with(gate);
+        } else if let Some(gate) = inbox.full.remove(&to) {
+            gate.close();
+        }
+        self.full_count.store(inbox.full.len(), Ordering::Relaxed);
+    }
+
+    /// For the task: no mailbox of the peer is known to be full any more.
+    pub(crate) fn clear_full(&self) {
+        let mut inbox = self.lock();
+        inbox.open_gates();
+        self.full_count.store(0, Ordering::Relaxed);
     }
 
     fn insert(
@@ -371,6 +412,8 @@ impl PeerHandle {
             return false;
         }
         inbox.is_ended = true;
+        inbox.open_gates();
+        self.full_count.store(0, Ordering::Relaxed);
         drop(inbox);
         self.set_reach(Reach::Ended);
         self.room_short.close();
@@ -382,7 +425,8 @@ impl PeerHandle {
     pub(crate) fn end(&self, reach: Reach) -> Left {
         self.set_reach(reach);
         let mut inbox = self.lock();
-        inbox.is_ended = true;
+        inbox.open_gates();
+        self.full_count.store(0, Ordering::Relaxed);
         let left = std::mem::take(&mut *inbox);
         inbox.is_ended = true;
         drop(inbox);
@@ -428,6 +472,12 @@ impl Inbox {
             && self.signals.is_empty()
             && self.letters.is_empty()
             && self.relayed.is_empty()
+    }
+
+    fn open_gates(&mut self) {
+        for (_, gate) in self.full.drain() {
+            gate.close();
+        }
     }
 
     /// Whether a message of this mailbox waits.

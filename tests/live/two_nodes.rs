@@ -1,5 +1,7 @@
 //! Two nodes on loopback: messages in order, typed, large, held back, and refused where they must
 //! be.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::support::{group_of, mailboxes, shutdown, within};
@@ -161,6 +163,56 @@ async fn u7_a_short_message_passes_long_ones_that_wait() {
         .unwrap();
     let received = within("the short message", quick.recv()).await.unwrap();
     assert_eq!(received.payload, "short");
+    shutdown(nodes).await;
+}
+
+/// F14, U10: whoever sends to a mailbox that is not read waits, and holds up neither bodies nor short
+/// messages to other mailboxes of the same node; all of it arrives in order once it is read.
+#[tokio::test]
+async fn f14_senders_to_a_full_mailbox_hold_up_nobody_else() {
+    let nodes = group_of("stalled", 2).await;
+    let [mut slow, outbox] = mailboxes(&nodes).await.try_into().unwrap();
+    let mut quick = nodes[0].mailbox().await.unwrap();
+    let (body, to) = (Bytes::from(vec![7; 300_000]), slow.pid());
+    let sent = Arc::new(AtomicU32::new(0));
+    let mut waiting = Vec::new();
+    for len in [8, 300_000] {
+        let (mailbox, sent) = (nodes[1].mailbox().await.unwrap(), Arc::clone(&sent));
+        let payload = body.slice(..len);
+        waiting.push(tokio::spawn(async move {
+            while mailbox.send(to, payload.clone()).await.is_ok() {
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        }));
+    }
+    let stalled = async {
+        let moment = Duration::from_millis(300);
+        let mut before = u32::MAX;
+        while sent.load(Ordering::Relaxed) != before {
+            before = sent.load(Ordering::Relaxed);
+            tokio::time::sleep(moment).await;
+        }
+    };
+    within("both senders waiting", stalled).await;
+    for number in 0..40_u8 {
+        let payload = body.slice(..if number % 2 == 0 { 300_000 } else { 8 });
+        within(
+            "a send to another",
+            outbox.send(quick.pid(), payload.clone()),
+        )
+        .await
+        .unwrap();
+        let received = within("its arrival", quick.recv()).await.unwrap();
+        assert_eq!(received.payload.len(), payload.len());
+    }
+    assert!(waiting.iter().all(|sender| !sender.is_finished()));
+    for sender in waiting {
+        sender.abort();
+        let _ = sender.await;
+    }
+    for _ in 0..sent.load(Ordering::Relaxed) {
+        within("what had waited", slow.recv()).await.unwrap();
+    }
     shutdown(nodes).await;
 }
 

@@ -43,6 +43,9 @@ pub struct ChannelConfig {
     /// Bytes accepted from senders and not yet transmitted. Default 1 MiB; one message is always
     /// accepted into an empty queue.
     pub queue_bytes_max: usize,
+    /// The same of messages that wait for full mailboxes of the peer: they take no room from the
+    /// others. Default 4 MiB.
+    pub paused_bytes_max: usize,
     /// Bytes transmitted and not acknowledged. Default 256 KiB: what lies below the lanes cannot
     /// be overtaken.
     pub window_bytes_max: usize,
@@ -66,6 +69,7 @@ impl Default for ChannelConfig {
     fn default() -> Self {
         Self {
             queue_bytes_max: 1024 * 1024,
+            paused_bytes_max: 4 * 1024 * 1024,
             window_bytes_max: 256 * 1024,
             message_bytes_max: 16 * 1024 * 1024,
             chunk_bytes_max: 16 * 1024,

@@ -2,7 +2,8 @@
 //!
 //! A flow is a pair of mailboxes. Messages are cut into chunks when they are pulled, so a long one
 //! holds up the others for one chunk only; many short ones leave in one turn. Deficit round robin
-//! (Shreedhar and Varghese 1995): a turn is worth one chunk.
+//! (Shreedhar and Varghese 1995): a turn is worth one chunk. What waits for full mailboxes is
+//! counted apart, so that it takes no room from the other flows.
 //! Cost: O(1) per chunk, O(log flows) per message; 56 bytes per queued message.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -65,6 +66,10 @@ struct Flow {
     /// What is left of its turn; `None`: its next turn is a whole one.
     deficit: Option<usize>,
     is_in_ring: bool,
+    /// Its mailbox is full.
+    is_paused: bool,
+    /// What it has of the queue.
+    bytes: usize,
 }
 
 /// The queued messages of all flows.
@@ -76,6 +81,8 @@ pub(super) struct Lanes {
     index: BTreeMap<(LocalId, LocalId), usize>,
     ring: VecDeque<usize>,
     bytes: usize,
+    /// Those of `bytes` that wait for full mailboxes.
+    paused_bytes: usize,
     /// Messages of which some chunks were pulled and some not.
     open: usize,
 }
@@ -84,6 +91,16 @@ impl Lanes {
     /// Bytes queued, with the cost of each message.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Those of them whose turn may come.
+    pub(super) const fn ready_bytes(&self) -> usize {
+        self.bytes.saturating_sub(self.paused_bytes)
+    }
+
+    /// Those of them that wait for full mailboxes.
+    pub(super) const fn paused_bytes(&self) -> usize {
+        self.paused_bytes
     }
 
     /// Messages begun and not finished.
@@ -109,11 +126,15 @@ impl Lanes {
 
     /// Queues a message; `is_paused` if its mailbox is full.
     pub(super) fn push(&mut self, message: Message, is_paused: bool) {
-        self.bytes = self
-            .bytes
-            .saturating_add(message_cost(message.payload.len()));
+        let cost = message_cost(message.payload.len());
+        self.bytes = self.bytes.saturating_add(cost);
         let slot = self.slot(message.from, message.to);
         let flow = &mut self.flows[slot];
+        flow.is_paused = is_paused;
+        flow.bytes = flow.bytes.saturating_add(cost);
+        if is_paused {
+            self.paused_bytes = self.paused_bytes.saturating_add(cost);
+        }
         flow.queue.push_back(Queued {
             kind: message.kind,
             payload: message.payload,
@@ -166,7 +187,11 @@ impl Lanes {
     /// The mailbox is full: its flows leave the ring.
     pub(super) fn pause(&mut self, to: LocalId) {
         for &slot in self.index.range(flows_to(to)).map(|(_, slot)| slot) {
-            self.flows[slot].is_in_ring = false;
+            let flow = &mut self.flows[slot];
+            flow.is_in_ring = false;
+            if !std::mem::replace(&mut flow.is_paused, true) {
+                self.paused_bytes = self.paused_bytes.saturating_add(flow.bytes);
+            }
         }
         let flows = &self.flows;
         self.ring.retain(|&slot| flows[slot].is_in_ring);
@@ -176,6 +201,9 @@ impl Lanes {
     pub(super) fn resume(&mut self, to: LocalId) {
         for &slot in self.index.range(flows_to(to)).map(|(_, slot)| slot) {
             let flow = &mut self.flows[slot];
+            if std::mem::take(&mut flow.is_paused) {
+                self.paused_bytes = self.paused_bytes.saturating_sub(flow.bytes);
+            }
             if !flow.queue.is_empty() && !flow.is_in_ring {
                 flow.is_in_ring = true;
                 self.ring.push_back(slot);
@@ -194,8 +222,8 @@ impl Lanes {
             let head = flow.queue.pop_front().unwrap_or_default();
             let left = head.payload.len().saturating_sub(flow.pulled);
             flow.pulled = 0;
-            self.bytes = self.bytes.saturating_sub(message_cost(left));
-            if flow.queue.is_empty() {
+            self.discount(slot, message_cost(left));
+            if self.flows[slot].queue.is_empty() {
                 self.retire(slot);
             }
         }
@@ -220,6 +248,8 @@ impl Lanes {
             pulled: 0,
             deficit: None,
             is_in_ring: false,
+            is_paused: false,
+            bytes: 0,
         };
         let slot = if let Some(slot) = self.free.pop() {
             self.flows[slot] = flow;
@@ -243,17 +273,12 @@ impl Lanes {
             payload,
         };
         match part {
-            Part::Whole => self.bytes = self.bytes.saturating_sub(message_cost(len)),
-            Part::Last => {
-                self.open -= 1;
-                self.bytes = self.bytes.saturating_sub(message_cost(len));
-            }
-            Part::First { .. } => {
-                self.open += 1;
-                self.bytes = self.bytes.saturating_sub(len);
-            }
-            Part::Middle => self.bytes = self.bytes.saturating_sub(len),
+            Part::Whole | Part::Middle => {}
+            Part::Last => self.open -= 1,
+            Part::First { .. } => self.open += 1,
         }
+        let is_end = matches!(part, Part::Whole | Part::Last);
+        self.discount(slot, if is_end { message_cost(len) } else { len });
         if self.flows[slot].queue.is_empty() {
             self.retire(slot);
         }
@@ -263,9 +288,19 @@ impl Lanes {
     fn drop_head(&mut self, slot: usize) {
         let flow = &mut self.flows[slot];
         let head = flow.queue.pop_front().unwrap_or_default();
-        self.bytes = self.bytes.saturating_sub(message_cost(head.payload.len()));
+        self.discount(slot, message_cost(head.payload.len()));
         if self.flows[slot].queue.is_empty() {
             self.retire(slot);
+        }
+    }
+
+    /// So much of a flow has left the queue.
+    fn discount(&mut self, slot: usize, bytes: usize) {
+        let flow = &mut self.flows[slot];
+        flow.bytes = flow.bytes.saturating_sub(bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        if flow.is_paused {
+            self.paused_bytes = self.paused_bytes.saturating_sub(bytes);
         }
     }
 

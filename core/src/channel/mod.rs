@@ -438,8 +438,10 @@ impl Channel {
                 let (busy, marks) = self.parts();
                 busy.inbound.on_epoch(epoch, marks);
             }
-            Frame::FlowPause { to } => self.busy().outbound.on_flow_pause(to, config, now),
-            Frame::FlowResume { to } => self.busy().outbound.on_flow_resume(to),
+            Frame::FlowPause { to } => {
+                self.busy().outbound.on_flow_pause(to, config, now, out);
+            }
+            Frame::FlowResume { to } => self.busy().outbound.on_flow_resume(to, out),
             Frame::FlowAsk { to } => {
                 let busy = self.busy();
                 let is_full = busy.inbound.is_full(to);

@@ -54,12 +54,20 @@ pub(super) struct Outbound {
     paused: BTreeSet<LocalId>,
     ask_at: Option<Time>,
     ask_backoff: u32,
+    /// A message found no room in the queue.
     wants_writable: bool,
+    /// One to a full mailbox found no room among those that wait for one.
+    wants_paused_room: bool,
 }
 
 impl Outbound {
     pub(super) fn queued_bytes(&self) -> usize {
         self.lanes.bytes()
+    }
+
+    /// Whether the peer's mailbox is full.
+    pub(super) fn is_paused(&self, to: LocalId) -> bool {
+        !self.paused.is_empty() && self.paused.contains(&to)
     }
 
     pub(super) fn holds_from(&self, from: LocalId) -> bool {
@@ -76,6 +84,7 @@ impl Outbound {
             && self.lanes.is_empty()
             && self.paused.is_empty()
             && !self.wants_writable
+            && !self.wants_paused_room
             && !self.is_short(config)
     }
 
@@ -89,13 +98,18 @@ impl Outbound {
         message: Message,
         config: &ChannelConfig,
     ) -> Result<(), SendError> {
-        let len = message.payload.len();
-        let queued = self.lanes.bytes();
-        if queued > 0 && queued.saturating_add(message_cost(len)) > config.queue_bytes_max {
-            self.wants_writable = true;
+        let cost = message_cost(message.payload.len());
+        let is_paused = self.is_paused(message.to);
+        let (queued, max) = if is_paused {
+            (self.lanes.paused_bytes(), config.paused_bytes_max)
+        } else {
+            (self.lanes.ready_bytes(), config.queue_bytes_max)
+        };
+        if queued > 0 && queued.saturating_add(cost) > max {
+            self.wants_writable |= !is_paused;
+            self.wants_paused_room |= is_paused;
             return Err(SendError::Full);
         }
-        let is_paused = !self.paused.is_empty() && self.paused.contains(&message.to);
         self.lanes.push(message, is_paused);
         if self.stall == Stall::Credit {
             self.stall = Stall::None;
@@ -147,8 +161,12 @@ impl Outbound {
 
     /// Says `Writable` if somebody waits and half of the queue is free.
     pub(super) fn tell_writable(&mut self, config: &ChannelConfig, out: &mut Vec<ChannelOutput>) {
-        if self.wants_writable && self.lanes.bytes() <= config.queue_bytes_max / 2 {
-            self.wants_writable = false;
+        let is_ready = self.lanes.ready_bytes() <= config.queue_bytes_max / 2;
+        let is_roomy = self.lanes.paused_bytes() <= config.paused_bytes_max / 2;
+        let (queue, paused) = (self.wants_writable, self.wants_paused_room);
+        self.wants_writable &= !is_ready;
+        self.wants_paused_room &= !is_roomy;
+        if (queue && is_ready) || (paused && is_roomy) {
             out.push(ChannelOutput::Writable);
         }
     }
@@ -197,20 +215,28 @@ impl Outbound {
         self.retransmit_backoff = 0;
     }
 
-    pub(super) fn on_flow_pause(&mut self, to: LocalId, config: &ChannelConfig, now: Time) {
+    pub(super) fn on_flow_pause(
+        &mut self,
+        to: LocalId,
+        config: &ChannelConfig,
+        now: Time,
+        out: &mut Vec<ChannelOutput>,
+    ) {
         if self.paused.len() < PAUSED_MAX && self.paused.insert(to) {
             self.lanes.pause(to);
             self.arm_ask(config, now);
+            out.push(ChannelOutput::Paused { to });
         }
     }
 
-    pub(super) fn on_flow_resume(&mut self, to: LocalId) {
+    pub(super) fn on_flow_resume(&mut self, to: LocalId, out: &mut Vec<ChannelOutput>) {
         if self.paused.remove(&to) {
             self.lanes.resume(to);
             self.ask_backoff = 0;
             if self.stall == Stall::Credit {
                 self.stall = Stall::None;
             }
+            out.push(ChannelOutput::Resumed { to });
         }
     }
 

@@ -58,6 +58,17 @@ pub enum ChannelOutput {
         /// How many accepted messages may not have been delivered.
         unacked: usize,
     },
+    /// The peer's mailbox `to` is full: what is sent to it waits here, and should not be sent.
+    Paused {
+        /// Which mailbox.
+        to: LocalId,
+    },
+    /// It has room again. After a [`Reset`](Self::Reset) or an
+    /// [`abandon`](super::Channel::abandon) treat all as having room.
+    Resumed {
+        /// Which mailbox.
+        to: LocalId,
+    },
     /// The queue has room again after [`SendError::Full`](super::SendError::Full).
     Writable,
 }

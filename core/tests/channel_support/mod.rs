@@ -39,6 +39,7 @@ pub fn message(from: u64, to: u64, payload: impl Into<Bytes>) -> Message {
 /// Limits so small that short messages are cut, windows fill and queues overflow.
 pub fn small_config() -> ChannelConfig {
     ChannelConfig {
+        paused_bytes_max: 64,
         queue_bytes_max: 600,
         window_bytes_max: 200,
         message_bytes_max: 100,

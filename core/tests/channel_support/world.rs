@@ -397,6 +397,8 @@ impl World {
                     end.account.on_reset(end.boot, known, unacked);
                 }
                 ChannelOutput::Writable => self.ends[at].writable += 1,
+                // Messages may still be sent, and wait.
+                ChannelOutput::Paused { .. } | ChannelOutput::Resumed { .. } => {}
                 other => panic!("nobody asked for {other:?}"),
             }
         }

@@ -105,7 +105,10 @@ impl Task {
                 match output {
                     ChannelOutput::Deliver(message) => self.on_deliver(message),
                     ChannelOutput::NoMailbox { .. } => self.undelivered(1),
+                    ChannelOutput::Paused { to } => self.handle.set_full(to, true),
+                    ChannelOutput::Resumed { to } => self.handle.set_full(to, false),
                     ChannelOutput::Reset { unacked } => {
+                        self.handle.clear_full();
                         self.lose_letters(None, false);
                         self.on_lost(unacked);
                     }

@@ -102,6 +102,7 @@ impl Task {
         }
         if now.since(since) >= GIVE_UP_AFTER {
             let lost = self.channel.abandon(&self.shared.channel_config, now);
+            self.handle.clear_full();
             self.lose_letters(Some(reason), false);
             self.on_lost(lost);
         }
