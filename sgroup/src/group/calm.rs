@@ -44,7 +44,7 @@ impl Group {
         } else {
             Calm::default()
         };
-        self.due = self.sooner_than_detector(rest);
+        self.due = self.soonest(rest);
     }
 
     /// After an input that only the detector acted on, beyond what it says now.
@@ -58,10 +58,11 @@ impl Group {
             return self.settle(facts, cx, out);
         }
         debug_assert_eq!(self.calm.0, self.next_of_rest().0, "a deadline moved");
-        self.due = self.sooner_than_detector((self.calm.0, "what is rarely due"));
+        self.due = self.soonest((self.calm.0, "what is rarely due"));
     }
 
-    fn sooner_than_detector(&self, rest: (Time, &'static str)) -> (Time, &'static str) {
+    /// The sooner of the detector's deadline and this one.
+    fn soonest(&self, rest: (Time, &'static str)) -> (Time, &'static str) {
         let detector = self.next_of_detector();
         if rest.0 < detector.0 { rest } else { detector }
     }
