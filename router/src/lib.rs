@@ -2,6 +2,7 @@
 //! the groups into the one control machine that a driver meets.
 
 mod change;
+mod clients;
 pub mod forward;
 pub mod lookup;
 mod lru;
@@ -17,8 +18,8 @@ pub mod watch;
 
 pub use change::{Ask, ChangeFault, ChangeKind, Changed, NodeChange};
 pub use node::{
-    CloseReason, Coming, Command, ConfigError, DialId, Event, InvitePolicy, LETTERS_BYTES_MAX,
-    LETTERS_LEN_MAX, Node, NodeConfig, NodeCounters, Output, Outputs, Refused, RouteInfo,
-    SessionEvent, SessionInfo, SessionKind, Unreachable,
+    CloseReason, Coming, Command, ConfigError, DialId, Event, GROUPS_MAX, InvitePolicy,
+    LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Node, NodeConfig, NodeCounters, Output, Outputs, Refused,
+    RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
 };
 pub use routes::{Hop, Membership, Routes, Standing};

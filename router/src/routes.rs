@@ -66,6 +66,43 @@ pub trait Routes {
         next_hops.map(|peer| Hop { peer, heading }).collect()
     }
 
+    /// As [`Routes::hops`], to one node: in a group of this node's own, to members that serve it.
+    fn hops_to(
+        &self,
+        group: GroupId,
+        target: &NodeId,
+        heading: Option<Heading>,
+        peers: &Peers,
+    ) -> Vec<Hop> {
+        let _ = target;
+        self.hops(group, heading, peers)
+    }
+
+    /// Members of `group`, one of this node's, that serve the hidden node `client` and have a
+    /// session with this node; this node itself is left out.
+    fn hosts(&self, group: GroupId, client: &NodeId, peers: &Peers) -> Vec<Peer> {
+        let _ = (group, client, peers);
+        Vec::new()
+    }
+
+    /// Whether `host`, a member of one of this node's groups or this node itself, serves the hidden
+    /// node `client` there.
+    fn is_served(&self, client: &NodeId, host: &NodeId) -> bool {
+        let _ = (client, host);
+        false
+    }
+
+    /// Whether `node` is a living member of `group`, one of this node's, or a client of it.
+    fn is_inside(&self, group: GroupId, node: &NodeId, peers: &Peers) -> bool {
+        matches!(self.membership(group, node, peers), Membership::Up(_))
+    }
+
+    /// Whether this node uses `group` without being in it.
+    fn uses(&self, group: GroupId) -> bool {
+        let _ = group;
+        false
+    }
+
     /// Whether this node reflects, and so passes things on for others.
     fn reflects(&self) -> bool;
 

@@ -88,7 +88,50 @@ impl GroupConfig {
     /// # Errors
     /// [`GroupConfigError`] says what to change.
     pub fn check(&self) -> Result<(), GroupConfigError> {
-        self.check_names()?;
+        if !is_name(&self.name, 255) {
+            let name = self.name.to_string();
+            return Err(GroupConfigError::Name { name });
+        }
+        self.check_rest()
+    }
+
+    /// Whether a node can use the group without being in it: [`GroupConfig::commons`] too.
+    ///
+    /// # Errors
+    /// As [`GroupConfig::check`]; and nobody can use a group that it has no seeds of.
+    pub fn check_client(&self) -> Result<(), GroupConfigError> {
+        if self.seeds.is_empty() {
+            let name = self.name.to_string();
+            return Err(GroupConfigError::NoSeeds { name });
+        }
+        if self.is_commons() {
+            return self.check_rest();
+        }
+        self.check()
+    }
+
+    /// Whatever open group the seeds are in: how a node uses one that it knows no name of.
+    pub fn commons(realm: Arc<str>, seeds: Vec<Seed>, timing: Arc<Timing>) -> Self {
+        Self {
+            realm,
+            name: "".into(),
+            cookies: None,
+            seeds,
+            size: 0,
+            members_max: 1,
+            is_closed: false,
+            timing,
+            place: Place::default(),
+        }
+    }
+
+    /// Whether it stands for whatever open group its seeds are in.
+    pub fn is_commons(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    fn check_rest(&self) -> Result<(), GroupConfigError> {
+        self.check_realm()?;
         self.check_cookies()?;
         if !(1..=MEMBERS_MAX).contains(&self.members_max) || self.size > self.members_max {
             return Err(GroupConfigError::Members {
@@ -136,11 +179,7 @@ impl GroupConfig {
         Ok(())
     }
 
-    fn check_names(&self) -> Result<(), GroupConfigError> {
-        if !is_name(&self.name, 255) {
-            let name = self.name.to_string();
-            return Err(GroupConfigError::Name { name });
-        }
+    fn check_realm(&self) -> Result<(), GroupConfigError> {
         if !is_name(&self.realm, 64) {
             let realm = self.realm.to_string();
             return Err(GroupConfigError::Realm { realm });
@@ -244,6 +283,12 @@ pub enum GroupConfigError {
         name: String,
         /// How many.
         seeds: usize,
+    },
+    /// None, of a group that is to be used from outside.
+    #[error("group {name:?} has no seeds: who uses it without being in it needs one")]
+    NoSeeds {
+        /// The group's name.
+        name: String,
     },
     /// A parent that does not stand above its child.
     #[error(

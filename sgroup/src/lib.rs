@@ -1,6 +1,7 @@
 //! One s-group as a state machine: admission, view, failure detector, owner-log.
 
 pub mod admission;
+pub mod client;
 mod config;
 mod detector;
 pub mod duty;
@@ -20,6 +21,7 @@ mod testing;
 mod view;
 
 pub use admission::{Route, Secret};
+pub use client::Client;
 pub use config::{Cookies, GroupConfig, GroupConfigError, Place, Seed, Timing};
 pub use group::{
     By, DialTarget, DownReason, Formed, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo,

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use archipelago_core::channel::ChannelConfig;
-use archipelago_core::{Address, Rng, Roles};
+use archipelago_core::{Address, GroupId, Rng, Roles};
 use archipelago_router::{Command, NodeConfig};
-use archipelago_sgroup::GroupConfig;
+use archipelago_sgroup::{GroupConfig, Seed, Timing};
 use futures::StreamExt;
 use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
@@ -53,7 +53,9 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     let groups: Vec<Arc<GroupConfig>> = groups
         .map(|spec| Arc::new(spec.into_config(&realm, &timing)))
         .collect();
-    let config = Arc::new(node_config(&builder, &identity, &addresses, groups));
+    let mut config = node_config(&builder, &identity, &addresses, groups);
+    config.clients = clients(&builder, &realm, &timing);
+    let config = Arc::new(config);
     let clock = Clock::new();
     let rng = Rng::new(*random_seed()?);
     let node = archipelago_router::Node::new(config.clone(), identity.crypto(), rng)?;
@@ -63,7 +65,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         id: config.id,
         name: config.name.clone(),
         realm,
-        home: config.groups.first().map(|group| group.id()),
+        home: watch::Sender::new(home(&config)),
         addresses,
         mailboxes: mailbox::Table::new(
             builder.limits.mailboxes_max,
@@ -93,6 +95,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         life: watch::Sender::new(Life::Starting),
         frozen: watch::Sender::new(false),
         boot: AtomicU64::new(config.boot.0),
+        configured: tokio::sync::Mutex::new(builder.groups.clone()),
     });
     let mut actor = Actor::new(node, swarm, shared.clone(), inbox, identity);
     actor.on_request(Request::Command {
@@ -104,6 +107,28 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     runtime.handle().spawn(CallTable::run(shared.clone()));
     runtime.handle().spawn(groupcast::Task::run(shared.clone()));
     Ok(shared)
+}
+
+/// The groups that the node uses without being in them; with bootstraps, one that they are in.
+fn clients(builder: &Builder, realm: &Arc<str>, timing: &Arc<Timing>) -> Vec<Arc<GroupConfig>> {
+    let named = builder.clients.iter().cloned();
+    let named = named.map(|spec| spec.into_config(realm, timing));
+    let seeds = builder.bootstraps.iter().cloned();
+    let seeds: Vec<Seed> = seeds
+        .map(|address| Seed {
+            address,
+            node: None,
+        })
+        .collect();
+    let any =
+        (!seeds.is_empty()).then(|| GroupConfig::commons(realm.clone(), seeds, timing.clone()));
+    named.chain(any).map(Arc::new).collect()
+}
+
+fn home(config: &NodeConfig) -> Option<GroupId> {
+    let mut groups = config.groups.iter().chain(&config.clients);
+    let first = groups.find(|group| !group.is_commons());
+    first.map(|group| group.id())
 }
 
 fn node_config(

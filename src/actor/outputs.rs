@@ -194,7 +194,9 @@ impl Actor {
             Event::Group { group, event } => {
                 self.stale.groups.insert(*group);
                 match event {
+                    GroupEvent::Attached { .. } => self.shared.learn_home(*group),
                     GroupEvent::Joined { missing } => {
+                        self.shared.learn_home(*group);
                         self.shared.replica.set_joined(*group, *missing);
                     }
                     GroupEvent::MemberDown(member, DownReason::Dead) => {

@@ -179,7 +179,7 @@ impl Open {
             node: self.shared.id,
             boot: self.shared.boot(),
             local: self.local,
-            home: self.shared.home,
+            home: self.shared.home(),
         };
         Sender::new(self.shared.clone(), pid)
     }

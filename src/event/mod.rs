@@ -28,6 +28,20 @@ pub enum NodeEvent {
         /// How many members it could not reach.
         missing: usize,
     },
+    /// A member serves this node, which uses its group without being in it.
+    Attached {
+        /// Which group.
+        group: GroupId,
+        /// By whom.
+        to: NodeId,
+    },
+    /// That member serves it no more; another one is looked for at once.
+    Detached {
+        /// Which group.
+        group: GroupId,
+        /// By whom.
+        from: NodeId,
+    },
     /// A seed refused this node; it is asked again, with growing pauses.
     Refused {
         /// By which group.
@@ -221,6 +235,8 @@ impl NodeEvent {
         Some(match event {
             GroupEvent::Joined { missing } => Self::Joined { group, missing },
             GroupEvent::Refused(reason) => Self::Refused { group, reason },
+            GroupEvent::Attached { to } => Self::Attached { group, to },
+            GroupEvent::Detached { from } => Self::Detached { group, from },
             GroupEvent::MemberUp(member) => Self::MemberUp { group, member },
             GroupEvent::MemberSuspect(member) => Self::MemberSuspect { group, member },
             GroupEvent::MemberAlive(member) => Self::MemberAlive { group, member },

@@ -58,7 +58,7 @@ async fn carry(shared: Arc<Shared>, to: Pid, mut words: mpsc::Receiver<Bytes>) {
         node: shared.id,
         boot: shared.boot(),
         local: MAILBOX,
-        home: shared.home,
+        home: shared.home(),
     };
     let sender = Sender::new(shared.clone(), from);
     while let Ok(Some(word)) = tokio::time::timeout(LINGER, words.recv()).await {

@@ -99,7 +99,7 @@ impl Node {
             node: shared.id,
             boot: shared.boot(),
             local,
-            home: shared.home,
+            home: shared.home(),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Mailbox {
                     node: shared.id,
                     boot,
                     local,
-                    home: shared.home,
+                    home: shared.home(),
                 };
                 return Ok(Self::new(shared.clone(), pid, queue));
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use archipelago_core::Roles;
+use archipelago_core::{Address, Roles};
 use archipelago_router::InvitePolicy;
 use archipelago_sgroup::Timing;
 
@@ -19,6 +19,8 @@ pub struct Builder {
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) listen: Vec<String>,
     pub(crate) groups: Vec<GroupSpec>,
+    pub(crate) clients: Vec<GroupSpec>,
+    pub(crate) bootstraps: Vec<Address>,
     pub(crate) roles: Roles,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) dial_threshold: Option<(u32, u32)>,
@@ -38,6 +40,8 @@ impl Builder {
             key_file: None,
             listen: Vec::new(),
             groups: Vec::new(),
+            clients: Vec::new(),
+            bootstraps: Vec::new(),
             roles: Roles::default(),
             idle_timeout: None,
             dial_threshold: None,
@@ -79,6 +83,26 @@ impl Builder {
     #[must_use]
     pub fn group(mut self, group: GroupSpec) -> Self {
         self.groups.push(group);
+        self
+    }
+
+    /// A group to use without being in it, as a hidden node; may be given several times. Two of its
+    /// members serve this node: through them it looks up names, and sends, calls and is reached.
+    /// It is in no view and has no duties, so that a small group bears any number of such clients.
+    /// Needs the group's cookie and seeds, and says [`NodeEvent::Attached`](crate::NodeEvent::Attached).
+    #[must_use]
+    pub fn client(mut self, group: GroupSpec) -> Self {
+        self.clients.push(group);
+        self
+    }
+
+    /// A node to be served by without being in any group or knowing the name of one; may be given
+    /// several times. One open group that it is in serves this node as [`Builder::client`] says;
+    /// groups with a cookie, and closed ones, do not. [`Node::attached`] waits for it: mailboxes
+    /// that are made before then cannot be written to from elsewhere.
+    #[must_use]
+    pub fn bootstrap(mut self, address: impl Into<Address>) -> Self {
+        self.bootstraps.push(address.into());
         self
     }
 

@@ -9,7 +9,7 @@ use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
 ///
 /// The group's id is a hash of the realm and the name: nodes that name the same group in the same
 /// realm mean the same one, whoever came first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSpec {
     name: String,
     cookies: Option<Cookies>,
@@ -165,6 +165,35 @@ impl GroupSpec {
     /// The group's id in `realm`.
     pub fn id(&self, realm: &str) -> GroupId {
         GroupId::new(realm, &self.name)
+    }
+
+    /// As this one says, above the epoch of `old` where the group's place is another one.
+    pub(crate) fn after(mut self, old: &Self) -> Self {
+        self.epoch = if self.has_place_of(old) {
+            self.epoch.max(old.epoch)
+        } else {
+            self.epoch.max(old.epoch.saturating_add(1))
+        };
+        self
+    }
+
+    /// Whether members of the one group cannot be members of the other.
+    pub(crate) const fn is_other_kind(&self, other: &Self) -> bool {
+        self.cookies.is_some() != other.cookies.is_some() || self.is_closed != other.is_closed
+    }
+
+    /// Whether both have the same cookies.
+    pub(crate) fn has_cookies_of(&self, other: &Self) -> bool {
+        self.cookies == other.cookies
+    }
+
+    /// Whether all that a charter says is the same.
+    pub(crate) fn has_place_of(&self, other: &Self) -> bool {
+        (self.size, self.members_max, self.tier, self.reflectors)
+            == (other.size, other.members_max, other.tier, other.reflectors)
+            && self.parents == other.parents
+            && self.pinned == other.pinned
+            && self.council == other.council
     }
 
     pub(crate) fn into_config(self, realm: &Arc<str>, timing: &Arc<Timing>) -> GroupConfig {

@@ -3,6 +3,7 @@
 //! [`Node`] is a handle: the protocol runs in a task on the [`Runtime`](crate::Runtime)'s threads.
 //! Reads answer from a copy that the task keeps up to date, and never wait for it.
 
+mod apply;
 mod builder;
 mod choose;
 mod error;
@@ -11,6 +12,7 @@ mod limits;
 mod replica;
 mod shared;
 
+pub use apply::{Applied, ApplyError};
 pub use builder::Builder;
 pub(crate) use choose::choose_nodes;
 pub use error::{NodeError, StartError};
@@ -287,6 +289,49 @@ impl Node {
         self.shared().command(Command::Leave(id)).await?;
         self.shared().replica.remove_group(id);
         Ok(())
+    }
+
+    /// Uses one more group without being in it: see [`Builder::client`]. Returns when it is under
+    /// way; [`NodeEvent::Attached`](crate::NodeEvent::Attached) follows.
+    ///
+    /// Not cancel safe: dropped before it returns, it may have been done.
+    ///
+    /// # Errors
+    /// [`NodeError::Refused`] where this node is in the group or uses it already, or it has no
+    /// seeds; [`NodeError::Stopped`]. Nothing changed.
+    pub async fn attach(&self, group: GroupSpec) -> Result<(), NodeError> {
+        let shared = self.shared();
+        let config = Arc::new(group.into_config(&shared.realm, &shared.timing));
+        shared.command(Command::Attach(config)).await
+    }
+
+    /// Waits until this node can be found by others: at once where it is configured with a group,
+    /// else until it is in one or served by one. Returns that group, which is its home.
+    ///
+    /// Unbounded: give it a deadline. Cancel safe.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn attached(&self) -> Result<GroupId, NodeError> {
+        let shared = self.shared();
+        shared.started().await?;
+        let mut home = shared.home.subscribe();
+        tokio::select! {
+            found = home.wait_for(Option::is_some) => found.ok().and_then(|home| *home),
+            () = shared.stopped() => None,
+        }
+        .ok_or(NodeError::Stopped)
+    }
+
+    /// Uses the group called `name` no more.
+    ///
+    /// Not cancel safe: dropped before it returns, it may have been done.
+    ///
+    /// # Errors
+    /// [`NodeError::Refused`] where it was not used; [`NodeError::Stopped`].
+    pub async fn detach(&self, name: &str) -> Result<(), NodeError> {
+        let id = self.group_id(name);
+        self.shared().command(Command::Detach(id)).await
     }
 
     /// Tells the group that `group` describes of another tier, other parents, reflectors or size.

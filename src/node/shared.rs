@@ -11,7 +11,7 @@ use archipelago_sgroup::Timing;
 use archipelago_sgroup::names::NameAct;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Limits, NodeError, Replica};
+use super::{GroupSpec, Limits, NodeError, Replica};
 use crate::actor::{NameReply, Request};
 use crate::call::CallTable;
 use crate::event::Hub;
@@ -31,8 +31,9 @@ pub(crate) struct Shared {
     pub(crate) id: NodeId,
     pub(crate) name: Arc<str>,
     pub(crate) realm: Arc<str>,
-    /// The first configured group: where others look this node up.
-    pub(crate) home: Option<GroupId>,
+    /// Where others look this node up: the first configured group, or the first one that a free
+    /// node came into or is served by.
+    pub(crate) home: watch::Sender<Option<GroupId>>,
     pub(crate) addresses: Vec<Address>,
     pub(crate) limits: Limits,
     pub(crate) timing: Arc<Timing>,
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) life: watch::Sender<Life>,
     pub(crate) frozen: watch::Sender<bool>,
     pub(crate) boot: AtomicU64,
+    /// The groups of the configuration that was taken last.
+    pub(crate) configured: tokio::sync::Mutex<Vec<GroupSpec>>,
 }
 
 /// Where a node is in its life; it only moves down this list.
@@ -106,6 +109,20 @@ impl Clock {
 }
 
 impl Shared {
+    /// Where others look this node up; `None` where nobody can.
+    pub(crate) fn home(&self) -> Option<GroupId> {
+        *self.home.borrow()
+    }
+
+    /// The node is in a group, or is served by one: the first such group is home.
+    pub(crate) fn learn_home(&self, group: GroupId) {
+        self.home.send_if_modified(|home| {
+            let is_first = home.is_none();
+            *home = home.or(Some(group));
+            is_first
+        });
+    }
+
     pub(crate) fn boot(&self) -> Boot {
         Boot(self.boot.load(Ordering::Acquire))
     }

@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it happens")]
 
 mod abuse;
+mod apply;
 mod calls;
 mod changes;
+mod clients;
 mod group;
 mod groupcast;
 mod keyed;

@@ -1,9 +1,10 @@
-//! Names of live groups: every member a node with its own swarm and key, over loopback.
+//! Names of live groups, and groups made of their members: every member a node with its own swarm
+//! and key, over loopback.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use archipelago::{Group, GroupSpec, Mailbox, Node, Pid, RegisterError};
+use archipelago::{Group, GroupSpec, Mailbox, Node, NodeRef, Pid, RegisterError};
 use tokio::task::JoinSet;
 
 use super::names::{BenchError, Options};
@@ -15,6 +16,9 @@ const FORMING_MAX: Duration = Duration::from_secs(60);
 
 /// Look-ups of the measurement of those.
 const LOOKUPS: u32 = 1_000_000;
+
+/// Groups that are made of the same members, one after the other.
+const CREATIONS: usize = 5;
 
 /// What one worker did.
 struct Done {
@@ -36,6 +40,7 @@ pub(crate) async fn run(members: u32, options: &Options) -> Result<Report, Bench
         workers_per_member: options.workers,
         ..Report::default()
     };
+    report.group_create_ms = create(&nodes).await?;
     let done = register(&nodes, &mailboxes, options).await?;
     conclude(&mut report, &done, options.duration());
     report.whereis_ns = Some(look_up(&nodes, &mailboxes).await?);
@@ -83,6 +88,31 @@ async fn form(ranges: &[Range<u32>]) -> Result<Vec<Member>, BenchError> {
     let formed = tokio::time::timeout(FORMING_MAX, formed).await;
     formed.map_err(|_| BenchError::Forming)??;
     Ok(members)
+}
+
+/// The median time in which the first member makes a group of all of its own group, over sessions
+/// that there are: from the call until each of them is up in it. `None` if one of them did not come.
+async fn create(members: &[Member]) -> Result<Option<f64>, BenchError> {
+    let Some((first, others)) = members.split_first() else {
+        return Ok(None);
+    };
+    let others = others.iter().filter(|other| other.group == first.group);
+    let others: Vec<NodeRef> = others.map(|other| other.node.id().into()).collect();
+    let mut took = Vec::new();
+    for round in 0..CREATIONS {
+        let name = format!("made {round}");
+        let group = GroupSpec::with_cookie(&name, "cookie of a made group");
+        let asked = Instant::now();
+        let results = first.node.create_group(group, &others).await?;
+        took.push(asked.elapsed());
+        if results.iter().any(|one| one.result.is_err()) {
+            return Ok(None);
+        }
+        first.node.group(&name).delete().await?;
+    }
+    took.sort_unstable();
+    let median = took.get(CREATIONS / 2).map(Duration::as_secs_f64);
+    Ok(median.map(|seconds| seconds * 1_000.0))
 }
 
 /// All workers of all members register and withdraw names of their own until the time is over.

@@ -165,6 +165,9 @@ pub enum JoinRole {
     Joiner,
     /// Knows the view already and attaches this session to the group.
     Member,
+    /// Uses the group through the receiver, without being in it: a hidden node. The sender's start
+    /// and log say nothing then.
+    Client,
 }
 
 /// Asks for admission on this session.

@@ -9,6 +9,7 @@ use archipelago_core::wire::{Envelope, Payload};
 use archipelago_core::{Context, NodeId, Peer, SignedRecord};
 
 use super::contacts::Contact;
+use super::pass::is_by_host;
 use super::{Arrival, Dropped, Forward, ForwardOutput, ForwardOutputs, Way, seal};
 use crate::{Membership, Routes};
 
@@ -147,7 +148,8 @@ fn is_newer(brought: &SignedRecord, known: Option<&Arc<SignedRecord>>) -> bool {
     known.is_none_or(|known| brought.version() > known.version())
 }
 
-/// A relay is brought by a reflector of a group that this node is in and that is not closed; a
+/// A relay is brought by a reflector of a group that this node is in and that is not closed, or by
+/// a member that serves the source or this node; a
 /// detour by a member, with this node alone left on its route.
 fn check_bringer(
     from: Peer,
@@ -155,12 +157,22 @@ fn check_bringer(
     routes: &dyn Routes,
     cx: &Context<'_>,
 ) -> Result<(), Reason> {
+    let way = seal::way(envelope);
+    if way == Way::Relay && routes.uses(envelope.group) && routes.is_reflector(from) {
+        // To a hidden node, by a member that serves it.
+        return Ok(());
+    }
     let Some(standing) = routes.standing(envelope.group) else {
         return Err(|dropped| &mut dropped.impostor);
     };
-    match seal::way(envelope) {
-        Way::Relay if standing.is_closed => Err(|dropped| &mut dropped.closed),
-        Way::Relay if !routes.is_reflector(from) => Err(|dropped| &mut dropped.impostor),
+    let source = &envelope.source;
+    let is_inside = || routes.is_inside(envelope.group, source, cx.peers);
+    let is_by_host = || is_by_host(from, source, routes, cx);
+    match way {
+        Way::Relay if standing.is_closed && !is_inside() => Err(|dropped| &mut dropped.closed),
+        Way::Relay if !routes.is_reflector(from) && !is_by_host() => {
+            Err(|dropped| &mut dropped.impostor)
+        }
         Way::Relay => Ok(()),
         Way::Detour if envelope.route.as_ref() != [cx.me] => Err(malformed()),
         Way::Detour => {

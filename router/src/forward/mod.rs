@@ -324,7 +324,9 @@ impl Forward {
         let attempt = usize::from(contact.line(way).attempt);
         let relay_group = relay_group(contact);
         let ways = match way {
-            Way::Relay => relay_group.map_or(0, |group| routes.hops(group, None, cx.peers).len()),
+            Way::Relay => relay_group.map_or(0, |group| {
+                routes.hops_to(group, &target, None, cx.peers).len()
+            }),
             Way::Detour => WAYS_TRIED,
         };
         if attempt.is_multiple_of(ways.max(1)) {
@@ -344,7 +346,7 @@ impl Forward {
         match way {
             Way::Relay => {
                 let group = relay_group(contact).ok_or(ForwardError::NoPath)?;
-                let hops = routes.hops(group, None, cx.peers);
+                let hops = routes.hops_to(group, &target, None, cx.peers);
                 let choices: Vec<Peer> = hops.iter().map(|hop| hop.peer).collect();
                 let to = contact.line(way).choose(&choices);
                 let hop = hops.into_iter().find(|hop| Some(hop.peer) == to);

@@ -74,23 +74,52 @@ fn relay(
     routes: &dyn Routes,
     cx: &Context<'_>,
 ) -> Result<Hop, Reason> {
-    if !routes.reflects() {
+    let serves = |client: &NodeId| routes.is_served(client, &cx.me);
+    if !routes.reflects() && !serves(&envelope.source) && !serves(&envelope.target) {
         return Err(|dropped| &mut dropped.not_reflecting);
     }
-    if !is_source(from, envelope, cx) && !routes.is_reflector(from) {
+    let is_trusted = is_source(from, envelope, cx)
+        || routes.is_reflector(from)
+        || is_by_host(from, &envelope.source, routes, cx);
+    if !is_trusted {
         return Err(|dropped| &mut dropped.impostor);
     }
+    let is_inside = || routes.is_inside(envelope.group, &envelope.source, cx.peers);
     match routes.standing(envelope.group) {
-        Some(standing) if standing.is_closed => Err(|dropped| &mut dropped.closed),
+        Some(standing) if standing.is_closed && !is_inside() => Err(|dropped| &mut dropped.closed),
         Some(_) => match routes.membership(envelope.group, &envelope.target, cx.peers) {
             Membership::Up(peer) => Ok(Hop {
                 peer,
                 heading: envelope.heading,
             }),
-            Membership::Gone | Membership::Unknown => Err(|dropped| &mut dropped.no_target),
+            _ if serves(&envelope.target) => to_client(envelope, cx),
+            // One that serves it: its word may be late, and hops end a misunderstanding.
+            Membership::Gone | Membership::Unknown => next_reflector(from, envelope, routes, cx)
+                .map_err(|_| -> Reason { |dropped| &mut dropped.no_target }),
         },
         None => next_reflector(from, envelope, routes, cx),
     }
+}
+
+/// The last hop, to a hidden node that this one serves.
+fn to_client(envelope: &Envelope, cx: &Context<'_>) -> Result<Hop, Reason> {
+    let peer = cx.peers.find(&envelope.target);
+    let hop = peer.map(|peer| Hop {
+        peer,
+        heading: envelope.heading,
+    });
+    hop.ok_or(|dropped| &mut dropped.no_target)
+}
+
+/// Whether the envelope of a hidden node is brought by a member that serves it.
+pub(super) fn is_by_host(
+    from: Peer,
+    source: &NodeId,
+    routes: &dyn Routes,
+    cx: &Context<'_>,
+) -> bool {
+    let bringer = cx.peers.get(from).map(archipelago_core::PeerState::id);
+    bringer.is_some_and(|host| routes.is_served(source, &host))
 }
 
 /// The nearest reflector toward the group; after a source's first attempt another one by a hash,
@@ -101,7 +130,8 @@ fn next_reflector(
     routes: &dyn Routes,
     cx: &Context<'_>,
 ) -> Result<Hop, Reason> {
-    let mut choices = routes.hops(envelope.group, Some(envelope.heading), cx.peers);
+    let (group, heading) = (envelope.group, Some(envelope.heading));
+    let mut choices = routes.hops_to(group, &envelope.target, heading, cx.peers);
     choices.retain(|hop| hop.peer != from);
     let turn = match envelope.attempt {
         0 => 0,

@@ -6,7 +6,7 @@ use archipelago_core::wire::{
     Holding, Introduction, List, Lookup, LookupAnswer, LookupReply, NameClaim, SignedHolding,
     SignedIntroduction,
 };
-use archipelago_core::{Context, GroupId, Peer, Roles, SignedRecord};
+use archipelago_core::{Context, GroupId, NodeId, Peer, Roles, SignedRecord};
 
 use archipelago_sgroup::names::NameInfo;
 
@@ -24,22 +24,24 @@ impl Lookups {
         routes: &dyn Routes,
         cx: &Context<'_>,
     ) -> Option<LookupAnswer> {
-        if !routes.reflects() {
+        let serves = |client: &NodeId| routes.is_served(client, &cx.me);
+        if !routes.reflects() && !serves(&lookup.requester) && !serves(&lookup.target) {
             return Some(LookupAnswer::NoRoute);
         }
-        let is_own = cx
-            .peers
-            .get(from)
-            .is_some_and(|s| s.id() == lookup.requester);
-        if !is_own && !routes.is_reflector(from) {
+        let asker = cx.peers.get(from).map(archipelago_core::PeerState::id);
+        let is_own = asker == Some(lookup.requester);
+        let is_by_host = || asker.is_some_and(|host| routes.is_served(&lookup.requester, &host));
+        if !is_own && !routes.is_reflector(from) && !is_by_host() {
             self.counters.impostors += 1;
             return Some(LookupAnswer::NoRoute);
         }
+        let is_inside = || routes.is_inside(lookup.group, &lookup.requester, cx.peers);
         match routes.standing(lookup.group) {
-            Some(standing) if standing.is_closed => Some(LookupAnswer::Closed),
+            Some(standing) if standing.is_closed && !is_inside() => Some(LookupAnswer::Closed),
             Some(_) if lookup.name.is_some() => {
                 Some(self.answer_of_name(lookup, holder, routes, cx))
             }
+            Some(_) if is_elsewhere(lookup, routes, cx) => None,
             Some(_) => Some(self.answer_of_group(lookup, routes, cx)),
             None if lookup.hops == 0 => Some(LookupAnswer::NoRoute),
             None => None,
@@ -56,6 +58,7 @@ impl Lookups {
         let record = match membership {
             _ if lookup.target == cx.me => Some(Arc::clone(&self.record)),
             Membership::Up(peer) => cx.peers.get(peer).and_then(|state| state.record().cloned()),
+            _ if routes.is_served(&lookup.target, &cx.me) => record_of(&lookup.target, cx),
             Membership::Gone => return LookupAnswer::Gone,
             Membership::Unknown => None,
         };
@@ -80,15 +83,14 @@ impl Lookups {
         routes: &dyn Routes,
         cx: &Context<'_>,
     ) -> LookupAnswer {
-        let Some(info) = holder.filter(|holder| holder.is_exported) else {
+        let is_inside = routes.is_inside(lookup.group, &lookup.requester, cx.peers);
+        let Some(info) = holder.filter(|holder| holder.is_exported || is_inside) else {
             return LookupAnswer::NotFound;
         };
         let record = if info.pid.node == cx.me {
             Some(Arc::clone(&self.record))
         } else {
-            let peer = cx.peers.find(&info.pid.node);
-            let state = peer.and_then(|peer| cx.peers.get(peer));
-            state.and_then(|state| state.record().cloned())
+            record_of(&info.pid.node, cx)
         };
         let Some(record) = record.filter(|record| record.record.boot == info.pid.boot) else {
             return LookupAnswer::NotFound;
@@ -129,7 +131,8 @@ impl Lookups {
         let others = others
             .into_iter()
             .filter_map(|peer| cx.peers.get(peer)?.record().cloned());
-        let all = [Arc::clone(&self.record)].into_iter().chain(others);
+        let own = routes.reflects().then(|| Arc::clone(&self.record));
+        let all = own.into_iter().chain(others);
         let introduction = SignedIntroduction::new(introduction, cx.crypto);
         (List::truncated(all), Arc::new(introduction))
     }
@@ -164,6 +167,22 @@ impl Lookups {
             _ => true,
         }
     }
+}
+
+/// Whether the target is a client of the group that others serve: they are asked.
+fn is_elsewhere(lookup: &Lookup, routes: &dyn Routes, cx: &Context<'_>) -> bool {
+    let target = &lookup.target;
+    let is_here = target == &cx.me || routes.is_served(target, &cx.me);
+    let membership = routes.membership(lookup.group, target, cx.peers);
+    !is_here
+        && !matches!(membership, Membership::Up(_))
+        && lookup.hops > 0
+        && !routes.hosts(lookup.group, target, cx.peers).is_empty()
+}
+
+fn record_of(node: &NodeId, cx: &Context<'_>) -> Option<Arc<SignedRecord>> {
+    let peer = cx.peers.find(node)?;
+    cx.peers.get(peer)?.record().cloned()
 }
 
 /// Whether everything in an answer is signed by who it should be, and is what was asked for.

@@ -152,7 +152,9 @@ impl Lookups {
         cx: &mut Context<'_>,
         out: &mut LookupOutputs,
     ) {
-        if target == cx.me || routes.standing(home).is_some() {
+        let is_near =
+            routes.standing(home).is_some() && routes.hosts(home, &target, cx.peers).is_empty();
+        if target == cx.me || is_near {
             let error = LookupError::Near;
             return out.push(LookupOutput::Failed { target, error });
         }
@@ -443,7 +445,8 @@ impl Lookups {
         }
         let is_new =
             |hop: &Hop| !flight.involves(hop.peer) && cx.peers.id(hop.peer) != flight.key.requester;
-        let hops = routes.hops(flight.group, flight.key.heading, cx.peers);
+        let (group, target) = (flight.group, &flight.key.target);
+        let hops = routes.hops_to(group, target, flight.key.heading, cx.peers);
         hops.into_iter().find(is_new)
     }
 

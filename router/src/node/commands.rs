@@ -23,6 +23,8 @@ impl Node {
             Command::Join(config) if self.up.handle_kept(config.id()) => {}
             Command::Join(config) => return self.join(config, now),
             Command::Leave(group) => return self.leave(group, now, out),
+            Command::Attach(config) => return self.attach_to(config, now),
+            Command::Detach(group) => return self.detach_from(group, now, out),
             Command::Recharter(config) => return self.recharter(&config, now),
             Command::SetCookies(group, cookies) => return self.set_cookies(group, cookies, now),
             Command::CreateGroup {
@@ -102,17 +104,24 @@ impl Node {
         for config in self.config.groups.clone() {
             self.enter_group(config, now);
         }
+        for config in self.config.clients.clone() {
+            self.enter_as_client(config, now);
+        }
         if self.config.groups.is_empty() {
             self.life.settle_boot();
         }
     }
 
     pub(super) fn join(&mut self, config: Arc<GroupConfig>, now: Time) -> Result<(), Refused> {
-        let mut configured = self.config.groups.iter();
-        if configured.any(|known| known.id() == config.id()) {
+        let id = config.id();
+        if self.config.groups.iter().any(|known| known.id() == id) {
             return Err(Refused::AlreadyIn);
         }
         config.check().map_err(|_| Refused::InvalidGroup)?;
+        self.stop_using(id, now);
+        if self.is_full_of_groups() {
+            return Err(Refused::TooManyGroups);
+        }
         Arc::make_mut(&mut self.config).groups.push(config.clone());
         self.renew_record(now);
         if !matches!(self.life, Life::Configured) {

@@ -1,6 +1,6 @@
 //! What is checked of a configuration before a node exists.
 
-use super::{ConfigError, NodeConfig};
+use super::{ConfigError, GROUPS_MAX, NodeConfig};
 
 /// Longest name of a node or realm, in bytes.
 const NAME_LEN_MAX: usize = 64;
@@ -9,9 +9,19 @@ const NAME_LEN_MAX: usize = 64;
 pub(super) fn check(config: &NodeConfig) -> Result<(), ConfigError> {
     check_name("node name", &config.name)?;
     check_name("realm name", &config.realm)?;
-    for (index, group) in config.groups.iter().enumerate() {
+    let all = || config.groups.iter().chain(&config.clients);
+    let groups = all().count();
+    if groups > GROUPS_MAX {
+        return Err(ConfigError::TooManyGroups { groups });
+    }
+    for group in &config.groups {
         group.check()?;
-        let others = config.groups.iter().take(index);
+    }
+    for client in &config.clients {
+        client.check_client()?;
+    }
+    for (index, group) in all().enumerate() {
+        let others = all().take(index);
         if others.into_iter().any(|other| other.id() == group.id()) {
             let name = group.name.to_string();
             return Err(ConfigError::DuplicateGroup { name });

@@ -20,6 +20,9 @@ impl Node {
             return self.fail_purposes(vec![purpose], now);
         };
         if let Some(peer) = self.answered_by(group, &whom, target) {
+            self.with_client(group, now, |client, cx, said| {
+                client.handle_session_ready(peer, Some(target), cx, said);
+            });
             return self.with_group(group, now, |group, cx, said| {
                 group.handle_session_ready(peer, Some(target), cx, said);
             });
@@ -36,11 +39,8 @@ impl Node {
                 Some((Whom::Peer(peer), addresses))
             }
             DialTarget::Seed(index) => {
-                let config = self
-                    .config
-                    .groups
-                    .iter()
-                    .find(|config| config.id() == group)?;
+                let mut configs = self.config.groups.iter().chain(&self.config.clients);
+                let config = configs.find(|config| config.id() == group)?;
                 let seed = config.seeds.get(index)?.clone();
                 let known = match seed.node {
                     Some(node) if node == self.config.id => return None,
@@ -76,7 +76,9 @@ impl Node {
             return None;
         };
         self.base.peers.get(peer)?.session?;
-        let group = self.groups.get(&group)?;
+        let Some(group) = self.groups.get(&group) else {
+            return Some(peer);
+        };
         let doubts = matches!(target, DialTarget::Peer(_)) && group.is_admitted(peer);
         (!doubts).then_some(peer)
     }
@@ -165,9 +167,14 @@ impl Node {
     fn fail_purposes(&mut self, purposes: Vec<Purpose>, now: Time) {
         for purpose in purposes {
             match purpose {
-                Purpose::Group(group, target) => self.with_group(group, now, |group, cx, said| {
-                    group.handle_dial_failed(target, cx, said);
-                }),
+                Purpose::Group(id, target) => {
+                    self.with_group(id, now, |group, cx, said| {
+                        group.handle_dial_failed(target, cx, said);
+                    });
+                    self.with_client(id, now, |client, cx, said| {
+                        client.handle_dial_failed(target, cx, said);
+                    });
+                }
                 Purpose::Invite(_, ticket, node) => self.on_invite_failed(ticket, node),
                 Purpose::OnDemand(peer) => self.with_on_demand(now, |on_demand, cx, said| {
                     on_demand.handle_dial_failed(peer, cx, said);

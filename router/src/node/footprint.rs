@@ -17,7 +17,8 @@ impl Node {
     pub fn footprint(&self) -> Footprint {
         let mut footprint = Footprint::default();
         let work = self.work.capacity() * size_of::<Work>();
-        let rest = self.groups.heap_bytes() + set_bytes(&self.waiting) + work;
+        let clients = self.clients.as_ref().map_or(0, |c| c.heap_bytes());
+        let rest = self.groups.heap_bytes() + set_bytes(&self.waiting) + work + clients;
         footprint.add("node", size_of::<Self>() + rest);
         footprint.add("peers", self.base.peers.heap_bytes());
         footprint.add("sessions", self.sessions.heap_bytes());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use archipelago_core::wire::{ByeReason, Control, GroupBody, RefuseReason};
 use archipelago_core::{Boot, Context, GroupId, Peer, Time};
+use archipelago_sgroup::log::keys;
 use archipelago_sgroup::{Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs};
 
 use super::work::Work;
@@ -28,7 +29,14 @@ impl Node {
                 self.note_paths(group, member, &broken, now);
             }
             GroupOutput::Charter(_) => self.place_group(group, now),
+            GroupOutput::Serves { peer, is_served } => {
+                let client = self.base.peers.id(peer);
+                self.on_served(group, client, self.base.me, is_served);
+            }
             GroupOutput::Told { owner, key, value } => {
+                if let Some(client) = keys::client_node(&key) {
+                    return self.on_served(group, client, owner, value.is_some());
+                }
                 let mut cx = self.base.context(now);
                 let value = value.as_ref();
                 self.up.handle_told(group, owner, &key, value, &mut cx);
@@ -163,6 +171,7 @@ impl Node {
         }
         self.up.handle_left(id, now);
         self.end_changes(id);
+        self.forget_clients(id);
         self.with_watch_if_any(now, |watch, lent, said| watch.handle_group_left(lent, said));
         self.release_unused(now, out);
     }

@@ -135,12 +135,17 @@ impl Node {
         self.stir();
         let mut said = LookupOutputs::new();
         let mut cx = self.base.context(now);
-        let (reflect, up) = (&self.reflect, &self.up);
+        let (reflect, up, clients) = (&self.reflect, &self.up, self.clients.as_deref());
+        let atlas = Atlas {
+            reflect,
+            up,
+            clients,
+        };
         let lookups = self.lookups.get_or_insert_with(|| {
             let lookups = Lookups::new(Arc::clone(&LIMITS.lookup), self.record.clone());
             Box::new(lookups)
         });
-        call(lookups, &Atlas { reflect, up }, &mut cx, &mut said);
+        call(lookups, &atlas, &mut cx, &mut said);
         self.work.extend(said.into_iter().map(Work::Lookup));
     }
 
@@ -152,12 +157,17 @@ impl Node {
     ) {
         let mut said = ForwardOutputs::new();
         let mut cx = self.base.context(now);
-        let (reflect, up) = (&self.reflect, &self.up);
+        let (reflect, up, clients) = (&self.reflect, &self.up, self.clients.as_deref());
+        let atlas = Atlas {
+            reflect,
+            up,
+            clients,
+        };
         let forward = self.forward.get_or_insert_with(|| {
             let limits = Arc::clone(&LIMITS.forward);
             Box::new(Forward::new(limits, self.record.clone(), self.salt))
         });
-        call(forward, &Atlas { reflect, up }, &mut cx, &mut said);
+        call(forward, &atlas, &mut cx, &mut said);
         self.work.extend(said.into_iter().map(Work::Forward));
     }
 

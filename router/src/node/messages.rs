@@ -97,11 +97,16 @@ impl Node {
             }
             _ => {}
         }
+        let id = self.open_group(id, &body).unwrap_or(id);
         if self.groups.contains_key(&id) {
             return self.with_group(id, now, |group, cx, said| {
                 group.handle_message(from, body, cx, said);
             });
         }
+        let body = match self.on_client_message(id, from, body, now) {
+            Ok(()) => return,
+            Err(body) => body,
+        };
         self.counters.unknown_group = self.counters.unknown_group.saturating_add(1);
         let answer = match body {
             GroupBody::Join(_) => Some(self.answer_join(id, now)),

@@ -12,6 +12,7 @@
 
 mod bypass;
 mod changes;
+mod clients;
 mod commands;
 mod config;
 mod contract;
@@ -44,9 +45,9 @@ mod work;
 
 pub use changes::InvitePolicy;
 pub use contract::{
-    CloseReason, Command, ConfigError, DialId, Event, LETTERS_BYTES_MAX, LETTERS_LEN_MAX,
-    NodeConfig, Output, Outputs, Refused, RouteInfo, SessionEvent, SessionInfo, SessionKind,
-    Unreachable,
+    CloseReason, Command, ConfigError, DialId, Event, GROUPS_MAX, LETTERS_BYTES_MAX,
+    LETTERS_LEN_MAX, NodeConfig, Output, Outputs, Refused, RouteInfo, SessionEvent, SessionInfo,
+    SessionKind, Unreachable,
 };
 pub use counters::NodeCounters;
 pub use foresee::Coming;
@@ -64,6 +65,7 @@ use archipelago_sgroup::{Group, MemberInfo};
 use bytes::Bytes;
 
 use crate::change::Changes;
+use crate::clients::Clients;
 use crate::forward::Forward;
 use crate::lookup::Lookups;
 use crate::on_demand::{OnDemand, OnDemandConfig};
@@ -127,6 +129,8 @@ pub struct Node {
     sweep_at: Option<Time>,
     /// Monitors; nothing while there are none.
     watch: Option<Box<Watch>>,
+    /// Hidden nodes; nothing while none is heard of, and this node is none.
+    clients: Option<Box<Clients>>,
     /// Who wrote letters lately; nothing while nobody does.
     quotas: Option<Box<letters::Quotas>>,
 }
@@ -180,6 +184,7 @@ impl Node {
             record,
             changes: None,
             watch: None,
+            clients: None,
             quotas: None,
             work: VecDeque::new(),
             config,
@@ -253,6 +258,7 @@ impl Node {
             self.do_work(now, out);
         }
         self.on_groups_due(now);
+        self.on_clients_due(now);
         self.do_work(now, out);
         if is_rest_due || self.is_rest_due(now) {
             self.on_rest_due(now, out);
@@ -289,9 +295,9 @@ impl Node {
         if self.life == Life::Stopped {
             return None;
         }
-        let rest = self.poll_rest();
+        let rest = self.poll_clients().into_iter().chain(self.poll_rest());
         let groups = self.groups.values().map(|group| group.poll_timeout());
-        groups.fold(rest, |next, due| match (next, due) {
+        groups.fold(rest.min(), |next, due| match (next, due) {
             (Some(next), Some(due)) if due.0 < next.0 => Some(due),
             (next, due) => next.or(due),
         })
@@ -411,6 +417,25 @@ impl Node {
     /// What the hierarchy counted.
     pub const fn up_counters(&self) -> UpCounters {
         self.up.counters()
+    }
+
+    /// The groups that this node uses without being in them, and who serves it there, by name.
+    pub fn hosts(&self) -> Vec<(GroupId, Vec<NodeId>)> {
+        let clients = self.clients.iter().flat_map(|clients| clients.own.iter());
+        let named = clients.map(|(&group, client)| {
+            let hosts = client.hosts().map(|peer| self.base.peers.id(peer));
+            (group, hosts.collect())
+        });
+        named.collect()
+    }
+
+    /// Hidden nodes that this node serves in a group, by name.
+    pub fn served(&self, group: GroupId) -> Vec<NodeId> {
+        let clients = self.groups.get(&group).into_iter();
+        let clients = clients.flat_map(|group| group.clients());
+        let mut served: Vec<NodeId> = clients.map(|peer| self.base.peers.id(peer)).collect();
+        served.sort_unstable();
+        served
     }
 
     /// The groups that this node is in or joins, home first; parents that it was elected for last.

@@ -42,6 +42,9 @@ impl Node {
         if groups.any(|group| group.is_admitted(peer) || group.holds(peer)) {
             return SessionKind::Group;
         }
+        if self.is_client_session(peer) {
+            return SessionKind::Client;
+        }
         if self.on_demand.has_session(peer) {
             return SessionKind::OnDemand;
         }
@@ -55,6 +58,10 @@ impl Node {
         self.with_each_group(now, |id, group, cx, said| {
             let target = dialled(&purposes, id);
             group.handle_session_ready(peer, target, cx, said);
+        });
+        self.with_each_client(now, |id, client, cx, said| {
+            let target = dialled(&purposes, id);
+            client.handle_session_ready(peer, target, cx, said);
         });
         self.invite_on_session(&purposes, now, out);
         self.with_reflect(now, |reflect, cx, said| {
@@ -89,6 +96,10 @@ impl Node {
             if target.is_some() || !group.is_admitted(peer) {
                 group.handle_session_ready(peer, target, cx, said);
             }
+        });
+        self.with_each_client(now, |id, client, cx, said| {
+            let target = dialled(&purposes, id);
+            client.handle_session_ready(peer, target, cx, said);
         });
         self.invite_on_session(&purposes, now, out);
         self.with_on_demand(now, |on_demand, cx, said| {
@@ -141,6 +152,9 @@ impl Node {
         });
         self.with_groups(now, |group, cx, said| {
             group.handle_session_closed(peer, cx, said)
+        });
+        self.with_each_client(now, |_, client, cx, said| {
+            client.handle_session_closed(peer, cx, said);
         });
         if self.detours.end_bypass(peer) {
             self.go_on_detoured(peer, now);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use archipelago_core::wire::{List, WIRE_MAX, WIRE_MIN};
-use archipelago_core::{Boot, Crypto, GroupId, NodeRecord, SignedRecord};
+use archipelago_core::{Boot, Crypto, GroupId, NodeRecord, Roles, SignedRecord};
 
 use super::NodeConfig;
 
@@ -23,14 +23,21 @@ pub(super) fn own(
         .addresses
         .iter()
         .filter(|address| address.is_sendable());
+    let is_hidden = config.groups.is_empty() && !config.clients.is_empty();
+    let hidden = if is_hidden {
+        Roles::HIDDEN
+    } else {
+        Roles::default()
+    };
+    let used = config.clients.iter().map(|client| client.id());
     let record = NodeRecord {
         node: config.id,
         boot,
         seq,
         name: config.name.clone(),
-        groups: List::truncated(groups),
+        groups: List::truncated(groups.chain(used)),
         addresses: List::truncated(addresses.cloned()),
-        roles: config.roles,
+        roles: Roles(config.roles.0 | hidden.0),
         sealing_key: crypto.sealing_key(),
         wire: (WIRE_MIN, WIRE_MAX),
         life_s: LIFE_S,

@@ -84,6 +84,9 @@ impl Node {
         self.with_watch_if_any(now, |watch, _, said| watch.handle_shutdown(said));
         self.with_reflect(now, |reflect, cx, said| reflect.handle_shutdown(cx, said));
         let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        for group in self.used_groups() {
+            self.leave_as_client(group, now, out);
+        }
         for group in groups {
             self.leave_group(group, now, out);
         }

@@ -46,5 +46,6 @@ impl Node {
             || self.waiting.contains(&peer)
             || self.doubtful.contains_key(&peer)
             || self.groups.values().any(|group| group.knows(peer))
+            || self.is_known_to_client(peer)
     }
 }

@@ -7,6 +7,7 @@ use archipelago_core::{GroupId, NodeId, Peer, Time};
 use super::{CloseReason, Node, Output, Outputs, SessionKind, Unreachable};
 use crate::on_demand::{OnDemandOutput, is_valid};
 use crate::sessions::{Purpose, Whom};
+use crate::up::Atlas;
 
 impl Node {
     /// There is something to send to a node and no path: by its session if it has one, else the
@@ -149,7 +150,7 @@ impl Node {
     }
 
     fn agree_idle(&mut self, peer: Peer, now: Time, out: &mut Outputs) {
-        if self.kind(peer) != SessionKind::Group {
+        if !self.kind(peer).is_of_group() {
             self.send_to(peer, Control::IdleAgree, now, out);
             self.end_session(peer, ByeReason::Idle, now);
         }
@@ -158,7 +159,7 @@ impl Node {
     /// Ends a session that no group justifies.
     pub(super) fn end_session(&mut self, peer: Peer, reason: ByeReason, now: Time) {
         let session = self.session_of(peer);
-        let session = session.filter(|_| self.kind(peer) != SessionKind::Group);
+        let session = session.filter(|_| !self.kind(peer).is_of_group());
         if let Some(session) = session {
             self.with_sessions(now, |sessions, cx, said| {
                 sessions.end(session, CloseReason::Bye(reason), cx, said);
@@ -175,12 +176,18 @@ impl Node {
         now: Time,
     ) {
         let kind = self.kind(peer);
-        if kind == SessionKind::Group {
+        if kind.is_of_group() {
             return;
         }
         let (name, boot) = (self.base.peers.id(peer), self.boot);
+        let (reflect, up, clients) = (&self.reflect, &self.up, self.clients.as_deref());
         let cx = self.base.context(now);
-        if is_valid(signed, name, boot, &self.reflect, &cx) {
+        let atlas = Atlas {
+            reflect,
+            up,
+            clients,
+        };
+        if is_valid(signed, name, boot, &atlas, &cx) {
             let home = self.home_of(peer);
             return self.with_on_demand(now, |on_demand, cx, said| {
                 on_demand.handle_introduced(peer, home, cx, said);

@@ -35,6 +35,9 @@ pub(super) const fn has_life(life_s: u32) -> bool {
 
 fn is_by_reflector(signed: &SignedIntroduction, routes: &dyn Routes, cx: &Context<'_>) -> bool {
     let introduction = &signed.introduction;
+    if is_by_host(signed, routes, cx) {
+        return true;
+    }
     let standing = routes.standing(introduction.group);
     let is_open = standing.is_some_and(|standing| !standing.is_closed);
     if introduction.reflector == cx.me {
@@ -43,6 +46,19 @@ fn is_by_reflector(signed: &SignedIntroduction, routes: &dyn Routes, cx: &Contex
     let reflectors = routes.reflectors(introduction.group, cx.peers);
     let reflector = cx.peers.find(&introduction.reflector);
     is_open && reflector.is_some_and(|reflector| reflectors.contains(&reflector))
+}
+
+/// By a member that serves whoever comes, or this node: it knows both as its group's.
+fn is_by_host(signed: &SignedIntroduction, routes: &dyn Routes, cx: &Context<'_>) -> bool {
+    let introduction = &signed.introduction;
+    let (group, host) = (introduction.group, &introduction.reflector);
+    if routes.uses(group) {
+        let peer = cx.peers.find(host);
+        return peer.is_some_and(|peer| routes.is_reflector(peer));
+    }
+    routes.standing(group).is_some()
+        && routes.is_inside(group, &introduction.requester, cx.peers)
+        && routes.is_served(&introduction.requester, host)
 }
 
 #[cfg(test)]

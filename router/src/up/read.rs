@@ -11,6 +11,7 @@ use archipelago_core::{GroupId, NodeId, Peer, Peers};
 
 use super::Up;
 use super::level::Level;
+use crate::clients::Clients;
 use crate::reflect::Reflect;
 use crate::routes::{Hop, Membership, Routes, Standing, has_session, rank};
 
@@ -186,9 +187,18 @@ fn ranked(members: Vec<Peer>, heading: Heading, peers: &Peers, me: NodeId) -> Ve
 pub(crate) struct Atlas<'a> {
     pub(crate) reflect: &'a Reflect,
     pub(crate) up: &'a Up,
+    pub(crate) clients: Option<&'a Clients>,
 }
 
 impl Atlas<'_> {
+    /// A hidden node asks those who serve it, for itself only.
+    fn own_hosts(&self, group: GroupId, heading: Option<Heading>) -> Vec<Hop> {
+        let clients = self.clients.filter(|_| heading.is_none());
+        let hosts = clients.into_iter().flat_map(|c| c.own_hosts(group));
+        let heading = Heading::Sideways;
+        hosts.map(|peer| Hop { peer, heading }).collect()
+    }
+
     /// To overlapping groups. A plain member asks reflectors of its groups, who know more.
     fn sideways(&self, group: GroupId, heading: Option<Heading>, peers: &Peers) -> Vec<Hop> {
         if matches!(heading, Some(Heading::Down(_) | Heading::Up(1..))) {
@@ -235,6 +245,45 @@ impl Routes for Atlas<'_> {
         hops.map(|hop| hop.peer).collect()
     }
 
+    fn hops_to(
+        &self,
+        group: GroupId,
+        target: &NodeId,
+        heading: Option<Heading>,
+        peers: &Peers,
+    ) -> Vec<Hop> {
+        if self.reflect.standing(group).is_none() {
+            return self.hops(group, heading, peers);
+        }
+        let heading = heading.unwrap_or(Heading::Sideways);
+        let hosts = self.hosts(group, target, peers).into_iter();
+        hosts.map(|peer| Hop { peer, heading }).collect()
+    }
+
+    fn hosts(&self, group: GroupId, client: &NodeId, peers: &Peers) -> Vec<Peer> {
+        let Some(clients) = self.clients else {
+            return Vec::new();
+        };
+        let hosts = clients.hosts(group, *client);
+        members(group, hosts.iter().copied(), self.reflect, peers)
+    }
+
+    fn is_served(&self, client: &NodeId, host: &NodeId) -> bool {
+        let clients = self.clients;
+        clients.is_some_and(|clients| clients.is_served(client, host))
+    }
+
+    fn is_inside(&self, group: GroupId, node: &NodeId, peers: &Peers) -> bool {
+        let clients = self.clients;
+        clients.is_some_and(|clients| !clients.hosts(group, *node).is_empty())
+            || matches!(self.membership(group, node, peers), Membership::Up(_))
+    }
+
+    fn uses(&self, group: GroupId) -> bool {
+        let clients = self.clients;
+        clients.is_some_and(|clients| clients.own.contains_key(&group))
+    }
+
     /// Down where the group is known below, sideways where it is known beside, else up; what a
     /// plain member does not know itself it asks a reflector last.
     fn hops(&self, group: GroupId, heading: Option<Heading>, peers: &Peers) -> Vec<Hop> {
@@ -253,6 +302,7 @@ impl Routes for Atlas<'_> {
         };
         let mut seen = BTreeSet::new();
         let all = beside.into_iter().chain(down).chain(up).chain(asked);
+        let all = self.own_hosts(group, heading).into_iter().chain(all);
         all.filter(|hop| seen.insert(hop.peer)).collect()
     }
 
@@ -261,6 +311,7 @@ impl Routes for Atlas<'_> {
     }
 
     fn is_reflector(&self, peer: Peer) -> bool {
-        self.reflect.is_reflector(peer)
+        let clients = self.clients;
+        self.reflect.is_reflector(peer) || clients.is_some_and(|clients| clients.is_own_host(peer))
     }
 }

@@ -44,8 +44,10 @@ pub enum ProofRole {
     Joiner,
     /// Attaches a session to a group that both are in.
     Member,
-    /// Answers either of the two: grants.
+    /// Answers any of the others: grants.
     Welcome,
+    /// Uses the group without being in it.
+    Client,
 }
 
 impl From<JoinRole> for ProofRole {
@@ -53,6 +55,7 @@ impl From<JoinRole> for ProofRole {
         match role {
             JoinRole::Joiner => Self::Joiner,
             JoinRole::Member => Self::Member,
+            JoinRole::Client => Self::Client,
         }
     }
 }
@@ -319,6 +322,7 @@ impl Admission {
             ProofRole::Joiner => 1,
             ProofRole::Member => 2,
             ProofRole::Welcome => 3,
+            ProofRole::Client => 4,
         });
         bytes.extend_from_slice(&PROOF_VERSION.to_le_bytes());
         bytes

@@ -47,6 +47,13 @@ pub enum GroupOutput {
         /// The start to use, before any mailbox exists.
         boot: Boot,
     },
+    /// A hidden node is served by this member, or no longer is.
+    Serves {
+        /// Whom.
+        peer: Peer,
+        /// Whether it is from now on.
+        is_served: bool,
+    },
     /// A member said anew to whom its direct paths are broken: all of them, none where it says
     /// none any more or is gone. Detours go round them.
     PathsBroken {
@@ -125,6 +132,16 @@ pub enum GroupEvent {
     /// A seed refused, or a member that this node was together with: its cookie is another one now.
     /// It is asked again with back-off.
     Refused(archipelago_core::wire::RefuseReason),
+    /// This node, which uses the group without being in it, is served by a member.
+    Attached {
+        /// By whom.
+        to: NodeId,
+    },
+    /// It is no longer served by that member, and looks for another.
+    Detached {
+        /// By whom.
+        from: NodeId,
+    },
     /// A member is up.
     MemberUp(MemberInfo),
     /// A member is thought dead by some.

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
-use archipelago_core::wire::{Deletion, GroupBody, Life, List, Mark};
+use archipelago_core::wire::{Deletion, GroupBody, Life, List, Mark, RefuseReason};
 use archipelago_core::{Context, NodeId, Peer};
 
+use super::handshake::refuse;
 use super::{DownReason, Group, GroupEvent, GroupOutput, GroupOutputs};
 use crate::join::Phase;
 
@@ -152,8 +153,7 @@ impl Group {
     /// A member, or who speaks as one, says that this node was put out. It may not have heard yet
     /// that it was let in again; and if it was put out once more, the mark of that will come.
     pub(super) fn on_told_out(&mut self, peer: Peer, cx: &Context<'_>, out: &mut GroupOutputs) {
-        let is_member = self.view.find(peer).is_some_and(|m| m.is_present());
-        let is_member = is_member && !self.marks.is_let_in(&cx.me);
+        let is_member = self.was_member(peer) && !self.marks.is_let_in(&cx.me);
         if self.phase == Phase::Up && is_member {
             self.on_own_removal(cx.peers.id(peer), out);
         }
@@ -197,6 +197,40 @@ impl Group {
         }
     }
 
+    /// The peer is out. It is shown the mark of that: by its own, older ones it may be in.
+    pub(super) fn refuse_as_out(&self, peer: Peer, cx: &Context<'_>, out: &mut GroupOutputs) {
+        if let Some(page) = self.mark_of(cx.peers.id(peer), cx) {
+            let body = GroupBody::Marks(page);
+            out.push(GroupOutput::Send { to: peer, body });
+        }
+        refuse(peer, RefuseReason::Removed, out);
+    }
+
+    /// Who has not proved itself here, but was a member, shows that this node is out: believed as
+    /// its word alone is (see [`Group::on_told_out`]), if it is news.
+    pub(super) fn on_shown_out(
+        &mut self,
+        from: Peer,
+        marks: &List<Mark, { Mark::COUNT_MAX }>,
+        cx: &Context<'_>,
+        out: &mut GroupOutputs,
+    ) {
+        let own = marks.iter().find(|mark| mark.is_out && mark.node == cx.me);
+        let Some(mark) = own.filter(|_| self.phase == Phase::Up && self.was_member(from)) else {
+            return;
+        };
+        let life_max = self.config.timing.removal_life;
+        if self.marks.merge(mark, life_max, cx.now) {
+            self.on_own_removal(mark.by, out);
+        }
+    }
+
+    /// One that is only out of reach, or was, is a member too.
+    fn was_member(&self, peer: Peer) -> bool {
+        let member = self.view.find(peer);
+        member.is_some_and(|member| member.standing.life() != Life::Left)
+    }
+
     /// All marks, to a member that just proved itself or whose view differs.
     pub(super) fn tell_marks(&self, to: Peer, cx: &Context<'_>, out: &mut GroupOutputs) {
         if let Some(marks) = self.marks.page(cx.now) {
@@ -207,10 +241,19 @@ impl Group {
 
     /// One mark, to all: to whom it concerns as long as it is here.
     fn tell_mark(&self, node: NodeId, cx: &Context<'_>, out: &mut GroupOutputs) {
-        let marks = self.marks.page(cx.now).into_iter();
-        let marks = marks.flat_map(List::into_vec);
-        let page = List::truncated(marks.filter(|mark| mark.node == node));
-        self.broadcast(&GroupBody::Marks(Arc::new(page)), out);
+        if let Some(page) = self.mark_of(node, cx) {
+            self.broadcast(&GroupBody::Marks(page), out);
+        }
+    }
+
+    fn mark_of(
+        &self,
+        node: NodeId,
+        cx: &Context<'_>,
+    ) -> Option<Arc<List<Mark, { Mark::COUNT_MAX }>>> {
+        let mut marks = self.marks.page(cx.now)?.into_vec().into_iter();
+        let mark = marks.find(|mark| mark.node == node)?;
+        Some(Arc::new(List::truncated([mark])))
     }
 
     pub(super) fn on_marks_changed(&mut self, cx: &Context<'_>) {

@@ -83,10 +83,13 @@ impl Group {
                 return self.on_unproved(peer, cx, out);
             }
         };
-        self.on_proved(peer, by);
         if self.marks.out_by(&cx.peers.id(peer)).is_some() {
-            return refuse(peer, RefuseReason::Removed, out);
+            return self.refuse_as_out(peer, cx, out);
         }
+        if join.role == JoinRole::Client {
+            return self.on_client(from, by, cx, out);
+        }
+        self.on_proved(peer, by);
         if self.phase == Phase::Asking && !self.on_join_while_asking(peer, join, cx, out) {
             return;
         }
@@ -153,7 +156,7 @@ impl Group {
     ) {
         match role {
             JoinRole::Joiner => self.flood(&[peer], peer, cx, out),
-            JoinRole::Member => self.ask_view(peer, cx, out),
+            JoinRole::Member | JoinRole::Client => self.ask_view(peer, cx, out),
         }
     }
 
@@ -164,7 +167,7 @@ impl Group {
         }
     }
 
-    fn welcome(
+    pub(super) fn welcome(
         &mut self,
         from: Origin,
         role: JoinRole,
@@ -179,7 +182,10 @@ impl Group {
             role: ProofRole::Welcome,
         };
         let own = self.view.own();
-        let mut entries = vec![own_entry(&self.view, None)];
+        let mut entries = match role {
+            JoinRole::Client => self.entries_for_client(from.peer, cx),
+            JoinRole::Joiner | JoinRole::Member => vec![own_entry(&self.view, None)],
+        };
         if role == JoinRole::Joiner {
             let others = self.view.iter().filter(|member| member.peer != from.peer);
             entries.extend(others.map(|member| entry_of(&member, cx.peers, true)));
@@ -442,7 +448,7 @@ fn is_stale(said: &Standing, known: &Standing) -> bool {
     known.tenure() > said.tenure() || (known.is_ended() && known.tenure() == said.tenure())
 }
 
-fn refuse(peer: Peer, reason: RefuseReason, out: &mut GroupOutputs) {
+pub(super) fn refuse(peer: Peer, reason: RefuseReason, out: &mut GroupOutputs) {
     let body = GroupBody::Refused(reason);
     out.push(GroupOutput::Send { to: peer, body });
 }

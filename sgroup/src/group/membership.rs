@@ -302,6 +302,7 @@ impl Group {
         self.stop_duties(out);
         let held = self.view.present().filter(|member| member.is_admitted);
         out.extend(held.map(|member| GroupOutput::Released { peer: member.peer }));
+        self.drop_clients(out);
         self.with_names(cx, out, |names, around| names.handle_leave(around.out));
         let record = self.record.clone();
         *self = Self::new(self.config.clone(), record, cx);
@@ -402,7 +403,7 @@ impl Group {
         for change in changes {
             match change.key.first() {
                 Some(&keys::CHARTER) => self.on_charter_told(change.value.as_ref(), out),
-                Some(&(keys::UPLINK | keys::BELOW)) => out.push(GroupOutput::Told {
+                Some(&(keys::UPLINK | keys::BELOW | keys::CLIENT)) => out.push(GroupOutput::Told {
                     owner: cx.peers.id(owner),
                     key: change.key.clone(),
                     value: change.value.clone(),

@@ -1,12 +1,13 @@
 //! Messages of members: accepted from those who proved themselves on the present session.
 
-use archipelago_core::wire::{Entry, GroupBody, Life, LogPull};
+use archipelago_core::wire::{Entry, GroupBody, JoinRole, Life, LogPull};
 use archipelago_core::{Context, Incarnation, NodeId, Peer};
 
 use super::{DownReason, Group, GroupOutput, GroupOutputs, around};
 use crate::detector::{Fact, Surroundings};
 use crate::view::{
-    HEARSAY_STEP_MAX, Hearsay, Standing, digest, entry_of, judge_hearsay, lacking_there, pages,
+    HEARSAY_STEP_MAX, Hearsay, Standing, digest, entry_of, entry_of_standing, judge_hearsay,
+    lacking_there, pages,
 };
 
 /// What entries of a peer brought.
@@ -28,7 +29,11 @@ impl Group {
         facts: &mut Vec<Fact>,
     ) {
         let Some(member) = self.view.find(from).filter(|m| m.is_admitted) else {
-            return;
+            return match body {
+                GroupBody::Heartbeat { .. } => self.on_heartbeat_of_gone(from, cx, out),
+                GroupBody::Marks(marks) => self.on_shown_out(from, &marks, cx, out),
+                _ => {}
+            };
         };
         if !member.is_present() && !matches!(body, GroupBody::Alive { .. }) {
             // It may not know that it was declared dead.
@@ -39,6 +44,19 @@ impl Group {
         }
         self.detector.on_life(from, &around!(self), cx, out, facts);
         self.dispatch(from, member.standing, body, cx, out, facts);
+    }
+
+    /// Who is out, or has left, goes on as a member: it was away when that was told, and its session
+    /// outlived the time. It is told again: who is out leaves, who is not begins another era.
+    fn on_heartbeat_of_gone(&self, from: Peer, cx: &Context<'_>, out: &mut GroupOutputs) {
+        if self.marks.out_by(&cx.peers.id(from)).is_some() {
+            return self.refuse_as_out(from, cx, out);
+        }
+        let member = self.view.find(from).map(|member| member.standing);
+        let has_left = member.is_some_and(|said| said.life() == Life::Left);
+        if has_left && self.marks.is_let_in(&cx.peers.id(from)) {
+            self.tell_end(from, cx, out);
+        }
     }
 
     fn dispatch(
@@ -270,7 +288,11 @@ impl Group {
         for entry in entries {
             match judge_hearsay(entry, &self.view, members_max, cx) {
                 Hearsay::AboutMe(said) => {
-                    self.on_about_me(&said, entry.record.as_ref(), cx, out);
+                    let is_new = self.on_about_me(&said, entry.record.as_ref(), cx, out);
+                    if is_new && said.life() == Life::Left {
+                        // Nothing that this node says counts there before it proved itself anew.
+                        self.say_join(from, JoinRole::Member, cx, out);
+                    }
                 }
                 // What a node says of itself comes by Join, Welcome and Alive, but for its end.
                 Hearsay::Merge(peer, _) | Hearsay::Vote(peer, _) if peer == from => {}
@@ -287,6 +309,16 @@ impl Group {
             }
         }
         learned
+    }
+
+    /// It was put out elsewhere and let in again before it, or we, heard of that: whoever put it
+    /// out has its era for over, and hears nothing more of it. It hears so, and begins another.
+    fn tell_as_heard(&self, peer: Peer, said: Standing, cx: &Context<'_>, out: &mut GroupOutputs) {
+        let entry = entry_of_standing(peer, said, cx.peers);
+        for page in pages(vec![entry]) {
+            let body = GroupBody::View(page);
+            out.push(GroupOutput::Send { to: peer, body });
+        }
     }
 
     /// A member says that another one has ended: its vote; and believed at once if the other left
@@ -310,9 +342,13 @@ impl Group {
         };
         let is_bound = member.standing.tenure() == said.tenure();
         let is_met = has_session && member.is_admitted;
-        if is_bound && said.life() == Life::Left && !is_met {
+        let has_left = is_bound && said.life() == Life::Left;
+        if has_left && !is_met {
             self.merge(peer, said, DownReason::Left, cx, out);
         } else if is_bound {
+            if has_left && self.marks.is_let_in(&cx.peers.id(peer)) {
+                self.tell_as_heard(peer, said, cx, out);
+            }
             self.detector
                 .on_end_heard((from, peer), &around!(self), cx, out, facts);
         }

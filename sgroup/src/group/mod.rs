@@ -23,6 +23,7 @@ mod api;
 mod calm;
 mod change;
 mod charter;
+mod clients;
 mod duty;
 mod foresee;
 mod formed;
@@ -52,6 +53,7 @@ pub use formed::Formed;
 pub use strict::StrictAct;
 
 use calm::Calm;
+use clients::Clients;
 use rotation::Rotation;
 
 use crate::GroupConfig;
@@ -114,6 +116,8 @@ pub struct Group {
     marks: Marks,
     /// A change of the secret that is under way.
     rotation: Option<Box<Rotation>>,
+    /// Hidden nodes that this member serves; nothing where it serves none.
+    clients: Option<Box<Clients>>,
     /// To whom a `Join` was said that is not answered yet; twice if two were.
     asked: Vec<Peer>,
     /// Entries that the first `Welcome` announced, where they come in several messages.
@@ -150,6 +154,7 @@ impl Group {
             since: cx.now,
             marks: Marks::default(),
             rotation: None,
+            clients: None,
             asked: Vec::new(),
             announced: 0,
             quorum: None,
@@ -303,6 +308,7 @@ impl Group {
             GroupBody::Welcome(welcome) => self.on_welcome(from, *welcome, cx, out, &mut facts),
             GroupBody::Refused(reason) => self.on_refused(from.peer, reason, cx, out),
             GroupBody::Deleted(deletion) => self.on_deleted(from.peer, &deletion, cx, out),
+            body if self.serves(from.peer) => self.on_client_message(from.peer, &body, cx, out),
             body => self.on_member_message(from.peer, body, cx, out, &mut facts),
         }
         if is_beat && out.len() == said {
@@ -424,7 +430,10 @@ impl Group {
 
     /// Whether the group refers to the peer's slot in any way: such a slot must not be released.
     pub fn knows(&self, peer: Peer) -> bool {
-        self.view.find(peer).is_some() || self.seeds.contains(peer) || self.mesh.contains(peer)
+        self.view.find(peer).is_some()
+            || self.seeds.contains(peer)
+            || self.mesh.contains(peer)
+            || self.serves(peer)
     }
 
     /// Whether the direct session with a living member is broken: its traffic takes a detour.
@@ -465,7 +474,8 @@ impl Group {
     /// charter, records) is not counted.
     pub fn footprint(&self) -> Footprint {
         let mut footprint = Footprint::default();
-        let rest = vec_bytes(&self.asked) + self.sync.heap_bytes();
+        let clients = self.clients.as_ref().map_or(0, |c| c.heap_bytes());
+        let rest = vec_bytes(&self.asked) + self.sync.heap_bytes() + clients;
         footprint.add("group", size_of::<Self>() + rest);
         footprint.add("view", self.view.heap_bytes() + self.marks.heap_bytes());
         footprint.add("detector", self.detector.heap_bytes());

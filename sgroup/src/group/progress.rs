@@ -46,6 +46,7 @@ impl Group {
         facts: &mut Vec<Fact>,
     ) {
         self.asked.retain(|&asked| asked != peer);
+        self.drop_client(peer, cx, out);
         let closed = self.view.change(peer, |member| {
             let was_admitted = std::mem::replace(&mut member.is_admitted, false);
             (*member, was_admitted)

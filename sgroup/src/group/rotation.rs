@@ -235,12 +235,18 @@ impl Group {
         }));
         let until = cx.now.after(secret.window);
         self.prove_anew(Stage::Open(Some(until)), cx, out);
+        // Members are told by whoever changed it; clients by those who serve them.
+        let clients = self.clients().collect();
+        self.hand_to(clients, cx, out);
     }
 
     /// The present secret, to every member.
-    fn hand_on(&mut self, cx: &mut Context<'_>, out: &mut GroupOutputs) {
-        let members: Vec<Peer> = self.admitted().collect();
-        for to in members {
+    fn hand_on(&self, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        self.hand_to(self.admitted().collect(), cx, out);
+    }
+
+    fn hand_to(&self, peers: Vec<Peer>, cx: &mut Context<'_>, out: &mut GroupOutputs) {
+        for to in peers {
             if let Some(sealed) = self.sealed_secret(to, cx) {
                 let body = GroupBody::Secret(Box::new(sealed));
                 out.push(GroupOutput::Send { to, body });
@@ -328,6 +334,7 @@ impl Group {
         for peer in rotation.unproved {
             self.evict(peer, cx, out);
         }
+        self.evict_clients(cx, out);
     }
 
     /// From now on the current cookie alone counts; who has not proved it is asked once more.

@@ -13,6 +13,8 @@ use super::*;
 use crate::admission::Encounter;
 use crate::{Cookies, DialTarget, GroupEvent as Event, GroupOutput as Out, Place, Seed, Timing};
 
+mod gone;
+
 const ME: u8 = 5;
 
 fn node(number: u8) -> NodeId {

@@ -17,7 +17,11 @@ use archipelago_core::Rng;
 
 /// The next wait of a back-off between `range`'s ends, and the same with jitter. The jittered
 /// wait does not pass the upper end, so that bounds on healing hold.
-fn back_off(wait: Duration, range: (Duration, Duration), rng: &mut Rng) -> (Duration, Duration) {
+pub(crate) fn back_off(
+    wait: Duration,
+    range: (Duration, Duration),
+    rng: &mut Rng,
+) -> (Duration, Duration) {
     let next = (wait * 2).clamp(range.0, range.1);
     (next, rng.jitter(next).min(range.1))
 }

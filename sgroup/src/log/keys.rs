@@ -12,6 +12,7 @@
 //! | `0x08` | the owner leads to the group's parents | empty | an `Uplink` |
 //! | `0x09` | a group below this one | its 16-byte id | a `SignedGroupRecord` |
 //! | `0x0a` | what every member is to run | name | a `Duty` |
+//! | `0x0b` | a hidden node that uses the group through the owner | its 32-byte name | empty |
 //! | `0x80` | the application's own keys | 1 to 255 bytes | any |
 //!
 //! All other bytes are reserved. A reader passes over keys that it cannot parse: they come from a
@@ -41,6 +42,8 @@ pub const UPLINK: u8 = 0x08;
 pub const BELOW: u8 = 0x09;
 /// What every member is to run.
 pub const DUTY: u8 = 0x0a;
+/// A hidden node that the owner serves.
+pub const CLIENT: u8 = 0x0b;
 /// The application's own keys.
 pub const USER: u8 = 0x80;
 
@@ -65,6 +68,16 @@ pub fn path_down(node: &NodeId) -> Bytes {
 /// Whom a key of [`path_down`] names; `None` for any other key.
 pub fn path_down_node(key: &[u8]) -> Option<NodeId> {
     rest(PATH_DOWN, key)?.try_into().ok().map(NodeId)
+}
+
+/// The key under which the owner says that it serves the hidden node `node`.
+pub fn client(node: &NodeId) -> Bytes {
+    key(CLIENT, &node.0)
+}
+
+/// Whom a key of [`client`] names; `None` for any other key.
+pub fn client_node(key: &[u8]) -> Option<NodeId> {
+    rest(CLIENT, key)?.try_into().ok().map(NodeId)
 }
 
 /// The key under which the owner tells of the group `id` below this one.

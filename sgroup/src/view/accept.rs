@@ -72,7 +72,8 @@ fn judge_newer(peer: Peer, said: Standing, known: Option<Standing>, cx: &Context
     }
 }
 
-fn keep_record(entry: &Entry, cx: &mut Context<'_>) {
+/// Keeps what the entry's node signed about itself, if that is newer than what is known.
+pub(crate) fn keep_record(entry: &Entry, cx: &mut Context<'_>) {
     let Some(signed) = &entry.record else { return };
     let Some(state) = cx
         .peers

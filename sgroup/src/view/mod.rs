@@ -19,10 +19,10 @@ use std::time::Duration;
 use archipelago_core::wire::Life;
 use archipelago_core::{NodeId, Peer, Time};
 
-pub(crate) use accept::{Hearsay, judge_hearsay};
+pub(crate) use accept::{Hearsay, judge_hearsay, keep_record};
 pub(crate) use hash::rendezvous;
 pub(crate) use standing::{HEARSAY_STEP_MAX, Standing};
-pub(crate) use sync::{Sync, digest, entry_of, lacking_there, own_entry, pages};
+pub(crate) use sync::{Sync, digest, entry_of, entry_of_standing, lacking_there, own_entry, pages};
 
 use history::History;
 use table::Table;

@@ -164,6 +164,18 @@ pub(crate) fn entry_of(member: &Member, peers: &Peers, with_record: bool) -> Ent
     }
 }
 
+/// A member on the wire as somebody else has it.
+pub(crate) fn entry_of_standing(peer: Peer, said: Standing, peers: &Peers) -> Entry {
+    Entry {
+        node: peers.id(peer),
+        boot: said.boot,
+        era: said.era,
+        incarnation: said.incarnation,
+        life: said.life(),
+        record: None,
+    }
+}
+
 /// This node on the wire.
 pub(crate) fn own_entry(view: &View, record: Option<Arc<SignedRecord>>) -> Entry {
     let own = view.own();

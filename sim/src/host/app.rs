@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use archipelago_core::channel::{Data, Frame, Kind, Message, Outcome, Part};
-use archipelago_core::{LocalId, Pid, Time};
+use archipelago_core::{GroupId, LocalId, Pid, Time};
 use bytes::Bytes;
 
 use super::calls::Account;
@@ -201,8 +201,15 @@ impl Host {
             node: self.id,
             boot,
             local,
-            home: self.config.groups.first().map(|group| group.id()),
+            home: self.home(),
         })
+    }
+
+    /// The first group of its configuration; of a free node the first that it came to use.
+    fn home(&self) -> Option<GroupId> {
+        let configured = self.config.groups.first().map(|group| group.id());
+        let used = || self.node.as_ref()?.hosts().first().map(|(group, _)| *group);
+        configured.or_else(used)
     }
 
     /// The address of one more mailbox of this process.

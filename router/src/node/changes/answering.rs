@@ -14,9 +14,6 @@ use crate::node::{Life, Node, Outputs};
 
 /// Who was invited and is not up in the group by then stays out of it.
 const ENTER_TIMEOUT: Duration = Duration::from_secs(60);
-/// Most groups of one node: as many as its record names.
-const GROUPS_MAX: usize = 64;
-
 impl Node {
     /// A node asks this one to enter a group.
     pub(in crate::node) fn on_invite(
@@ -72,7 +69,7 @@ impl Node {
         match is_in {
             Some(true) => self.on_invite_of_member(from, id, invite, now, out),
             Some(false) => Err(DeclineReason::Busy),
-            None if self.config.groups.len() >= GROUPS_MAX => Err(DeclineReason::TooManyGroups),
+            None if self.is_full_of_groups() => Err(DeclineReason::TooManyGroups),
             None => self.enter_invited(from, id, invite, now),
         }
     }

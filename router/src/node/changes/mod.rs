@@ -306,7 +306,8 @@ impl Node {
 
     /// Keeps what is configured in step with what counts.
     pub(in crate::node) fn keep_cookies(&mut self, id: GroupId, cookies: Option<Cookies>) {
-        let mut configs = Arc::make_mut(&mut self.config).groups.iter_mut();
+        let config = Arc::make_mut(&mut self.config);
+        let mut configs = config.groups.iter_mut().chain(&mut config.clients);
         if let Some(config) = configs.find(|config| config.id() == id) {
             Arc::make_mut(config).cookies = cookies;
         }

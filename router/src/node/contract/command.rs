@@ -12,7 +12,7 @@ use archipelago_sgroup::registry::{RegistryCommand, RegistryError};
 use archipelago_sgroup::{GroupConfig, StrictAct};
 use bytes::Bytes;
 
-use super::Unreachable;
+use super::{GROUPS_MAX, Unreachable};
 use crate::change::Ask;
 use crate::watch::{MonitorRef, Target};
 
@@ -25,6 +25,11 @@ pub enum Command {
     Join(Arc<GroupConfig>),
     /// Leave a group.
     Leave(GroupId),
+    /// Use a group without being in it, through a few of its members: told by
+    /// [`GroupEvent::Attached`](archipelago_sgroup::GroupEvent::Attached).
+    Attach(Arc<GroupConfig>),
+    /// Use it no more.
+    Detach(GroupId),
     /// A group's tier, parents, reflectors or size are others than before: every member that is
     /// told hands the charter on to all. Raise the epoch.
     Recharter(Arc<GroupConfig>),
@@ -211,6 +216,9 @@ pub enum Refused {
     /// The group's name or cookie cannot be used; as at construction.
     #[error("the group's name or cookie cannot be used: see `GroupConfigError`")]
     InvalidGroup,
+    /// In as many groups as a node can be.
+    #[error("this node is in {GROUPS_MAX} groups, the most that there can be: leave one first")]
+    TooManyGroups,
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,

@@ -18,6 +18,10 @@ pub use command::{Command, Refused};
 pub use event::Event;
 pub use output::{CloseReason, LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Output, Outputs};
 
+/// Most groups that a node can be in or use at once, parents that it was elected into included: as
+/// many as its signed record names.
+pub const GROUPS_MAX: usize = 64;
+
 /// Everything that a node is told once.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -35,6 +39,10 @@ pub struct NodeConfig {
     pub addresses: Vec<Address>,
     /// The groups to join at start, the first one being home. Empty: a free node.
     pub groups: Vec<Arc<GroupConfig>>,
+    /// The groups to use without being in them, as a hidden node: outside the view and free of
+    /// duties. Each needs seeds; [`GroupConfig::commons`] stands for whatever open group its seeds
+    /// are in. Default: none. [`GROUPS_MAX`] with `groups` together.
+    pub clients: Vec<Arc<GroupConfig>>,
     /// Idle on-demand sessions close after this, ± 20 %. Default 60 s.
     pub idle_timeout: Duration,
     /// On-demand sessions at once. Default 64; a reflector holds eight times as many.
@@ -65,6 +73,7 @@ impl NodeConfig {
             roles: Roles::default(),
             addresses: Vec::new(),
             groups: Vec::new(),
+            clients: Vec::new(),
             idle_timeout: Duration::from_secs(60),
             on_demand_max: 64,
             on_demand_life_min: Duration::from_secs(5),
@@ -91,6 +100,14 @@ pub enum ConfigError {
         what: &'static str,
         /// The name.
         name: String,
+    },
+    /// More groups than a node can be in.
+    #[error(
+        "{groups} groups: a node can be in {GROUPS_MAX} at once, those that it only uses included"
+    )]
+    TooManyGroups {
+        /// How many are configured.
+        groups: usize,
     },
     /// Two entries for one group.
     #[error("group {name:?} is configured twice")]
@@ -162,10 +179,19 @@ pub enum Unreachable {
 pub enum SessionKind {
     /// The two share a group.
     Group,
+    /// One uses a group of the other's as a hidden node.
+    Client,
     /// They talk, and share none.
     OnDemand,
     /// Not admitted yet.
     Pending,
+}
+
+impl SessionKind {
+    /// Whether a group justifies the session, so that it is not closed for being idle.
+    pub const fn is_of_group(self) -> bool {
+        matches!(self, Self::Group | Self::Client)
+    }
 }
 
 /// A session as others see it.

@@ -407,7 +407,7 @@ impl Generator {
 
     fn join(&mut self) -> Join {
         Join {
-            role: self.pick(&[JoinRole::Joiner, JoinRole::Member]),
+            role: self.pick(&[JoinRole::Joiner, JoinRole::Member, JoinRole::Client]),
             proof: self.proof(),
             charter: CharterId {
                 epoch: self.u64(),
