@@ -90,7 +90,7 @@ pub use archipelago_router::{
     SessionInfo, SessionKind, Unreachable,
 };
 pub use archipelago_sgroup::duty::DutyError;
-pub use archipelago_sgroup::keyed::{HostConfig, StopReason};
+pub use archipelago_sgroup::keyed::{Fence, HostConfig, StopReason};
 pub use archipelago_sgroup::names::{NameError, NameInfo, OnLoss, Standing, Verdict};
 pub use archipelago_sgroup::registry::RegistryError;
 pub use archipelago_sgroup::registry::choose::{

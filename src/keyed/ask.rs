@@ -41,6 +41,8 @@ struct State {
     changes: Option<RegistryEvents>,
     /// Requests that wait for others of their keys.
     waiting: HashMap<Ticket, oneshot::Sender<()>>,
+    /// How often a host said that a key is another's.
+    redirected: u64,
 }
 
 impl Group {
@@ -56,6 +58,7 @@ impl Group {
             entry: Entry::default(),
             changes: None,
             waiting: HashMap::new(),
+            redirected: 0,
         };
         let inner = Inner {
             group: self.clone(),
@@ -110,6 +113,11 @@ impl Keyed {
         self.inner.state().entry.target(key.as_ref())
     }
 
+    /// How often a host that was asked said that the key is another's, since this was made.
+    pub fn redirected(&self) -> u64 {
+        self.inner.state().redirected
+    }
+
     async fn ask(
         &self,
         key: &[u8],
@@ -133,8 +141,8 @@ impl Keyed {
             let why_not = match self.inner.target(&key).await? {
                 None => KeyedError::NoHost,
                 Some(host) => match self.inner.ask_at(host, &key, &packet, deadline).await? {
-                    Some(answer) => return Ok(answer),
-                    None => KeyedError::Busy,
+                    Ok(answer) => return Ok(answer),
+                    Err(why_not) => why_not,
                 },
             };
             tries += 1;
@@ -220,32 +228,34 @@ impl Inner {
         true
     }
 
-    /// Asks one host; `None`: it did nothing, and another may.
+    /// Asks one host; the inner error: it did nothing, and may another time, or another one may.
     async fn ask_at(
         &self,
         host: Pid,
         key: &[u8],
         packet: &Bytes,
         deadline: Deadline,
-    ) -> Result<Option<Bytes>, KeyedError> {
+    ) -> Result<Result<Bytes, KeyedError>, KeyedError> {
         let called = self.sender().call(host, packet.clone(), deadline).await;
         let answer = match called {
             Ok(answer) => answer,
             Err(error) if is_elsewhere(&error) => {
                 self.state().entry.handle_failed(host);
                 self.group.forget_providers(&self.service).await;
-                return Ok(None);
+                return Ok(Err(KeyedError::Busy));
             }
             Err(error) => return Err(error.into()),
         };
         let (answer, body) = KeyedAnswer::decode(&answer).map_err(|_| KeyedError::Answer)?;
         match answer {
-            KeyedAnswer::Done => Ok(Some(body)),
+            KeyedAnswer::Done => Ok(Ok(body)),
             KeyedAnswer::Failed => Err(KeyedError::Failed),
-            KeyedAnswer::Full => Ok(None),
+            KeyedAnswer::Full => Ok(Err(KeyedError::Busy)),
+            KeyedAnswer::Unleased => Ok(Err(KeyedError::Unleased)),
             KeyedAnswer::Moved { to } => {
+                self.state().redirected += 1;
                 self.state().entry.handle_moved(key, to);
-                Ok(None)
+                Ok(Err(KeyedError::Busy))
             }
         }
     }

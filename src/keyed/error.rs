@@ -2,6 +2,7 @@
 
 use archipelago_core::wire::KEY_BYTES_MAX;
 
+use crate::group::AcquireError;
 use crate::{CallError, LookupError, NodeError, SayError};
 
 /// A request to a keyed worker came to nothing.
@@ -20,6 +21,12 @@ pub enum KeyedError {
     /// Until the deadline the key was busy or on its way. Nothing was done.
     #[error("the key was busy until the deadline; nothing was done: try later")]
     Busy,
+    /// Until the deadline its host had no lease of the key: no majority of the council can be
+    /// reached from there, or another host still has one. Nothing was done.
+    #[error(
+        "the key is not leased to its host; nothing was done: try later, or on the other side of a split"
+    )]
+    Unleased,
     /// The worker panicked; it may have been done, and its state is lost.
     #[error("the worker failed; it may have been done, and its state is lost")]
     Failed,
@@ -39,7 +46,9 @@ impl KeyedError {
     /// Whether the worker may have done it, or may yet. If not, it may be asked again without harm.
     pub const fn may_be_done(&self) -> bool {
         match self {
-            Self::Key { .. } | Self::NoHost | Self::Busy | Self::Lookup(_) => false,
+            Self::Key { .. } | Self::NoHost | Self::Busy | Self::Unleased | Self::Lookup(_) => {
+                false
+            }
             Self::Failed | Self::Answer => true,
             Self::Call(error) => error.may_be_done(),
         }
@@ -62,6 +71,10 @@ pub enum HostError {
     /// There is no mailbox for it.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// It has leases, and the service's strict name cannot be asked for: see
+    /// [`GroupSpec::council`](crate::GroupSpec::council).
+    #[error("there can be no leases: {0}")]
+    Lease(#[from] AcquireError),
     /// Not everything was handed over by the deadline; what was not is lost.
     #[error("not all workers were handed over by the deadline: their states are lost")]
     NotHandedOver,

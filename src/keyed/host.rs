@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::office::Office;
 use super::task::{HostState, Order, Task};
 use super::{HostError, KeyedWorker};
 use crate::{Deadline, Group, Mailbox};
@@ -35,6 +36,10 @@ impl Group {
     /// requests for them wait here. Hosts of one service must agree on what its workers' states and
     /// requests mean.
     ///
+    /// With [`HostConfig::lease`] no key is active twice at any time, also in a split: the side
+    /// without a majority of the group's council refuses requests with
+    /// [`KeyedError::Unleased`](crate::KeyedError::Unleased).
+    ///
     /// Cancel safe: dropped before it returns, it is not hosted.
     ///
     /// # Errors
@@ -54,6 +59,9 @@ impl Group {
         let service = Bytes::copy_from_slice(service.as_ref());
         if self.nodes_offering(&service).contains(&self.shared.id) {
             return Err(HostError::Hosted);
+        }
+        if config.lease.is_some() {
+            Office::check(self, &service).await?;
         }
         let mailbox = Mailbox::open(&self.shared, None).await?;
         let offer = Offer {

@@ -12,6 +12,7 @@ mod ask;
 mod error;
 mod host;
 mod lines;
+mod office;
 mod task;
 
 pub use ask::Keyed;
@@ -20,7 +21,7 @@ pub use host::KeyedHost;
 
 use std::future::Future;
 
-use archipelago_sgroup::keyed::StopReason;
+use archipelago_sgroup::keyed::{Fence, StopReason};
 use bytes::Bytes;
 
 /// What a worker is asked.
@@ -31,6 +32,10 @@ pub struct KeyedRequest {
     pub payload: Bytes,
     /// Nobody waits for what is returned.
     pub is_cast: bool,
+    /// Of the lease under which it is done, where the service has leases
+    /// ([`HostConfig::lease`](crate::HostConfig::lease)): what the worker writes elsewhere carries it, and whoever keeps
+    /// that refuses lower ones, also of a worker that has lost its lease and does not know it yet.
+    pub fence: Option<Fence>,
 }
 
 /// A worker of one key.

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 use super::lines::Lines;
+use super::office::{Office, Term};
 use super::{KeyedRequest, KeyedWorker};
 use crate::node::Life;
 use crate::{Group, Mailbox, Received, RegistryEvents, Reply, Sender};
@@ -79,6 +80,8 @@ pub(super) struct Task<W, S> {
     back: mpsc::Sender<Back<W>>,
     ends: mpsc::Receiver<Back<W>>,
     leaving: Option<oneshot::Sender<()>>,
+    /// With leases only.
+    office: Option<Office>,
 }
 
 impl<W, S, F> Task<W, S>
@@ -99,6 +102,10 @@ where
         let shared = &group.shared;
         let now = shared.clock.now();
         let (_, changes) = group.watch_service(&service);
+        let pid = mailbox.pid();
+        let office = config
+            .lease
+            .map(|_| Office::open(group.clone(), &service, pid));
         Self {
             machine: Host::new(shared.id, service.clone(), config, now),
             sender: mailbox.sender(),
@@ -106,6 +113,7 @@ where
             lines: Lines::default(),
             lent: HashMap::new(),
             leaving: None,
+            office,
             group,
             service,
             mailbox,
@@ -147,6 +155,9 @@ where
                     Some(Order::Leave(done)) => self.on_leave(done),
                     None => break,
                 },
+                term = changed(&mut self.office) => {
+                    self.input(|host, now, out| host.handle_office(term, now, out));
+                }
                 () = tokio::time::sleep_until(due) => self.input(Host::handle_timeout),
                 _ = life.wait_for(|life| *life >= Life::Killed) => break,
             }
@@ -190,7 +201,12 @@ where
         match (KeyedPacket::decode(&received.payload), received.reply) {
             (Ok((KeyedPacket::Request { is_cast, key }, payload)), Some(reply)) => {
                 let bytes = payload.len();
-                let request = KeyedRequest { payload, is_cast };
+                let fence = None;
+                let request = KeyedRequest {
+                    payload,
+                    is_cast,
+                    fence,
+                };
                 let asked = Asked {
                     key: key.clone(),
                     request,
@@ -256,8 +272,12 @@ where
                 key,
                 run,
                 worker,
-                message,
-            } => self.work(key, run, worker, message),
+                mut message,
+                fence,
+            } => {
+                message.request.fence = fence;
+                self.work(key, run, worker, message);
+            }
             HostOutput::Stop {
                 key,
                 run,
@@ -303,6 +323,7 @@ where
     fn refuse(&self, asked: Asked, refusal: Refusal) {
         let answer = match refusal {
             Refusal::Full => KeyedAnswer::Full,
+            Refusal::Unleased => KeyedAnswer::Unleased,
             Refusal::Key => return asked.reply.refuse(),
             Refusal::Moved => {
                 let owner = self.machine.owner_of(&asked.key);
@@ -312,6 +333,14 @@ where
         };
         let reply = asked.reply.send(answer.encode(&[]));
         self.group.shared.runtime.handle().spawn(reply);
+    }
+}
+
+/// The next change of the service's strict name, where there is one. Cancel safe.
+async fn changed(office: &mut Option<Office>) -> Term {
+    match office {
+        Some(office) => office.changed().await,
+        None => std::future::pending().await,
     }
 }
 

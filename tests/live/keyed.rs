@@ -1,11 +1,12 @@
-//! Keyed workers on loopback (U11, U18).
+//! Keyed workers on loopback (U11, U18, F6).
 use std::time::Duration;
 
 use archipelago::{
-    Bytes, Group, GroupSpec, HostConfig, Keyed, KeyedError, KeyedHost, KeyedRequest, KeyedWorker,
-    Node, StopReason,
+    Bytes, Group, GroupSpec, HostConfig, HostError, Keyed, KeyedError, KeyedHost, KeyedRequest,
+    KeyedWorker, Node, StopReason,
 };
 
+use crate::strict::council;
 use crate::support::{DEADLINE, group_of, shutdown, within};
 
 /// Counts its requests, and remembers how often it was moved or put to rest.
@@ -201,5 +202,73 @@ async fn u11_u18_a_node_of_another_group_finds_the_hosts() {
         .unwrap();
     assert_eq!(found, []);
     nodes.extend([outer, bridge]);
+    shutdown(nodes).await;
+}
+
+/// Answers with the fence that it is asked under.
+struct Fenced;
+
+impl KeyedWorker for Fenced {
+    async fn handle(&mut self, request: KeyedRequest) -> Bytes {
+        let fence = request.fence.expect("this service has leases");
+        Bytes::copy_from_slice(&fence.to_bytes())
+    }
+}
+
+fn leased() -> HostConfig {
+    HostConfig {
+        lease: Some(Duration::from_secs(3)),
+        ..HostConfig::default()
+    }
+}
+
+/// U11, F6: with leases a key is active on one host, under a fence; a host that is left alone
+/// without the council's majority refuses with a typed error, and nothing was done.
+#[tokio::test]
+async fn u11_f6_a_host_without_a_majority_refuses() {
+    let (nodes, _folder) = council("leased").await;
+    let mut hosts = Vec::new();
+    for node in &nodes {
+        let start = async |_key, _state| Fenced;
+        let group = node.group("leased");
+        let host = group.host_keyed("fenced", leased(), start);
+        hosts.push(host.await.unwrap());
+    }
+    for host in &mut hosts {
+        within("leases", host.settled()).await.unwrap();
+    }
+    let keyed = nodes[2].group("leased").keyed("fenced").await.unwrap();
+    for key in 0_u32..20 {
+        let fence = keyed.call(key.to_be_bytes(), "", DEADLINE).await.unwrap();
+        assert_eq!(fence.len(), 16);
+    }
+    nodes[0].kill();
+    nodes[1].kill();
+    let alone = async {
+        loop {
+            // Its own keys go on until its leases end; those of the dead come to it and are refused.
+            let mut refused = 0;
+            for key in 0_u32..20 {
+                let asked = keyed.call(key.to_be_bytes(), "", Duration::from_millis(300));
+                refused += u32::from(asked.await == Err(KeyedError::Unleased));
+            }
+            if refused == 20 {
+                break;
+            }
+        }
+    };
+    within("refusals", alone).await;
+    assert!(!KeyedError::Unleased.may_be_done());
+    shutdown(nodes).await;
+}
+
+/// Leases need a council: without one the service is not hosted.
+#[tokio::test]
+async fn u11_leases_without_a_council_are_refused() {
+    let nodes = group_of("uncouncilled", 1).await;
+    let start = async |_key, _state| Fenced;
+    let group = nodes[0].group("uncouncilled");
+    let hosted = group.host_keyed("fenced", leased(), start).await;
+    assert!(matches!(hosted, Err(HostError::Lease(_))), "{hosted:?}");
     shutdown(nodes).await;
 }

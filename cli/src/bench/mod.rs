@@ -4,6 +4,7 @@ mod live;
 mod names;
 mod report;
 mod simulated;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -14,11 +15,14 @@ use clap::Subcommand;
 pub(crate) enum Command {
     /// All members of one group register and unregister names as fast as they are answered.
     Names(names::Options),
+    /// Keyed workers on the members of one group, asked at a fixed rate, some with large bodies.
+    Workers(workers::Options),
 }
 
 /// Measures and prints.
 pub(crate) async fn main(command: &Command) -> ExitCode {
     match command {
         Command::Names(options) => names::main(options).await,
+        Command::Workers(options) => workers::main(options).await,
     }
 }

@@ -32,6 +32,11 @@ impl Latency {
         self.0.saturating_record(micros.min(Self::MICROS_MAX));
     }
 
+    /// How many.
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len()
+    }
+
     /// The duration that `percent` of them do not exceed, in µs; `None` when there are none.
     pub(crate) fn micros(&self, percent: f64) -> Option<f64> {
         (!self.0.is_empty()).then(|| self.0.value_at_percentile(percent) as f64)

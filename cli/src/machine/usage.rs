@@ -4,10 +4,17 @@ use std::time::Duration;
 
 /// Resident memory in bytes; `None` where the system does not say.
 pub(crate) fn resident_bytes() -> Option<u64> {
+    status("VmRSS:")
+}
+
+/// The most resident memory so far, in bytes; `None` where the system does not say.
+pub(crate) fn peak_bytes() -> Option<u64> {
+    status("VmHWM:")
+}
+
+fn status(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }

@@ -10,13 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::DecodeError;
 use super::{List, bounded};
-use crate::Pid;
+use crate::{NodeId, Pid};
 
 /// Longest key of a worker in bytes.
 pub const KEY_BYTES_MAX: usize = 1_024;
 
 /// Words of 64 bits in a set of shards.
 pub const SHARD_WORDS: usize = 64;
+
+/// Most shards of which one application for leases says who has their states; the next says more.
+pub const HEIRS_MAX: usize = 64;
 
 /// A set of shards: bit b of word w is shard 64 · w + b.
 pub type ShardBits = List<u64, SHARD_WORDS>;
@@ -57,6 +60,9 @@ pub enum KeyedWord {
         index: u32,
         /// How often the worker was handed over: of two states the higher one holds.
         version: u32,
+        /// The lease under which it was run last, of which the higher one holds before that; `None`
+        /// where there are no leases.
+        fence: Option<(u64, u64)>,
         /// Its key, which says its shard.
         #[serde(
             serialize_with = "bounded::put_bytes::<KEY_BYTES_MAX, _>",
@@ -81,6 +87,43 @@ pub enum KeyedWord {
         /// Which, below 4,096.
         shard: u16,
     },
+    /// I let shards out on lease in this term: apply to me.
+    Lessor {
+        /// Higher than that of every lessor before.
+        term: u64,
+    },
+    /// I would run these: lease them to me. What an earlier application named and this one does not
+    /// is given back.
+    Apply {
+        /// As the lessor said it.
+        term: u64,
+        /// The applicant's number of the application; rises. Its leases count from its sending.
+        number: u32,
+        /// The serial of the last answer that came.
+        seen: u64,
+        /// Which.
+        wanted: ShardBits,
+        /// Those of them of which no lease is held.
+        lacking: ShardBits,
+        /// Shards given back, below 4,096, and who got their states.
+        heirs: List<(u16, NodeId), HEIRS_MAX>,
+    },
+    /// They are leased to you, but for these.
+    Lease {
+        /// As in the application.
+        term: u64,
+        /// The application that this answers.
+        number: u32,
+        /// Rises from answer to answer of a term: the second half of the fence.
+        serial: u64,
+        /// Of those that the application wanted: not leased.
+        refused: ShardBits,
+        /// Of those that are: run by somebody else since the states that the applicant may have of
+        /// them.
+        fresh: ShardBits,
+        /// From the sending of the application, in ms.
+        life_ms: u32,
+    },
 }
 
 /// The head of a host's reply to a request.
@@ -97,6 +140,8 @@ pub enum KeyedAnswer {
     Full,
     /// The worker failed; it may have been done.
     Failed,
+    /// The host has no lease of the key's shard; nothing was done.
+    Unleased,
 }
 
 impl KeyedPacket {
@@ -160,6 +205,7 @@ mod tests {
                     round,
                     index,
                     version,
+                    fence: (version % 2 == 1).then_some((round.into(), index.into())),
                     key,
                 }
             }),
@@ -171,6 +217,27 @@ mod tests {
                 }
             }),
             (round(), any::<u16>()).prop_map(|(round, shard)| KeyedWord::Took { round, shard }),
+            any::<u64>().prop_map(|term| KeyedWord::Lessor { term }),
+            (any::<u64>(), round(), bits(), bits(), any::<u16>()).prop_map(
+                |(term, number, wanted, lacking, shard)| KeyedWord::Apply {
+                    term,
+                    number,
+                    seen: term / 2,
+                    wanted,
+                    lacking,
+                    heirs: List::truncated([(shard, NodeId([7; 32]))]),
+                }
+            ),
+            (any::<u64>(), round(), bits(), bits(), round()).prop_map(
+                |(term, number, refused, fresh, life_ms)| KeyedWord::Lease {
+                    term,
+                    number,
+                    serial: term / 2,
+                    refused,
+                    fresh,
+                    life_ms,
+                }
+            ),
         ]
     }
 
@@ -200,5 +267,8 @@ mod tests {
         assert_eq!(&packet.encode(b"body")[..], b"\x00\x01\x01kbody");
         assert_eq!(&KeyedAnswer::Done.encode(b"x")[..], b"\x00x");
         assert_eq!(&KeyedAnswer::Full.encode(b"")[..], b"\x02");
+        assert_eq!(&KeyedAnswer::Unleased.encode(b"")[..], b"\x04");
+        let lessor = KeyedPacket::Word(KeyedWord::Lessor { term: 5 });
+        assert_eq!(&lessor.encode(b"")[..], b"\x01\x04\x05");
     }
 }

@@ -31,7 +31,9 @@ pub use group::{
 };
 pub use groupcast::{GroupcastWord, Piece, SUBTREE_MAX};
 pub use hello::{Hello, Nonce, WIRE_MAX, WIRE_MIN};
-pub use keyed::{KEY_BYTES_MAX, KeyedAnswer, KeyedPacket, KeyedWord, SHARD_WORDS, ShardBits};
+pub use keyed::{
+    HEIRS_MAX, KEY_BYTES_MAX, KeyedAnswer, KeyedPacket, KeyedWord, SHARD_WORDS, ShardBits,
+};
 pub use letter::{
     ENDED_MAX, End, Exit, ExitText, GUARDED_MAX, LOCALS_MAX, Letter, LetterError, Locals,
     WARDENS_MAX, WatchLetter,

@@ -4,6 +4,9 @@ use archipelago_core::NodeId;
 use archipelago_core::wire::KeyedWord;
 use bytes::Bytes;
 
+use super::Fence;
+use super::workers::Left;
+
 use crate::shards::{Shard, ShardSet};
 
 /// What is to be done about shards, in order.
@@ -11,8 +14,8 @@ use crate::shards::{Shard, ShardSet};
 pub(super) enum Deed {
     /// A word to another host, and what it brings.
     Send(NodeId, KeyedWord, Bytes),
-    /// A worker's state came.
-    Adopt(Bytes, u32, Bytes),
+    /// A worker's state came, of this lease.
+    Adopt(Option<Fence>, Left),
     /// The shard is this host's from now on.
     Begin(Shard),
     /// Stop its workers, and give what they left to the ownership.

@@ -19,14 +19,25 @@
 //! the shard's next owner. While a group is split each side has hosts of its own; when it heals, of
 //! two states that which was handed over more often stays, or else the one of a worker at work.
 //!
+//! *Never two, also in a split* ([`HostConfig::lease`], off by default): a shard is then run only
+//! while it is leased to its host, by whoever holds the service's strict name ([`office`]), and each
+//! lease has a [`Fence`]. The side without a majority of the group's council refuses what it is
+//! asked ([`Refusal::Unleased`]). A worker whose lease is over is dropped with what it had: what must
+//! survive that is written elsewhere, under the fence. Scheme and cost: one strict name for each
+//! service, and three words per host each sixth of a life for all its shards together (`lessor`).
+//!
 //! *Never*: more than its limits; a request lost without an answer. Cost: see the parts; 48 KiB for
 //! the tables of a host. Nothing for nodes that host nothing.
 //! Sources: shards as in Akka's cluster sharding and in Redis Cluster (`MOVED`); workers that exist
-//! by being asked as in Orleans.
+//! by being asked as in Orleans; leases as in Gray and Cheriton 1989.
 
 mod config;
 mod deed;
 mod entry;
+mod fence;
+mod leases;
+mod lessor;
+mod letting;
 mod ownership;
 mod workers;
 
@@ -39,6 +50,8 @@ use bytes::Bytes;
 pub use config::HostConfig;
 use deed::{Deed, Route};
 pub use entry::{Entry, Ticket, pause};
+pub use fence::Fence;
+use letting::Letting;
 use ownership::Ownership;
 use workers::Workers;
 
@@ -87,7 +100,25 @@ pub enum Refusal {
     Full,
     /// Its key is empty or too long.
     Key,
+    /// The shard is not leased to this host, which would run it; it may be in a moment.
+    Unleased,
 }
+
+/// The strict name whose holder lets out the shards of a service; at most as long as a name may be.
+pub fn office(service: &[u8]) -> Bytes {
+    let mut name = b"archipelago/keyed/".to_vec();
+    if service.len() <= SERVICE_SHOWN_LEN {
+        name.extend_from_slice(service);
+    } else {
+        name.extend_from_slice(service.get(..SERVICE_SHOWN_LEN).unwrap_or_default());
+        // Two services that begin alike have two offices all the same.
+        name.extend_from_slice(&crate::shards::fnv(service).to_be_bytes());
+    }
+    name.into()
+}
+
+/// Bytes of a service's name that are in that of its office as they are.
+const SERVICE_SHOWN_LEN: usize = 200;
 
 /// What a host is to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +143,8 @@ pub enum HostOutput<W, M> {
         worker: Start<W>,
         /// The request.
         message: M,
+        /// Under which lease; `None` at a host without leases.
+        fence: Option<Fence>,
     },
     /// Stop a worker; answered by [`Host::handle_stopped`].
     Stop {
@@ -151,6 +184,10 @@ pub struct Host<W, M> {
     held: BTreeMap<Shard, VecDeque<(Bytes, M, usize)>>,
     held_len: usize,
     held_bytes: usize,
+    /// With leases only.
+    letting: Option<Box<Letting>>,
+    /// What this host says to itself.
+    own_words: VecDeque<KeyedWord>,
 }
 
 type Outputs<W, M> = Vec<HostOutput<W, M>>;
@@ -158,8 +195,11 @@ type Outputs<W, M> = Vec<HostOutput<W, M>>;
 impl<W, M> Host<W, M> {
     /// A host of `service` that offers it from now on.
     pub fn new(me: NodeId, service: Bytes, config: HostConfig, now: Time) -> Self {
+        let letting = config.lease.map(|life| Box::new(Letting::new(life)));
         Self {
             ownership: Ownership::new(me, service, &config, now),
+            letting,
+            own_words: VecDeque::new(),
             config,
             me,
             workers: Workers::new(),
@@ -171,6 +211,7 @@ impl<W, M> Host<W, M> {
 
     /// Who hosts the service now; this node may be among them.
     pub fn handle_hosts(&mut self, hosts: &[HostInfo], now: Time, out: &mut Outputs<W, M>) {
+        self.lapse(now, out);
         let mut deeds = Vec::new();
         self.ownership.hosts(hosts, now, &mut deeds);
         self.perform(deeds, now, out);
@@ -186,8 +227,11 @@ impl<W, M> Host<W, M> {
         now: Time,
         out: &mut Outputs<W, M>,
     ) {
+        self.lapse(now, out);
         let mut deeds = Vec::new();
-        self.ownership.word(from, word, body, now, &mut deeds);
+        if !self.on_lease_word(from, &word, now, (&mut deeds, out)) {
+            self.ownership.word(from, word, body, now, &mut deeds);
+        }
         self.perform(deeds, now, out);
     }
 
@@ -204,8 +248,13 @@ impl<W, M> Host<W, M> {
             let refusal = Refusal::Key;
             return out.push(HostOutput::Refuse { message, refusal });
         }
+        self.lapse(now, out);
         let shard = Shard::of(&key);
         match self.ownership.route(shard) {
+            Route::Here if !self.is_leased(shard, now) => {
+                let refusal = Refusal::Unleased;
+                out.push(HostOutput::Refuse { message, refusal });
+            }
             Route::Here => {
                 let at = (shard, key);
                 self.workers.request(&self.config, at, message, now, out);
@@ -227,6 +276,7 @@ impl<W, M> Host<W, M> {
         now: Time,
         out: &mut Outputs<W, M>,
     ) {
+        self.lapse(now, out);
         let at = (Shard::of(&key), key);
         let shard = at.0;
         self.workers.done(&self.config, at, run, worker, now, out);
@@ -242,6 +292,7 @@ impl<W, M> Host<W, M> {
         now: Time,
         out: &mut Outputs<W, M>,
     ) {
+        self.lapse(now, out);
         let at = (Shard::of(&key), key);
         let shard = at.0;
         self.workers.stopped(at, run, state, out);
@@ -250,6 +301,7 @@ impl<W, M> Host<W, M> {
 
     /// Hands everything over to the other hosts; [`Host::has_left`] says when that is done.
     pub fn leave(&mut self, now: Time, out: &mut Outputs<W, M>) {
+        self.lapse(now, out);
         let mut deeds = Vec::new();
         self.ownership.leave(now, &mut deeds);
         self.perform(deeds, now, out);
@@ -257,25 +309,35 @@ impl<W, M> Host<W, M> {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Time, out: &mut Outputs<W, M>) {
+        self.lapse(now, out);
         self.workers.timeout(&self.config, now, out);
         let mut deeds = Vec::new();
         self.ownership.timeout(now, &mut deeds);
+        self.let_out(now, &mut deeds);
         self.perform(deeds, now, out);
     }
 
     /// When to call [`Host::handle_timeout`], and why; may be early, never late.
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        let letting = self.letting.as_ref();
         let all = [
             (self.ownership.next(), "words to other hosts"),
             (self.workers.next(), "idle workers"),
+            (
+                letting.map_or(Time::NEVER, |letting| letting.next()),
+                "leases",
+            ),
         ];
         let first = all.into_iter().min_by_key(|(at, _)| *at);
         first.filter(|(at, _)| *at < Time::NEVER)
     }
 
-    /// Whether this is another host's mailbox.
+    /// Whether this is the mailbox of another host, or of the one that lets and was a host when it
+    /// was heard.
     pub fn is_host(&self, node: NodeId, run: LocalId) -> bool {
+        let letting = self.letting.as_ref();
         self.ownership.run_of(node) == Some(run)
+            || letting.is_some_and(|letting| letting.leases.is_lessor((node, run)))
     }
 
     /// Whose a key is, as far as this host knows; itself also while the key is on its way here.
@@ -286,14 +348,22 @@ impl<W, M> Host<W, M> {
         }
     }
 
-    /// Whether it runs this key's shard.
-    pub fn is_serving(&self, key: &[u8]) -> bool {
-        self.ownership.route(Shard::of(key)) == Route::Here
+    /// Whether it runs this key's shard; with leases, whether it holds the one of it.
+    pub fn is_serving(&self, key: &[u8], now: Time) -> bool {
+        let shard = Shard::of(key);
+        self.ownership.route(shard) == Route::Here && self.is_leased(shard, now)
+    }
+
+    /// The fence of a key's shard, where it is leased to this host.
+    pub fn fence(&self, key: &[u8], now: Time) -> Option<Fence> {
+        let shard = Shard::of(key);
+        let fence = self.workers.fence(shard);
+        fence.filter(|_| self.is_leased(shard, now))
     }
 
     /// Whether it runs all shards that are its own by what it knows of other hosts.
     pub fn is_settled(&self, now: Time) -> bool {
-        self.ownership.is_settled(now)
+        self.ownership.is_settled(now) && self.is_let(now)
     }
 
     /// Shards that it runs.
@@ -314,7 +384,7 @@ impl<W, M> Host<W, M> {
 
     /// Whether it has handed everything over, and nothing runs here.
     pub fn has_left(&self) -> bool {
-        self.workers.len() == 0 && self.ownership.is_clear()
+        self.workers.len() == 0 && self.ownership.is_clear() && self.has_let()
     }
 
     fn hold(
@@ -354,10 +424,15 @@ impl<W, M> Host<W, M> {
 
     fn perform_one(&mut self, deed: Deed, now: Time, out: &mut Outputs<W, M>) {
         match deed {
+            Deed::Send(to, word, _) if to == self.me => self.own_words.push_back(word),
             Deed::Send(to, word, body) => out.push(HostOutput::Send { to, word, body }),
-            Deed::Adopt(key, version, state) => {
-                let at = (Shard::of(&key), key);
-                self.workers.adopt(at, version, state);
+            Deed::Adopt(fence, left) => self.workers.adopt(fence, left, out),
+            Deed::Begin(shard) if !self.is_leased(shard, now) => {
+                let held = self.release(shard).into_iter();
+                out.extend(held.map(|(_, message, _)| {
+                    let refusal = Refusal::Unleased;
+                    HostOutput::Refuse { message, refusal }
+                }));
             }
             Deed::Begin(shard) => {
                 for (key, message, _) in self.release(shard) {
@@ -375,9 +450,9 @@ impl<W, M> Host<W, M> {
     /// A worker of the shard has stopped, or was done: hands on what its shard left, if it was the
     /// last.
     fn hand_on(&mut self, shard: Shard, now: Time, out: &mut Outputs<W, M>) {
-        if let Some(states) = self.workers.take_drained(shard) {
+        if let Some(left) = self.workers.take_drained(shard) {
             let mut deeds = Vec::new();
-            self.ownership.drained(shard, states, now, &mut deeds);
+            self.ownership.drained(shard, left, now, &mut deeds);
             self.perform(deeds, now, out);
         }
     }
@@ -388,7 +463,11 @@ impl<W, M> Host<W, M> {
             let (mut deeds, workers) = (Vec::new(), &self.workers);
             let has_any = |shard| workers.has_any(shard);
             self.ownership.grant(has_any, now, &mut deeds);
-            if deeds.is_empty() {
+            self.relet(now, &mut deeds);
+            if let Some(word) = self.own_words.pop_front() {
+                self.on_lease_word(self.me, &word, now, (&mut deeds, out));
+            }
+            if deeds.is_empty() && self.own_words.is_empty() {
                 break;
             }
             for deed in deeds {
@@ -412,5 +491,7 @@ impl<W, M> Host<W, M> {
     }
 }
 
+#[cfg(test)]
+mod lease_tests;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,13 @@
 //! Hosts in a small world of their own: words in order but late, hosts that come, leave, crash and
 //! start anew, views of them that lag, paths that lose what is on them.
+//!
+//! Each mutant tampers at the world's edge, as a missing rule would, and must be caught.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 
@@ -23,6 +26,17 @@ enum Op {
     Finish(u8),
     Fail(u8),
     Tick,
+}
+
+/// A rule that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mutant {
+    /// A shard is released before its states are sent, which then are not waited for.
+    FlipsFirst,
+    /// A worker whose shard moves goes on at its old owner.
+    KeepsTheWorker,
+    /// Whoever asked a host that the key has left is not told.
+    MovedUnsaid,
 }
 
 /// A request, and which.
@@ -46,11 +60,13 @@ struct Lent {
     key: Bytes,
     run: u64,
     worker: Counter,
-    is_stopping: bool,
+    /// Why, if it is stopping.
+    stopping: Option<StopReason>,
 }
 
 #[derive(Debug)]
 struct World {
+    mutant: Option<Mutant>,
     now: Time,
     members: BTreeMap<NodeId, Member>,
     /// Who hosts, as time went on.
@@ -80,9 +96,10 @@ fn config() -> HostConfig {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(mutant: Option<Mutant>) -> Self {
         let keys = (0..KEYS).map(|number| Bytes::copy_from_slice(&[number]));
         Self {
+            mutant,
             now: Time::START,
             members: BTreeMap::new(),
             truth: vec![Vec::new()],
@@ -217,8 +234,11 @@ impl World {
         let Lent {
             key, run, worker, ..
         } = lent;
-        if lent.is_stopping {
+        if let Some(reason) = lent.stopping {
             let state = Bytes::copy_from_slice(&worker.to_le_bytes());
+            if (self.mutant, reason) == (Some(Mutant::KeepsTheWorker), StopReason::Moved) {
+                self.lend(lent.at, key.clone(), run, worker, None);
+            }
             return self.with(lent.at, |host, now, out| {
                 host.handle_stopped(key, run, Some(state), now, out);
             });
@@ -272,7 +292,8 @@ impl World {
     fn perform(&mut self, at: NodeId, host_run: LocalId, output: HostOutput<Counter, Message>) {
         match output {
             HostOutput::Send { to, word, body } => {
-                if self.members.contains_key(&to) {
+                let word = self.tampered(word);
+                if let Some(word) = word.filter(|_| self.members.contains_key(&to)) {
                     let link = self.links.entry((at, to)).or_default();
                     link.push_back((host_run, word, body));
                 }
@@ -282,6 +303,7 @@ impl World {
                 run,
                 worker,
                 message,
+                ..
             } => {
                 let worker = match worker {
                     Start::Fresh => 0,
@@ -300,25 +322,53 @@ impl World {
                     "{key:?} runs elsewhere"
                 );
                 self.ended.insert(message);
-                self.lend(at, key, run, worker, false);
+                self.lend(at, key, run, worker, None);
             }
             HostOutput::Stop {
-                key, run, worker, ..
-            } => self.lend(at, key, run, worker, true),
-            HostOutput::Refuse { message, .. } => {
-                self.ended.insert(message);
+                key,
+                run,
+                worker,
+                reason,
+            } => self.lend(at, key, run, worker, Some(reason)),
+            HostOutput::Refuse { message, refusal } => {
+                if (self.mutant, refusal) != (Some(Mutant::MovedUnsaid), Refusal::Moved) {
+                    self.ended.insert(message);
+                }
             }
             HostOutput::Abort { .. } => unreachable!("no lease is lost here"),
         }
     }
 
-    fn lend(&mut self, at: NodeId, key: Bytes, run: u64, worker: Counter, is_stopping: bool) {
+    /// What becomes of a word.
+    fn tampered(&self, word: KeyedWord) -> Option<KeyedWord> {
+        match (self.mutant, word) {
+            (Some(Mutant::FlipsFirst), KeyedWord::State { .. }) => None,
+            (Some(Mutant::FlipsFirst), KeyedWord::Release { round, shards, .. }) => {
+                let states = 0;
+                Some(KeyedWord::Release {
+                    round,
+                    shards,
+                    states,
+                })
+            }
+            (_, word) => Some(word),
+        }
+    }
+
+    fn lend(
+        &mut self,
+        at: NodeId,
+        key: Bytes,
+        run: u64,
+        worker: Counter,
+        stopping: Option<StopReason>,
+    ) {
         self.lent.push(Lent {
             at,
             key,
             run,
             worker,
-            is_stopping,
+            stopping,
         });
     }
 
@@ -326,7 +376,7 @@ impl World {
     fn check(&self) {
         for key in &self.keys {
             let serving = self.members.values();
-            let serving = serving.filter(|member| member.host.is_serving(key));
+            let serving = serving.filter(|member| member.host.is_serving(key, self.now));
             assert!(serving.count() <= 1, "{key:?} has two hosts");
         }
     }
@@ -358,7 +408,7 @@ impl World {
             for (at, member) in &self.members {
                 let should = owner == Some(*at);
                 assert!(
-                    !should || member.host.is_serving(key),
+                    !should || member.host.is_serving(key, self.now),
                     "{key:?} is not served by its owner"
                 );
             }
@@ -399,14 +449,47 @@ proptest! {
     /// shard is run by its owner.
     #[test]
     fn u11_a_key_has_one_worker_and_its_state_follows_it(ops in prop::collection::vec(any_op(), 20..500)) {
-        let mut world = World::new();
-        for number in 0..3 {
-            world.take(Op::Join(number));
-        }
-        for op in ops {
-            world.take(op);
-        }
-        world.quiesce();
-        world.check_end();
+        run(ops, None);
     }
+}
+
+fn run(ops: Vec<Op>, mutant: Option<Mutant>) {
+    let mut world = World::new(mutant);
+    for number in 0..3 {
+        world.take(Op::Join(number));
+    }
+    for op in ops {
+        world.take(op);
+    }
+    world.quiesce();
+    world.check_end();
+}
+
+fn assert_caught(mutant: Mutant) {
+    let config = Config {
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let ops = prop::collection::vec(any_op(), 20..500);
+    let ran = TestRunner::new(config).run(&ops, |ops| {
+        run(ops, Some(mutant));
+        Ok(())
+    });
+    assert!(ran.is_err(), "{mutant:?} goes unseen");
+}
+
+#[test]
+fn the_mutant_that_flips_before_the_states_came_is_caught() {
+    assert_caught(Mutant::FlipsFirst);
+}
+
+#[test]
+fn the_mutant_that_keeps_a_worker_at_its_old_owner_is_caught() {
+    assert_caught(Mutant::KeepsTheWorker);
+}
+
+#[test]
+fn the_mutant_that_says_of_nothing_that_it_moved_is_caught() {
+    assert_caught(Mutant::MovedUnsaid);
 }

@@ -14,7 +14,7 @@ use std::ops::Range;
 use archipelago_core::Time;
 use bytes::Bytes;
 
-use super::{HostConfig, HostOutput, Refusal, Start, StopReason};
+use super::{Fence, HostConfig, HostOutput, Refusal, Start, StopReason};
 use crate::shards::Shard;
 
 /// What a worker leaves when it is handed over: its key, how often it was, and its state.
@@ -30,6 +30,10 @@ pub(super) struct Workers<W, M> {
     sweep_at: Time,
     /// States that came for a worker which runs here already, and were thrown away.
     conflicts: u64,
+    /// Of shards that are leased, with leases only.
+    fences: BTreeMap<Shard, Fence>,
+    /// The newest lease of which anything of a shard was here, with leases only.
+    newest: BTreeMap<Shard, Fence>,
 }
 
 #[derive(Debug)]
@@ -64,6 +68,24 @@ impl<W, M> Workers<W, M> {
             last_run: 0,
             sweep_at: Time::NEVER,
             conflicts: 0,
+            fences: BTreeMap::new(),
+            newest: BTreeMap::new(),
+        }
+    }
+
+    /// The lease under which the workers of a shard run.
+    pub(super) fn fence(&self, shard: Shard) -> Option<Fence> {
+        self.fences.get(&shard).copied()
+    }
+
+    /// They run under another one, or none.
+    pub(super) fn set_fence(&mut self, shard: Shard, fence: Option<Fence>) {
+        match fence {
+            Some(fence) => {
+                self.fences.insert(shard, fence);
+                self.newest.insert(shard, fence);
+            }
+            None => drop(self.fences.remove(&shard)),
         }
     }
 
@@ -98,8 +120,7 @@ impl<W, M> Workers<W, M> {
             }
             let run = self.next_run();
             self.all.insert(at.clone(), Slot::busy(0, run));
-            let (key, start) = (at.1, Start::Fresh);
-            return out.push(run_of(key, run, start, message));
+            return out.push(self.run_of(at, run, Start::Fresh, message));
         };
         if let Life::Busy(busy) = &mut slot.life {
             if busy.queue.len() < config.mailbox_len_max {
@@ -111,7 +132,7 @@ impl<W, M> Workers<W, M> {
         self.last_run += 1;
         let run = self.last_run;
         let start = slot.lend(run);
-        out.push(run_of(at.1, run, start, message));
+        out.push(self.run_of(at, run, start, message));
         self.arm(config, now);
     }
 
@@ -138,7 +159,7 @@ impl<W, M> Workers<W, M> {
         match (next, worker) {
             (Some(message), worker) => {
                 let start = worker.map_or(Start::Fresh, Start::Active);
-                out.push(run_of(at.1, run, start, message));
+                out.push(self.run_of(at, run, start, message));
             }
             (None, Some(worker)) => {
                 if let Some(slot) = self.all.get_mut(&at) {
@@ -163,7 +184,7 @@ impl<W, M> Workers<W, M> {
         }
         if let Some(message) = self.pop(&at) {
             let start = state.map_or(Start::Fresh, Start::Kept);
-            return out.push(run_of(at.1, run, start, message));
+            return out.push(self.run_of(at, run, start, message));
         }
         match (state, self.all.get_mut(&at)) {
             (Some(state), Some(slot)) => slot.life = Life::Kept(state),
@@ -222,8 +243,31 @@ impl<W, M> Workers<W, M> {
         }
     }
 
-    /// What the workers of a drained shard left, once all have stopped; they are gone from here.
-    pub(super) fn take_drained(&mut self, shard: Shard) -> Option<Vec<Left>> {
+    /// Drops the workers of a shard with all that they have; what waits for them is refused.
+    pub(super) fn lose(&mut self, shard: Shard, out: &mut Outputs<W, M>) {
+        let keys = self.all.range(keys_of(shard)).map(|(at, _)| at.clone());
+        for at in keys.collect::<Vec<_>>() {
+            let life = self.all.remove(&at).map(|slot| slot.life);
+            match life {
+                Some(Life::Idle(worker, _)) => {
+                    out.push(stop(at.1, 0, worker, StopReason::Lost));
+                }
+                Some(Life::Busy(busy)) => {
+                    let (key, run) = (at.1, busy.run);
+                    out.push(HostOutput::Abort { key, run });
+                    out.extend(busy.queue.into_iter().map(|message| {
+                        let refusal = Refusal::Unleased;
+                        HostOutput::Refuse { message, refusal }
+                    }));
+                }
+                Some(Life::Kept(_)) | None => {}
+            }
+        }
+    }
+
+    /// What the workers of a drained shard left, once all have stopped, and of which lease that is;
+    /// they are gone from here.
+    pub(super) fn take_drained(&mut self, shard: Shard) -> Option<(Option<Fence>, Vec<Left>)> {
         let mut all = self.all.range(keys_of(shard));
         let is_busy = all.any(|(_, slot)| matches!(slot.life, Life::Busy(_)));
         if is_busy || !self.draining.remove(&shard) {
@@ -239,18 +283,50 @@ impl<W, M> Workers<W, M> {
                 _ => None,
             }
         });
-        Some(taken.collect())
+        let taken = taken.collect();
+        Some((self.newest.get(&shard).copied(), taken))
     }
 
     /// A worker's state comes from elsewhere. One that is here already and was not handed over less
-    /// often stays as it is.
-    pub(super) fn adopt(&mut self, at: (Shard, Bytes), version: u32, state: Bytes) {
+    /// often stays as it is. With leases, what was run under a later one takes the place of all
+    /// that is here, and nothing comes to a shard that is leased.
+    pub(super) fn adopt(
+        &mut self,
+        fence: Option<Fence>,
+        (key, version, state): Left,
+        out: &mut Outputs<W, M>,
+    ) {
+        let at = (Shard::of(&key), key);
+        let newest = self.newest.get(&at.0).copied();
+        if newest > fence || self.fences.contains_key(&at.0) {
+            return;
+        }
+        if let Some(fence) = fence.filter(|fence| Some(*fence) > newest) {
+            self.lose(at.0, out);
+            self.newest.insert(at.0, fence);
+        }
         let life = Life::Kept(state);
         match self.all.get_mut(&at) {
             None => drop(self.all.insert(at, Slot { version, life })),
             Some(slot) if slot.version >= version => {}
             Some(slot) if matches!(slot.life, Life::Kept(_)) => *slot = Slot { version, life },
             Some(_) => self.conflicts += 1,
+        }
+    }
+
+    fn run_of(
+        &self,
+        (shard, key): (Shard, Bytes),
+        run: u64,
+        worker: Start<W>,
+        message: M,
+    ) -> HostOutput<W, M> {
+        HostOutput::Run {
+            key,
+            run,
+            worker,
+            message,
+            fence: self.fence(shard),
         }
     }
 
@@ -300,15 +376,6 @@ impl<W, M> Slot<W, M> {
 /// All places of a shard's workers.
 fn keys_of(shard: Shard) -> Range<(Shard, Bytes)> {
     (shard, Bytes::new())..(shard.bound(), Bytes::new())
-}
-
-const fn run_of<W, M>(key: Bytes, run: u64, worker: Start<W>, message: M) -> HostOutput<W, M> {
-    HostOutput::Run {
-        key,
-        run,
-        worker,
-        message,
-    }
 }
 
 const fn stop<W, M>(key: Bytes, run: u64, worker: W, reason: StopReason) -> HostOutput<W, M> {

@@ -128,7 +128,8 @@ impl ShardMap {
 }
 
 /// FNV-1a with 64 bits (Fowler, Noll, Vo): the same on every platform.
-fn fnv(bytes: &[u8]) -> u64 {
+/// FNV-1a over 64 bits.
+pub(crate) fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

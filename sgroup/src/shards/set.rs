@@ -48,6 +48,32 @@ impl ShardSet {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// Those of these that are not among `others`.
+    #[must_use]
+    pub fn without(&self, others: &Self) -> Self {
+        self.combine(others, |mine, other| mine & !other)
+    }
+
+    /// Those that are among both.
+    #[must_use]
+    pub fn both(&self, others: &Self) -> Self {
+        self.combine(others, |mine, other| mine & other)
+    }
+
+    /// Those that are among either.
+    #[must_use]
+    pub fn either(&self, others: &Self) -> Self {
+        self.combine(others, |mine, other| mine | other)
+    }
+
+    fn combine(&self, others: &Self, how: impl Fn(u64, u64) -> u64) -> Self {
+        let mut all = self.clone();
+        for (word, other) in all.words.iter_mut().zip(others.words.iter()) {
+            *word = how(*word, *other);
+        }
+        all
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         let ones = self.words.iter().map(|word| word.count_ones() as usize);
@@ -113,8 +139,15 @@ mod tests {
             prop_assert_eq!(&ShardSet::from_bits(&set.to_bits()), &set);
             let gone = Shard(gone);
             prop_assert_eq!(set.remove(gone), model.remove(&gone));
-            prop_assert_eq!(set.iter().collect::<BTreeSet<_>>(), model);
+            prop_assert_eq!(set.iter().collect::<BTreeSet<_>>(), model.clone());
             prop_assert_eq!((set.insert(gone), set.insert(gone)), (true, false));
+            model.insert(gone);
+            let even: ShardSet = Shard::all().filter(|shard| shard.0 % 2 == 0).collect();
+            let (even_ones, odd_ones): (BTreeSet<_>, BTreeSet<_>) =
+                model.iter().copied().partition(|shard| shard.0 % 2 == 0);
+            prop_assert_eq!(set.both(&even).iter().collect::<BTreeSet<_>>(), even_ones);
+            prop_assert_eq!(set.without(&even).iter().collect::<BTreeSet<_>>(), odd_ones.clone());
+            prop_assert_eq!(set.either(&even).len(), 2_048 + odd_ones.len());
         }
     }
 }

@@ -8,5 +8,5 @@
 mod node;
 mod report;
 
-pub use node::{KeyedConfig, KeyedNode};
+pub use node::{KeyedConfig, KeyedDraw, KeyedNode};
 pub use report::KeyedReport;

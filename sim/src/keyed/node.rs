@@ -6,11 +6,12 @@ use std::time::Duration;
 use archipelago_core::wire::{KeyedAnswer, KeyedPacket};
 use archipelago_core::{GroupId, NodeId, Pid, Time};
 use archipelago_sgroup::keyed::{
-    Entry, Host, HostConfig, HostInfo, HostOutput, Refusal, Start, Ticket, pause,
+    Entry, Fence, Host, HostConfig, HostInfo, HostOutput, Refusal, Start, Ticket, pause,
 };
 use bytes::Bytes;
 
 use super::KeyedReport;
+use crate::host::Latencies;
 use crate::{Protocol, Turn};
 
 /// How often a node looks at who hosts, and asks its share of requests.
@@ -27,10 +28,12 @@ pub struct KeyedConfig {
     pub group: GroupId,
     /// Which service.
     pub service: Bytes,
-    /// Keys are 0 to one less, drawn alike.
+    /// Keys are 0 to one less.
     pub keys: u64,
-    /// Requests per second of this node.
-    pub rate: u32,
+    /// Which key is asked next. Default drawn, all alike.
+    pub draw: KeyedDraw,
+    /// Requests per second of this node; may be a fraction.
+    pub rate: f64,
     /// Bytes of each worker's state besides its counts.
     pub state_bytes: usize,
     /// What a worker takes for a request.
@@ -40,6 +43,25 @@ pub struct KeyedConfig {
     /// Of the hosts.
     pub host: HostConfig,
 }
+
+/// In which order an entry asks keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyedDraw {
+    /// At random, all alike.
+    #[default]
+    Alike,
+    /// This is one of so many entries that ask every key in turn, in a mixed order.
+    InTurn {
+        /// Which, from 0 on.
+        place: u64,
+        /// Of how many; at least 1.
+        entries: u64,
+    },
+}
+
+/// Coprime to every number of keys below it that a scenario may have: the order is mixed, and
+/// every key comes once before any comes again.
+const MIXING: u64 = 1_000_000_007;
 
 /// A worker: the last request of each entry, and how many it has done.
 type Worker = BTreeMap<u32, u64>;
@@ -52,6 +74,8 @@ struct Asked {
     key: Bytes,
     entry: u32,
     order: u64,
+    /// Nobody waits for it from here on, and it is not begun any more.
+    deadline: Time,
 }
 
 /// A request as its entry keeps it.
@@ -91,6 +115,7 @@ pub struct KeyedNode {
     ticks_at: Time,
     armed: Time,
     report: KeyedReport,
+    latencies: Latencies,
 }
 
 impl KeyedNode {
@@ -112,6 +137,7 @@ impl KeyedNode {
             ticks_at: Time::START,
             armed: Time::NEVER,
             report: KeyedReport::default(),
+            latencies: Latencies::default(),
         }
     }
 
@@ -143,10 +169,27 @@ impl KeyedNode {
         self.host.as_ref().is_some_and(Host::has_left)
     }
 
+    /// Whether it hosts.
+    pub const fn is_host(&self) -> bool {
+        self.host.is_some()
+    }
+
     /// Whether it runs this key.
-    pub fn is_serving(&self, key: u64) -> bool {
+    pub fn is_serving(&self, key: u64, now: Time) -> bool {
         let key = key.to_be_bytes();
-        self.host.as_ref().is_some_and(|host| host.is_serving(&key))
+        let host = self.host.as_ref();
+        host.is_some_and(|host| host.is_serving(&key, now))
+    }
+
+    /// The fence of a key that is leased to this node.
+    pub fn fence(&self, key: u64, now: Time) -> Option<Fence> {
+        self.host.as_ref()?.fence(&key.to_be_bytes(), now)
+    }
+
+    /// This node holds the service's strict name, or does not any more.
+    pub fn set_office(&mut self, office: Option<(u64, Time)>, turn: &mut Turn<'_>) {
+        self.with_host(turn, |host, now, out| host.handle_office(office, now, out));
+        self.work(turn);
     }
 
     /// Workers here.
@@ -162,6 +205,11 @@ impl KeyedNode {
     /// What has come of everything so far.
     pub const fn report(&self) -> &KeyedReport {
         &self.report
+    }
+
+    /// From each request to its answer.
+    pub const fn latencies(&self) -> &Latencies {
+        &self.latencies
     }
 
     /// Does what is due, and sets the timer.
@@ -227,11 +275,22 @@ impl KeyedNode {
         if !self.is_asking {
             return;
         }
-        self.owed += f64::from(self.config.rate) * TICK.as_secs_f64();
+        self.owed += self.config.rate * TICK.as_secs_f64();
         while self.owed >= 1.0 {
             self.owed -= 1.0;
-            let key = turn.random().below(self.config.keys.max(1));
+            let key = self.next_key(turn);
             self.ask(Bytes::copy_from_slice(&key.to_be_bytes()), turn);
+        }
+    }
+
+    fn next_key(&self, turn: &mut Turn<'_>) -> u64 {
+        let keys = self.config.keys.max(1);
+        match self.config.draw {
+            KeyedDraw::Alike => turn.random().below(keys),
+            KeyedDraw::InTurn { place, entries } => {
+                let number = self.report.asked.wrapping_mul(entries).wrapping_add(place);
+                (number % keys).wrapping_mul(MIXING) % keys
+            }
         }
     }
 
@@ -271,7 +330,8 @@ impl KeyedNode {
         let is_cast = false;
         let key = pending.key.clone();
         let packet = KeyedPacket::Request { is_cast, key };
-        let body = [number.to_le_bytes(), u64::from(self.number).to_le_bytes()].concat();
+        let body = [number, u64::from(self.number), deadline.as_micros()];
+        let body = body.map(u64::to_le_bytes).concat();
         turn.send(to, tagged(ASK, &packet.encode(&body)));
         self.due.insert((deadline, number));
     }
@@ -312,6 +372,7 @@ impl KeyedNode {
                 self.report.answered += 1;
                 let latency = turn.now().since(pending.begun);
                 self.report.latency_max = self.report.latency_max.max(latency);
+                self.latencies.note(latency);
                 self.end(number, turn);
             }
             KeyedAnswer::Moved { to } => {
@@ -320,6 +381,10 @@ impl KeyedNode {
                 self.again(number, turn);
             }
             KeyedAnswer::Full => self.again(number, turn),
+            KeyedAnswer::Unleased => {
+                self.report.unleased += 1;
+                self.again(number, turn);
+            }
         }
     }
 
@@ -366,11 +431,13 @@ impl KeyedNode {
                 run,
                 worker,
                 message,
+                ..
             } => {
                 let worker = self.started(worker);
                 self.working
                     .insert((at, run), Work::Done(key, run, worker, message));
             }
+            HostOutput::Stop { run: 0, .. } => {}
             HostOutput::Stop {
                 key, run, worker, ..
             } => {
@@ -378,7 +445,8 @@ impl KeyedNode {
                     .insert((at, run), Work::Stopped(key, run, worker));
             }
             HostOutput::Refuse { message, refusal } => self.refuse(&message, refusal, turn),
-            HostOutput::Abort { .. } | _ => {}
+            HostOutput::Abort { run, .. } => self.working.retain(|(_, other), _| *other != run),
+            _ => {}
         }
     }
 
@@ -398,6 +466,11 @@ impl KeyedNode {
 
     fn finish(&mut self, work: Work, turn: &mut Turn<'_>) {
         match work {
+            Work::Done(key, run, worker, asked) if asked.deadline <= turn.now() => {
+                self.with_host(turn, |host, now, out| {
+                    host.handle_done(key, run, Some(worker), now, out);
+                });
+            }
             Work::Done(key, run, mut worker, asked) => {
                 let last = worker.insert(asked.entry, asked.order);
                 self.report.disordered += u64::from(last.is_some_and(|last| last >= asked.order));
@@ -425,6 +498,7 @@ impl KeyedNode {
         let to = owner.and_then(|owner| self.pid_of(owner));
         let refused = match refusal {
             Refusal::Full => KeyedAnswer::Full,
+            Refusal::Unleased => KeyedAnswer::Unleased,
             _ => KeyedAnswer::Moved { to },
         };
         answer(asked, refused, turn);
@@ -446,15 +520,21 @@ impl KeyedNode {
                 }
             }
             Ok((KeyedPacket::Request { key, .. }, body)) => {
-                let (Some(number), Some(entry)) = (number_at(&body, 0), number_at(&body, 8)) else {
+                let numbers = [0, 8, 16].map(|at| number_at(&body, at));
+                let [Some(number), Some(entry), Some(deadline)] = numbers else {
                     return;
                 };
+                let deadline = Time::from_micros(deadline);
+                if deadline <= turn.now() {
+                    return;
+                }
                 let asked = Asked {
                     from,
                     number,
                     key: key.clone(),
                     entry: u32::try_from(entry).unwrap_or(u32::MAX),
                     order: number,
+                    deadline,
                 };
                 if self.host.is_none() {
                     return answer(&asked, KeyedAnswer::Moved { to: None }, turn);

@@ -15,6 +15,8 @@ pub struct KeyedReport {
     pub unanswered: u64,
     /// Attempts that a host refused, and that were made again.
     pub redirected: u64,
+    /// Of those, for want of a lease.
+    pub unleased: u64,
     /// Requests done by workers of this node.
     pub done: u64,
     /// Workers that started with nothing: new keys, or states lost with a host.
@@ -35,6 +37,7 @@ impl KeyedReport {
         self.refused += other.refused;
         self.unanswered += other.unanswered;
         self.redirected += other.redirected;
+        self.unleased += other.unleased;
         self.done += other.done;
         self.fresh += other.fresh;
         self.resumed += other.resumed;

@@ -1,7 +1,7 @@
 //! The numbers of a result by name: what tables, CSV, comparisons and sweeps share.
 
 use super::format::{count, figure, ms};
-use crate::run::{RunResult, Times};
+use crate::run::{RunResult, Times, ToolboxKeyed};
 
 /// One number of a result.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +77,14 @@ const SHAPES: &[Shape] = &[
     Shape("groupcast_per_s", "groupcasts handed over per s", "", Yes, |it| some(&it.toolbox.groupcasts, |it| it.per_s)),
     Shape("groupcast_p50_ms", "groupcast, median", "ms", No, |it| some(&it.toolbox.groupcasts, |it| of(&it.latency, it.latency.p50_ms))),
     Shape("groupcast_p99_ms", "groupcast, 99 %", "ms", Yes, |it| some(&it.toolbox.groupcasts, |it| of(&it.latency, it.latency.p99_ms))),
+    Shape("keyed_answered", "keyed requests answered", "", No, |it| some(&it.toolbox.keyed, |it| whole(it.answered))),
+    Shape("keyed_failed", "keyed requests that failed", "", No, |it| some(&it.toolbox.keyed, |it| whole(it.refused + it.unanswered + it.of_the_dead))),
+    Shape("keyed_redirected", "keyed requests redirected", "", No, |it| some(&it.toolbox.keyed, |it| whole(it.redirected))),
+    Shape("keyed_workers", "keyed workers", "", No, |it| some(&it.toolbox.keyed, |it| whole(it.workers))),
+    Shape("keyed_moved", "keyed workers moved", "", No, |it| some(&it.toolbox.keyed, |it| whole(it.moved))),
+    Shape("keyed_per_s", "keyed requests answered per s", "", Yes, |it| some(&it.toolbox.keyed, |it| it.per_s)),
+    Shape("keyed_p50_ms", "keyed request, median", "ms", No, |it| some(&it.toolbox.keyed, |it| of(&it.latency, it.latency.p50_ms))),
+    Shape("keyed_p99_ms", "keyed request, 99 %", "ms", Yes, |it| some(&it.toolbox.keyed, |it| of(&it.latency, it.latency.p99_ms))),
     Shape("lookups", "look-ups", "", No, |it| some(&it.lookups, |it| whole(it.asked))),
     Shape("lookup_hops", "reflectors per look-up", "", Yes, |it| some(&it.lookups, |it| at_least_one(it.asked, it.hops_mean))),
     Shape("on_demand_opened", "on-demand sessions opened", "", No, |it| some(&it.on_demand, |it| whole(it.opened))),
@@ -237,7 +245,7 @@ fn delivery(result: &RunResult, add: &mut impl FnMut(&str, String)) {
     reflection(result, add);
 }
 
-/// Calls, names and groupcasts.
+/// Calls, names, groupcasts and keyed workers.
 fn toolbox(result: &RunResult, add: &mut impl FnMut(&str, String)) {
     if let Some(calls) = &result.toolbox.calls {
         let text = format!(
@@ -275,6 +283,33 @@ fn toolbox(result: &RunResult, add: &mut impl FnMut(&str, String)) {
         add("groupcasts", text);
         add("groupcast", times(&groupcasts.latency));
     }
+    if let Some(keyed) = &result.toolbox.keyed {
+        keyed_workers(keyed, add);
+    }
+}
+
+fn keyed_workers(keyed: &ToolboxKeyed, add: &mut impl FnMut(&str, String)) {
+    let text = format!(
+        "{} asked, {} answered ({}/s), {} refused, {} unanswered, {} of entries that ended, {} under way",
+        count(keyed.asked),
+        count(keyed.answered),
+        figure(keyed.per_s),
+        count(keyed.refused),
+        count(keyed.unanswered),
+        count(keyed.of_the_dead),
+        count(keyed.waiting)
+    );
+    add("keyed requests", text);
+    add("keyed request", times(&keyed.latency));
+    let text = format!(
+        "{} at the end; {} started anew, {} with what they left; {} requests redirected, {} disordered",
+        count(keyed.workers),
+        count(keyed.started),
+        count(keyed.moved),
+        count(keyed.redirected),
+        count(keyed.disordered)
+    );
+    add("keyed workers", text);
 }
 
 /// What goes by reflectors, or around them.

@@ -287,13 +287,15 @@ fn distributions(page: &mut Page, result: &RunResult) {
     let names = toolbox.names.as_ref().map_or(&none, |it| &it.latency);
     let casts = toolbox.groupcasts.as_ref();
     let casts = casts.map_or(&none, |it| &it.latency);
-    if calls.count + names.count + casts.count > 0 {
+    let keyed = toolbox.keyed.as_ref().map_or(&none, |it| &it.latency);
+    if calls.count + names.count + casts.count + keyed.count > 0 {
         let plot = curves(&[
             ("call", calls),
             ("registration", names),
             ("groupcast", casts),
+            ("keyed request", keyed),
         ]);
-        let caption = "Until a call was answered, a name confirmed, a groupcast handed over.";
+        let caption = "Until a call or keyed request was answered, a name confirmed, a groupcast handed over.";
         page.plot(&plot.svg(), "Toolbox", caption);
     }
     let plot = curves(&[("join", &result.join), ("rejoin", &result.rejoin)]);

@@ -78,6 +78,7 @@ impl Experiment<'_> {
             while let Some(step) = next.next_if(|step| step.at <= now) {
                 self.take(step);
             }
+            self.keyed_look();
             if now >= sample_at {
                 self.sample(now);
                 sample_at = now + self.scenario.sample_every;
@@ -192,6 +193,7 @@ impl Experiment<'_> {
                 every,
                 bytes,
             } => self.groupcast(*node, *group, (*messages, *every, *bytes)),
+            Action::Keyed(part) => self.keyed_part(*part),
         }
         if !step.action.is_load() {
             self.mended = Some(now);
@@ -229,6 +231,7 @@ impl Experiment<'_> {
         if !self.cuts.is_any() {
             self.meter.on_end(node, &self.world);
         }
+        self.keyed_ends(ix);
         end(&mut self.world, ix);
     }
 

@@ -34,10 +34,10 @@ use std::time::Duration;
 
 pub use choose::Nodes;
 pub use clock::{Stopwatch, resident_bytes};
-pub use plan::{Action, Cause, Plan, Step};
+pub use plan::{Action, Cause, KeyedPart, Plan, Step};
 pub use result::{
     Control, Delivery, Load, Lookups, Mark, OnDemand, Ratios, Robustness, RunResult, Sample, Times,
-    Toolbox, ToolboxCalls, ToolboxGroupcasts, ToolboxNames, Violated,
+    Toolbox, ToolboxCalls, ToolboxGroupcasts, ToolboxKeyed, ToolboxNames, Violated,
 };
 pub use shrink::{Shrunk, shrink};
 

@@ -94,6 +94,19 @@ pub enum Action {
         every: Duration,
         bytes: usize,
     },
+    /// Members of the first group host keyed workers, and ask them.
+    Keyed(KeyedPart),
+}
+
+/// A part of a load of keyed workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyedPart {
+    /// Members host.
+    Host,
+    /// Entries ask.
+    Ask,
+    /// They ask no more.
+    Rest,
 }
 
 /// What is done to one node.
@@ -115,6 +128,7 @@ impl Plan {
                 Load::Groupcast(load) => {
                     toolbox::groupcasts(plan, load, number, nodes, &mut random);
                 }
+                Load::Keyed(load) => toolbox::keyed::lay_out(plan, load, number),
             }
         }
         for (number, fault) in (0u32..).zip(&scenario.faults) {
@@ -366,7 +380,7 @@ impl Action {
     pub const fn is_load(&self) -> bool {
         matches!(
             self,
-            Self::Flow { .. } | Self::Names { .. } | Self::Groupcast { .. }
+            Self::Flow { .. } | Self::Names { .. } | Self::Groupcast { .. } | Self::Keyed(_)
         )
     }
 
@@ -391,6 +405,9 @@ impl Action {
             } => format!("n{from} sends {messages} to n{to}"),
             Self::Names { node, workers, .. } => format!("n{node} registers by {workers}"),
             Self::Groupcast { node, messages, .. } => format!("n{node} groupcasts {messages}"),
+            Self::Keyed(KeyedPart::Host) => "keyed workers are hosted".to_owned(),
+            Self::Keyed(KeyedPart::Ask) => "keyed workers are asked".to_owned(),
+            Self::Keyed(KeyedPart::Rest) => "keyed workers are asked no more".to_owned(),
         }
     }
 }

@@ -81,7 +81,7 @@ pub struct RunResult {
     pub healed_s: Option<f64>,
     /// Messages between mailboxes.
     pub delivery: Delivery,
-    /// Calls, names and groupcasts, where the scenario has any.
+    /// Calls, names, groupcasts and keyed workers, where the scenario has any.
     #[serde(default)]
     pub toolbox: Toolbox,
     /// Control messages.
@@ -163,6 +163,9 @@ pub struct Toolbox {
     /// Groupcasts.
     #[serde(default)]
     pub groupcasts: Option<ToolboxGroupcasts>,
+    /// Keyed workers.
+    #[serde(default)]
+    pub keyed: Option<ToolboxKeyed>,
 }
 
 /// Calls, by how they ended.
@@ -213,6 +216,37 @@ pub struct ToolboxGroupcasts {
     /// Copies handed over a second of the timeline.
     pub per_s: f64,
     /// From the sending to each handing over.
+    pub latency: Times,
+}
+
+/// Requests to keyed workers, by how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ToolboxKeyed {
+    /// That were made.
+    pub asked: u64,
+    /// That a worker answered.
+    pub answered: u64,
+    /// Given up at their deadlines, undone.
+    pub refused: u64,
+    /// Without an answer by their deadlines, done or not.
+    pub unanswered: u64,
+    /// Of entries that ended before them.
+    pub of_the_dead: u64,
+    /// Under way at the end.
+    pub waiting: u64,
+    /// Attempts that went to a host which no longer had the key, and were made again.
+    pub redirected: u64,
+    /// Done out of order or twice; there are none.
+    pub disordered: u64,
+    /// Workers at the end, those at rest included.
+    pub workers: u64,
+    /// Workers that started with nothing.
+    pub started: u64,
+    /// Workers that started with what they left on another host, or at rest.
+    pub moved: u64,
+    /// Answered a second, while they were asked.
+    pub per_s: f64,
+    /// From the request to its answer.
     pub latency: Times,
 }
 

@@ -81,6 +81,7 @@ impl Experiment<'_> {
     }
 
     fn check_counts(&mut self) {
+        self.check_keyed();
         if self.holds(&[Invariant::NoFalseDeath]) && self.meter.false_deaths > 0 {
             for text in std::mem::take(&mut self.meter.false_death_texts) {
                 self.violations.add("no false death", text);

@@ -37,6 +37,7 @@ mod engine;
 mod error;
 mod fault;
 mod hold;
+mod keyed;
 mod measure;
 mod overrides;
 mod reader;
@@ -60,6 +61,7 @@ pub use engine::{EngineLoad, EngineWorkload};
 pub use error::ScenarioError;
 pub use fault::{Chaos, ChaosKind, Choice, Cut, Fault, FaultKind, Role, Who};
 pub use hold::{Hold, Invariant};
+pub use keyed::KeyedLoad;
 pub use measure::{MEASURES, Measure, Measures};
 pub use settings::NodeSettings;
 pub use sweep::{Axis, Sweep};
@@ -224,7 +226,24 @@ impl Scenario {
             folder: PathBuf::from("."),
         };
         scenario.check_times(&root)?;
+        scenario.check_loads()?;
         Ok(scenario)
+    }
+
+    /// A node has room for one protocol beside the product's own.
+    fn check_loads(&self) -> Result<(), ScenarioError> {
+        let is_keyed = |load: &&Load| matches!(load, Load::Keyed(_));
+        let has_keyed = self.workloads.iter().any(|load| is_keyed(&load));
+        let takes_room = |load: &&Load| matches!(load, Load::Keyed(_) | Load::Groupcast(_));
+        let others = self.workloads.iter().filter(takes_room);
+        match others.filter(|_| has_keyed).nth(1) {
+            None => Ok(()),
+            Some(second) => Err(ScenarioError::new(
+                second.begins().1,
+                "keyed workers beside other ones, or beside groupcasts",
+                "allowed: one workload with `kind = \"keyed\"`, and none with \"groupcast\" then",
+            )),
+        }
     }
 
     /// Nothing may be planned for after the end.

@@ -120,10 +120,24 @@ fn the_toolbox_is_read_and_refused_by_kind() {
     assert_eq!(names.workloads, [Load::Names(expected)]);
     let casts = file("kind = \"groupcast\"\nsenders = 2\nbytes = 9").unwrap();
     assert!(matches!(&casts.workloads[..], [Load::Groupcast(load)] if load.bytes == 9));
+    let keyed = file("kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 5\nentry = \"proxy\"");
+    let expected = KeyedLoad {
+        at: Duration::ZERO,
+        warm: Duration::from_secs(2),
+        lasting: Duration::from_secs(1),
+        keys: 3,
+        rate: 5,
+        proxies: 2,
+        state: 0,
+        work: Duration::ZERO,
+        patience: Duration::from_secs(5),
+        line: 6,
+    };
+    assert_eq!(keyed.unwrap().workloads, [Load::Keyed(expected)]);
     let refused = [
         (
             "kind = \"nams\"",
-            "7: `kind` is \"nams\"; allowed: \"messages\", \"calls\", \"names\", \"groupcast\"",
+            "7: `kind` is \"nams\"; allowed: \"messages\", \"calls\", \"names\", \"groupcast\", \"keyed\"",
         ),
         (
             "kind = \"names\"\nlasting = \"1s\"\npairs = 3",
@@ -132,6 +146,29 @@ fn the_toolbox_is_read_and_refused_by_kind() {
         (
             "kind = \"groupcast\"\nsenders = 2\nbytes = 7",
             "9: `bytes` is 7; allowed: a whole number from 8 to 1000000",
+        ),
+        (
+            "kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 0",
+            "10: `rate` is 0; allowed: a whole number from 1 to 1000000",
+        ),
+        (
+            "kind = \"keyed\"\nlasting = \"1s\"\nrate = 5",
+            "6: workload needs `keys`; allowed: a whole number from 1 to 10000000",
+        ),
+        (
+            "kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 5\nproxies = 2",
+            "11: `proxies` where every member is an entry; allowed: only with `entry = \"proxy\"`",
+        ),
+        (
+            "kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 5\nsenders = 2",
+            "11: workload has no key `senders`; allowed: kind, at, warm, lasting, keys, rate, entry, \
+             proxies, state, work, patience",
+        ),
+        (
+            "kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 5\n[[workload]]\nkind = \
+             \"groupcast\"\nsenders = 2",
+            "11: keyed workers beside other ones, or beside groupcasts; allowed: one workload with \
+             `kind = \"keyed\"`, and none with \"groupcast\" then",
         ),
     ];
     for (load, message) in refused {

@@ -1,10 +1,12 @@
-//! `[[workload]]`: who talks to whom, how much and when; who registers names; who groupcasts.
+//! `[[workload]]`: who talks to whom, how much and when; who registers names; who groupcasts;
+//! who asks keyed workers.
 //!
 //! `kind` says which of these a table is, and so which keys it may have.
 
 use std::time::Duration;
 
 use super::error::ScenarioError;
+use super::keyed::{self, KeyedLoad};
 use super::reader::Table;
 
 /// One `[[workload]]`.
@@ -17,6 +19,8 @@ pub enum Load {
     Names(NameChurn),
     /// `kind = "groupcast"`.
     Groupcast(Groupcasts),
+    /// `kind = "keyed"`.
+    Keyed(KeyedLoad),
 }
 
 /// Members that register and unregister names of their own, as fast as they are answered.
@@ -60,6 +64,7 @@ impl Load {
             Self::Messages(load) => (load.at, load.line),
             Self::Names(load) => (load.at, load.line),
             Self::Groupcast(load) => (load.at, load.line),
+            Self::Keyed(load) => (load.at, load.line),
         }
     }
 
@@ -67,7 +72,7 @@ impl Load {
     pub const fn messages(&self) -> Option<&Workload> {
         match self {
             Self::Messages(load) => Some(load),
-            Self::Names(_) | Self::Groupcast(_) => None,
+            Self::Names(_) | Self::Groupcast(_) | Self::Keyed(_) => None,
         }
     }
 }
@@ -130,6 +135,7 @@ enum Kind {
     Calls,
     Names,
     Groupcast,
+    Keyed,
 }
 
 const KINDS: &[(&str, Kind)] = &[
@@ -137,6 +143,7 @@ const KINDS: &[(&str, Kind)] = &[
     ("calls", Kind::Calls),
     ("names", Kind::Names),
     ("groupcast", Kind::Groupcast),
+    ("keyed", Kind::Keyed),
 ];
 const NAMES_KEYS: &[&str] = &["kind", "at", "lasting", "workers", "share"];
 const GROUPCAST_KEYS: &[&str] = &[
@@ -189,6 +196,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<Load, ScenarioError> {
         }
         Kind::Names => Load::Names(read_names(table)?),
         Kind::Groupcast => Load::Groupcast(read_groupcasts(table)?),
+        Kind::Keyed => Load::Keyed(keyed::read(table)?),
     })
 }
 

@@ -1,7 +1,8 @@
-//! The toolbox as a workload: names registered and unregistered, groupcasts, and what came of them
-//! and of calls.
+//! The toolbox as a workload: names registered and unregistered, groupcasts, keyed workers, and
+//! what came of them and of calls.
 
 mod groupcast;
+pub(super) mod keyed;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(super) struct Begun {
     /// Copies of groupcasts that are to be handed over.
     expected: u64,
     sent: u64,
+    pub(super) keyed: keyed::Begun,
 }
 
 /// Lays out who registers names.
@@ -135,6 +137,7 @@ impl Experiment<'_> {
             calls: calls.then(|| self.called()),
             names: names.then(|| self.registered()),
             groupcasts: groupcasts.then(|| self.groupcasted()),
+            keyed: self.keyed(),
         }
     }
 

@@ -13,6 +13,8 @@
 //! *Never*: a release while its own map gives it the shard. Cost: 24 bytes per shard and 1 KiB per
 //! other host; per change of hosts one claim to each, and one release back.
 
+mod handing;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,11 +24,8 @@ use bytes::Bytes;
 
 use super::deed::{Deed, Route, release};
 use super::workers::Left;
-use super::{HostConfig, HostInfo};
+use super::{Fence, HostConfig, HostInfo};
 use crate::shards::{Shard, ShardMap, ShardSet};
-
-/// States that nobody took are sent again after so many times the pause between claims.
-const RESEND_AFTER: u32 = 4;
 
 #[derive(Debug)]
 pub(super) struct Ownership {
@@ -49,8 +48,12 @@ pub(super) struct Ownership {
     transfers_max: usize,
     serving: usize,
     claiming: usize,
-    /// Shards that are its own by its map.
+    /// Shards that are its own by its map; more than there are until it has one.
     mine: usize,
+    /// What this host runs, or still drains, has changed.
+    is_changed: bool,
+    /// With leases: who got the states of which shards since this was last asked.
+    heirs: Option<Vec<(Shard, NodeId)>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,8 @@ struct Handed {
     round: u32,
     /// What its workers left; `None` while they stop.
     states: Option<Vec<Left>>,
+    /// The lease under which that was run.
+    fence: Option<Fence>,
     /// Whom that was sent to, and for which claim; whoever of them took it has it.
     sent: Vec<(NodeId, u32)>,
     resend_at: Time,
@@ -96,7 +101,7 @@ struct Handed {
 
 impl Ownership {
     pub(super) fn new(me: NodeId, service: Bytes, config: &HostConfig, now: Time) -> Self {
-        let mut alone = Self {
+        Self {
             me,
             map: ShardMap::default(),
             service,
@@ -112,10 +117,10 @@ impl Ownership {
             transfers_max: config.transfers_max.max(1),
             serving: 0,
             claiming: 0,
-            mine: 0,
-        };
-        alone.remap();
-        alone
+            mine: usize::MAX,
+            is_changed: false,
+            heirs: config.lease.map(|_| Vec::new()),
+        }
     }
 
     pub(super) fn route(&self, shard: Shard) -> Route {
@@ -145,6 +150,27 @@ impl Ownership {
     /// Shards that are run here.
     pub(super) const fn serving(&self) -> usize {
         self.serving
+    }
+
+    /// What this host runs or drains, and who got the states of what it ran, if any of it has
+    /// changed since this was last asked.
+    pub(super) fn take_wanted(&mut self) -> Option<(ShardSet, Vec<(Shard, NodeId)>)> {
+        if !std::mem::take(&mut self.is_changed) {
+            return None;
+        }
+        let standings = Shard::all().zip(&self.standings);
+        let serving = standings.filter(|(_, standing)| standing.phase == Phase::Serving);
+        let draining = self.handed.iter();
+        let draining = draining.filter(|(_, handed)| handed.states.is_none());
+        let wanted = serving.map(|(shard, _)| shard);
+        let wanted = wanted.chain(draining.map(|(shard, _)| *shard)).collect();
+        let heirs = self.heirs.as_mut().map(std::mem::take);
+        Some((wanted, heirs.unwrap_or_default()))
+    }
+
+    /// All other hosts.
+    pub(super) fn others(&self) -> impl Iterator<Item = NodeId> {
+        self.others.keys().copied()
     }
 
     pub(super) fn run_of(&self, host: NodeId) -> Option<LocalId> {
@@ -201,16 +227,23 @@ impl Ownership {
     ) {
         match word {
             KeyedWord::Claim { round, shards } => {
+                let shards = ShardSet::from_bits(&shards);
+                self.doubt(from, &shards, out);
                 if let Some(other) = self.others.get_mut(&from) {
-                    other.claim = Some((round, ShardSet::from_bits(&shards)));
+                    other.claim = Some((round, shards));
                 }
             }
             KeyedWord::State {
                 round,
                 index,
                 version,
+                fence,
                 key,
-            } => self.on_state(from, (round, index), (key, version, body), out),
+            } => {
+                let fence = fence.map(|(term, serial)| Fence { term, serial });
+                let left = (key, version, body);
+                self.on_state(from, (round, index), (fence, left), out);
+            }
             KeyedWord::Release {
                 round,
                 shards,
@@ -226,6 +259,8 @@ impl Ownership {
                     self.reassess([shard].into_iter(), now, out);
                 }
             }
+            // Of leases, which are not its business.
+            _ => {}
         }
     }
 
@@ -268,28 +303,6 @@ impl Ownership {
         }
     }
 
-    /// The workers of a shard have stopped, and left this.
-    pub(super) fn drained(
-        &mut self,
-        shard: Shard,
-        states: Vec<Left>,
-        now: Time,
-        out: &mut Vec<Deed>,
-    ) {
-        let Some(handed) = self.handed.get_mut(&shard) else {
-            return;
-        };
-        if states.is_empty() {
-            let one = [shard].into_iter().collect();
-            out.push(release(handed.to, handed.round, &one, 0));
-            self.handed.remove(&shard);
-        } else {
-            handed.states = Some(states);
-            self.send_states(shard, now, out);
-        }
-        self.reassess([shard].into_iter(), now, out);
-    }
-
     /// Claims what is to be claimed, and repeats what may have been lost.
     pub(super) fn timeout(&mut self, now: Time, out: &mut Vec<Deed>) {
         if self.retry_at > now {
@@ -321,10 +334,10 @@ impl Ownership {
         &mut self,
         from: NodeId,
         (round, index): (u32, u32),
-        (key, version, state): (Bytes, u32, Bytes),
+        (fence, left): (Option<Fence>, Left),
         out: &mut Vec<Deed>,
     ) {
-        let shard = Shard::of(&key);
+        let shard = Shard::of(&left.0);
         let is_wanted = |other: &Other| other.wanted.contains(shard);
         let since = self.standing(shard).since;
         if since > round || !self.others.get(&from).is_some_and(is_wanted) {
@@ -336,7 +349,7 @@ impl Ownership {
         }
         if *arriving == (round, index) {
             arriving.1 += 1;
-            out.push(Deed::Adopt(key, version, state));
+            out.push(Deed::Adopt(fence, left));
         }
     }
 
@@ -388,9 +401,10 @@ impl Ownership {
         self.set_phase(shard, Phase::Serving);
         // What this host gave away, and nobody took.
         let handed = self.handed.remove(&shard);
-        let states = handed.and_then(|handed| handed.states).unwrap_or_default();
-        let adopted = states.into_iter();
-        out.extend(adopted.map(|(key, version, state)| Deed::Adopt(key, version, state)));
+        if let Some(handed) = handed {
+            let states = handed.states.into_iter().flatten();
+            out.extend(states.map(|left| Deed::Adopt(handed.fence, left)));
+        }
         out.push(Deed::Begin(shard));
     }
 
@@ -447,65 +461,6 @@ impl Ownership {
         }
     }
 
-    /// Begins to hand a shard over.
-    fn hand(&mut self, shard: Shard, to: NodeId, round: u32, out: &mut Vec<Deed>) {
-        self.let_go(shard);
-        let handed = Handed {
-            to,
-            round,
-            states: None,
-            sent: Vec::new(),
-            resend_at: Time::NEVER,
-        };
-        self.handed.insert(shard, handed);
-        out.push(Deed::Drain(shard));
-    }
-
-    /// It is claimed while it is being handed over, or was and may not have come.
-    fn hand_again(
-        &mut self,
-        (shard, to, round): (Shard, NodeId, u32),
-        now: Time,
-        out: &mut Vec<Deed>,
-    ) {
-        let Some(handed) = self.handed.get_mut(&shard) else {
-            return;
-        };
-        handed.to = to;
-        handed.round = round;
-        if handed.states.is_some() {
-            self.send_states(shard, now, out);
-        }
-    }
-
-    fn send_states(&mut self, shard: Shard, now: Time, out: &mut Vec<Deed>) {
-        let Some(handed) = self.handed.get_mut(&shard) else {
-            return;
-        };
-        let states = handed.states.as_deref().unwrap_or_default();
-        // Whoever is gone needs none; another may claim them.
-        if !self.others.contains_key(&handed.to) {
-            return;
-        }
-        let (to, round) = (handed.to, handed.round);
-        if !handed.sent.contains(&(to, round)) {
-            handed.sent.push((to, round));
-        }
-        handed.resend_at = now.after(self.retry * RESEND_AFTER);
-        for (index, (key, version, state)) in (0..).zip(states) {
-            let word = KeyedWord::State {
-                round,
-                index,
-                version: *version,
-                key: key.clone(),
-            };
-            out.push(Deed::Send(to, word, state.clone()));
-        }
-        let count = u32::try_from(states.len()).unwrap_or(u32::MAX);
-        let one = [shard].into_iter().collect();
-        out.push(release(to, round, &one, count));
-    }
-
     /// A host is met for the first time, or in a new run: it may run what is this host's.
     fn meet(&mut self, run: LocalId) -> Other {
         let mut wanted = ShardSet::default();
@@ -520,6 +475,31 @@ impl Ownership {
             is_leaving: false,
             wanted,
             claim: None,
+        }
+    }
+
+    /// A host claims what is this one's. It may run it as well: it may have taken this host for dead
+    /// for a while, which that one need not have noticed. So this one claims it in turn.
+    fn doubt(&mut self, from: NodeId, claimed: &ShardSet, out: &mut Vec<Deed>) {
+        let Some(other) = self.others.get_mut(&from) else {
+            return;
+        };
+        let mut is_any_new = false;
+        for shard in claimed.without(&other.wanted).iter() {
+            let standing = self.standings.get_mut(usize::from(shard.number()));
+            let is_mine = self.map.owner(shard) == Some(self.me);
+            if let Some(standing) = standing
+                && standing.phase != Phase::Foreign
+                && is_mine
+            {
+                standing.missing = standing.missing.saturating_add(1);
+                is_any_new = other.wanted.insert(shard);
+            }
+        }
+        if is_any_new {
+            let (round, shards) = (self.round, other.wanted.to_bits());
+            let word = KeyedWord::Claim { round, shards };
+            out.push(Deed::Send(from, word, Bytes::new()));
         }
     }
 
@@ -561,6 +541,7 @@ impl Ownership {
     }
 
     fn set_phase(&mut self, shard: Shard, phase: Phase) {
+        self.is_changed = true;
         let before = std::mem::replace(&mut self.standing_mut(shard).phase, phase);
         match before {
             Phase::Foreign => {}
