@@ -37,6 +37,11 @@ enum Command {
     /// The master stays in the foreground. When it ends (Ctrl-C), the nodes go on; started again,
     /// it finds them by its folder and leaves them as they are.
     Up(up::UpOptions),
+    /// Have a running cluster take a changed file: groups are joined, left and changed as it says.
+    ///
+    /// Nodes that are new in it are started, those that are gone are stopped; of a changed cookie
+    /// the previous one counts for 30 s more. What a running node cannot change is told.
+    Reload(up::ReloadOptions),
     /// Stop the nodes of a cluster, and whoever looks after them.
     Down(up::DownOptions),
     /// Tell which nodes of a cluster run.
@@ -74,6 +79,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => runtime.block_on(bench::main(&command)),
         Command::Sim(command) => sim::main(&command),
         Command::Up(options) => ended(runtime.block_on(up::up(&options))),
+        Command::Reload(options) => ended(runtime.block_on(up::reload(&options))),
         Command::Down(options) => ended(runtime.block_on(up::down(&options))),
         Command::Status(options) => ended(up::status(&options)),
         Command::Node { file } => ended(runtime.block_on(up::node(&file))),

@@ -1,5 +1,5 @@
-//! U13, U14: a cluster of processes that is started, looked after, left alone and stopped by the
-//! program that a user runs. Every process is in the state file, and is stopped at the end.
+//! U13, U14, G10: a cluster of processes that is started, looked after, told anew, left alone and
+//! stopped by the program that a user runs. Every process is in the state file, and is stopped at the end.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails where it happens")]
 
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use archipelago::Launched;
+use archipelago::{GroupSpec, Launched, Node};
 use serde_json::Value;
 
 /// Longest wait for anything.
@@ -34,9 +34,26 @@ impl Cluster {
         let name = format!("archipelago-up-{name}-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("cluster.toml"), CLUSTER).unwrap();
         let master = None;
-        Self { folder, master }
+        let cluster = Self { folder, master };
+        cluster.write(CLUSTER);
+        cluster
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.folder.join("cluster.toml"), text).unwrap();
+    }
+
+    /// Has the master take the file as it is now; the answer, and whether all of it was done.
+    fn reload(&self) -> (Value, bool) {
+        let file = self.folder.join("cluster.toml");
+        let output = self.run(&["reload", file.to_str().unwrap(), "--json"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let answer = serde_json::from_slice(&output.stdout);
+        (
+            answer.unwrap_or_else(|error| panic!("{error}: {said}")),
+            output.status.success(),
+        )
     }
 
     fn program(&self, arguments: &[&str]) -> Command {
@@ -199,4 +216,152 @@ fn u14_a_reused_pid_is_not_killed() {
     assert!(stranger.try_wait().unwrap().is_none(), "it was killed");
     stranger.kill().unwrap();
     stranger.wait().unwrap();
+}
+
+/// Two groups and who bridges them.
+const BRIDGED: &str = r#"
+realm = "up"
+[groups.north]
+cookie = "n"
+reflectors = ["bridge"]
+[groups.south]
+cookie = "s"
+reflectors = ["bridge"]
+[nodes.bridge]
+groups = ["north", "south"]
+[nodes.norther]
+groups = ["north"]
+[nodes.souther]
+groups = ["south"]
+"#;
+
+/// North has another cookie; there is an east, with a new node; the norther is gone.
+const CHANGED: &str = r#"
+realm = "up"
+[groups.north]
+cookie = "polar"
+reflectors = ["bridge"]
+[groups.south]
+cookie = "s"
+reflectors = ["bridge"]
+[groups.east]
+cookie = "e"
+reflectors = ["bridge"]
+[nodes.bridge]
+groups = ["north", "south", "east"]
+[nodes.souther]
+groups = ["south", "east"]
+[nodes.easter]
+groups = ["north", "east"]
+"#;
+
+/// A group's outcome at a node, in the answer.
+fn outcome<'a>(answer: &'a Value, node: &str, group: &str) -> Option<&'a str> {
+    let nodes = answer["nodes"].as_array()?;
+    let node = nodes.iter().find(|one| one["name"] == node)?;
+    let groups = node["groups"].as_array()?;
+    let group = groups.iter().find(|one| one["group"] == group)?;
+    group["outcome"].as_str()
+}
+
+/// Joins a group of the cluster by a cookie, and waits until it has so many members.
+async fn joined(cluster: &Cluster, group: GroupSpec, members: usize) {
+    let name = group.name().to_owned();
+    let status = cluster.status();
+    let nodes = status["nodes"].as_array().unwrap().iter();
+    let spec = nodes.fold(group, |spec, node| {
+        spec.seed(node["address"].as_str().unwrap())
+    });
+    let node = Node::builder("visitor").realm("up").group(spec);
+    let node = node.start().await.unwrap();
+    let all = node.wait_members(&name, members);
+    tokio::time::timeout(DEADLINE, all).await.unwrap().unwrap();
+    node.shutdown().await;
+}
+
+/// G10: a changed file is taken by the nodes that run, with a result for each group: no process is
+/// started anew but what is new in it; what cannot be taken changes nothing and is told.
+#[tokio::test]
+async fn g10_a_changed_cluster_file_is_taken_at_run_time() {
+    let mut cluster = Cluster::new("reload");
+    cluster.write(BRIDGED);
+    cluster.up(&[]);
+    let first = cluster.wait_up();
+    joined(&cluster, GroupSpec::with_cookie("north", "n"), 3).await;
+
+    let (answer, is_done) = cluster.reload();
+    assert!(is_done, "{answer}");
+    let nodes = answer["nodes"].as_array().unwrap();
+    assert!(
+        nodes.iter().all(|node| node["outcome"] == "kept"),
+        "{answer}"
+    );
+
+    cluster.write("realm = \"up\"\n[groups.north]\n");
+    let file = cluster.folder.join("cluster.toml");
+    let wrong = cluster.run(&["reload", file.to_str().unwrap()]);
+    assert!(!wrong.status.success());
+    assert_eq!(
+        cluster.wait_up(),
+        first,
+        "a file that is none disturbs nobody"
+    );
+
+    cluster.write(CHANGED);
+    let (answer, is_done) = cluster.reload();
+    assert!(is_done, "{answer}");
+    assert_eq!(outcome(&answer, "bridge", "north"), Some("changed"));
+    assert_eq!(outcome(&answer, "bridge", "south"), Some("kept"));
+    assert_eq!(outcome(&answer, "bridge", "east"), Some("joined"));
+    assert_eq!(outcome(&answer, "souther", "east"), Some("joined"));
+    let after = cluster.wait_up();
+    assert_eq!(
+        (after[0], after[2]),
+        (first[0], first[2]),
+        "no node began anew"
+    );
+    assert_eq!(process(first[1]), None, "the norther was stopped");
+    joined(&cluster, GroupSpec::with_cookie("east", "e"), 4).await;
+    joined(&cluster, GroupSpec::with_cookie("north", "polar"), 3).await;
+
+    // Whether a node reflects is settled when it starts.
+    cluster.write(&CHANGED.replace(
+        "cookie = \"s\"\nreflectors = [\"bridge\"]",
+        "cookie = \"s\"\nreflectors = [\"bridge\", \"souther\"]",
+    ));
+    let (answer, is_done) = cluster.reload();
+    assert!(!is_done);
+    let error = answer["nodes"][2]["error"].as_str().unwrap();
+    assert!(error.contains("whether it reflects cannot change while it runs"));
+    let standing = |status: &Value| status["nodes"][2]["standing"].clone();
+    assert_eq!(standing(&cluster.status()), "up by an older file");
+    assert!(process(after[2]).unwrap().terminate());
+    cluster.wait("the souther, by the new file", |status| {
+        standing(status) == "up"
+    });
+    assert!(cluster.reload().1);
+}
+
+/// G10: a master that comes back with a changed file tells the nodes that it finds.
+#[tokio::test]
+async fn g10_the_next_master_tells_a_changed_file() {
+    let mut cluster = Cluster::new("retold");
+    cluster.write(BRIDGED);
+    cluster.up(&[]);
+    let first = cluster.wait_up();
+    assert_eq!(cluster.end_master(false), Some(0));
+    let file = cluster.folder.join("cluster.toml");
+    let alone = cluster.run(&["reload", file.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("nobody looks after this cluster"));
+    cluster.write(CHANGED);
+    cluster.up(&[]);
+    let after = cluster.wait("the changed cluster", |status| {
+        status["up"] == 3 && status["nodes"][1]["name"] == "easter"
+    });
+    assert_eq!(
+        (after[0], after[2]),
+        (first[0], first[2]),
+        "no node began anew"
+    );
+    joined(&cluster, GroupSpec::with_cookie("east", "e"), 4).await;
 }

@@ -73,6 +73,13 @@ pub trait Launcher: Send {
     /// Takes note of children that have ended, so that the system forgets them. Call it now and
     /// then.
     fn reap(&self) {}
+
+    /// Tells a process of this launcher to read its files anew. Whether it could be told: not one
+    /// that runs elsewhere, by a command that would take the signal for its own. Default: no.
+    fn tell(&self, launched: &Launched) -> bool {
+        let _ = launched;
+        false
+    }
 }
 
 /// Starts processes on this machine, each in a process group of its own: a signal to the group of
@@ -120,6 +127,10 @@ impl Launcher for LocalLauncher {
         let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
         children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
     }
+
+    fn tell(&self, launched: &Launched) -> bool {
+        launched.hang_up()
+    }
 }
 
 impl Launched {
@@ -143,6 +154,12 @@ impl Launched {
     /// Asks it to end in good order (SIGTERM). Whether it was there to be asked.
     pub fn terminate(&self) -> bool {
         self.signal(Signal::TERM)
+    }
+
+    /// Asks it to read its files anew (SIGHUP), which ends a program that does not know of that.
+    /// Whether it was there to be asked.
+    pub fn hang_up(&self) -> bool {
+        self.signal(Signal::HUP)
     }
 
     /// Ends it at once (SIGKILL). Whether it was there.

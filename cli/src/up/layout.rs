@@ -29,6 +29,7 @@ pub(super) fn settle(plan: &Plan, state: &mut State) -> Result<Vec<NodeState>, U
                 process: None,
                 starts: 0,
                 is_given_up: false,
+                is_behind: false,
             },
         };
         state.nodes.push(node);
@@ -43,7 +44,7 @@ fn free_address(held: &mut Vec<TcpListener>) -> Result<String, UpError> {
     Ok(format!("/ip4/127.0.0.1/tcp/{port}"))
 }
 
-/// What node `index` is told when it is started now.
+/// What node `index` is told when it is started now, or told anew.
 pub(super) fn config(plan: &Plan, state: &State, index: usize, folder: &Folder) -> NodeConfig {
     let planned = &plan.nodes[index];
     // Parents come with the groups that lead up to them.
@@ -52,39 +53,45 @@ pub(super) fn config(plan: &Plan, state: &State, index: usize, folder: &Folder) 
         !planned.groups.iter().any(is_parent)
     });
     NodeConfig {
+        version: 0,
         name: planned.name.clone(),
         realm: plan.realm.clone(),
         listen: state.nodes[index].address.clone(),
         key_file: folder.file(&planned.name, "key"),
         is_reflector: planned.is_reflector,
-        groups: own.map(|&group| told(plan, state, group, index)).collect(),
-    }
-}
-
-fn told(plan: &Plan, state: &State, group: usize, index: usize) -> NodeGroup {
-    let planned = &plan.groups[group];
-    let parents = planned.parents.iter();
-    NodeGroup {
-        name: planned.name.clone(),
-        cookie: planned.cookie.clone(),
-        seeds: seeds(plan, state, group, index),
-        tier: planned.tier,
-        reflectors: u8::try_from(planned.reflectors.len()).unwrap_or(u8::MAX),
-        parents: parents
-            .map(|&parent| told(plan, state, parent, index))
+        groups: own
+            .map(|&group| told((plan, state, folder), group, index))
             .collect(),
     }
 }
 
-/// The first members besides the node itself. The founder has none while nobody else lives: it
-/// founds the group then, and joins it otherwise.
-fn seeds(plan: &Plan, state: &State, group: usize, index: usize) -> Vec<String> {
-    let others = plan.groups[group]
-        .members
-        .iter()
-        .filter(|&&one| one != index);
-    let is_founder = plan.founder(group) == index;
-    if is_founder && !others.clone().any(|&other| state.nodes[other].is_alive()) {
+/// What there is to tell from.
+type Known<'a> = (&'a Plan, &'a State, &'a Folder);
+
+fn told(known: Known<'_>, group: usize, index: usize) -> NodeGroup {
+    let planned = &known.0.groups[group];
+    let parents = planned.parents.iter();
+    NodeGroup {
+        name: planned.name.clone(),
+        cookie: planned.cookie.clone(),
+        seeds: seeds(known, group, index),
+        tier: planned.tier,
+        reflectors: u8::try_from(planned.reflectors.len()).unwrap_or(u8::MAX),
+        parents: parents.map(|&parent| told(known, parent, index)).collect(),
+    }
+}
+
+/// The first members besides the node itself. The founder has none while nobody who lives was told
+/// of the group: it founds the group then, and joins it otherwise.
+fn seeds((plan, state, folder): Known<'_>, group: usize, index: usize) -> Vec<String> {
+    let planned = &plan.groups[group];
+    let others = planned.members.iter().filter(|&&one| one != index);
+    let is_there = |other: usize| {
+        let node = &state.nodes[other];
+        let told = || NodeConfig::read(&folder.file(&node.name, "json"));
+        node.is_alive() && told().is_ok_and(|told| told.names(&planned.name))
+    };
+    if plan.founder(group) == index && !others.clone().any(|&other| is_there(other)) {
         return Vec::new();
     }
     let others = others.take(SEEDS_MAX);

@@ -1,11 +1,15 @@
-//! Clusters of processes: `up` starts the nodes of a cluster file and looks after them, `status`
-//! tells what runs, `down` stops it, `node` is one of them (U14).
+//! Clusters of processes: `up` starts the nodes of a cluster file and looks after them, `reload`
+//! has them take a changed file (G10), `status` tells what runs, `down` stops it, `node` is one of
+//! them (U14).
 //!
 //! Master and nodes share nothing but a folder: the master may end, crash and come back without
 //! any node noticing.
 
+mod hangup;
 mod layout;
 mod node;
+mod reload;
+mod retold;
 mod run;
 mod state;
 mod status;
@@ -19,7 +23,8 @@ use std::time::Duration;
 use archipelago::{CommandTemplate, Launcher, LocalLauncher};
 use clap::Args;
 
-use crate::cluster::{self, ClusterError};
+use crate::cluster::ClusterError;
+pub(crate) use reload::{ReloadOptions, reload};
 use state::Folder;
 
 /// Which cluster, by the folder that remembers it.
@@ -83,6 +88,12 @@ pub(crate) enum UpError {
     },
     #[error("process {0} looks after this cluster already; stop it first, or use another --state")]
     Running(u32),
+    #[error(
+        "nobody looks after this cluster: `archipelago up CLUSTER` does, and takes the file too"
+    )]
+    NoMaster,
+    #[error("the master did not answer within {0:?}; its output says why")]
+    Silent(Duration),
     #[error("no free port: {0}")]
     Port(std::io::Error),
     #[error("signals cannot be waited for: {0}")]
@@ -107,16 +118,18 @@ pub(crate) async fn up(options: &UpOptions) -> Result<ExitCode, UpError> {
     let Some(cluster) = options.cluster.as_ref().filter(|_| !options.stop) else {
         return stopped(&folder, grace).await;
     };
-    let plan = cluster::read(cluster)?;
     let launcher: Box<dyn Launcher> = if options.launch.is_empty() {
         Box::new(LocalLauncher::new())
     } else {
         Box::new(CommandTemplate::new(options.launch.clone())?)
     };
+    let cluster = cluster
+        .canonicalize()
+        .map_err(|error| UpError::file(cluster, error))?;
     let me =
         std::env::current_exe().map_err(|error| UpError::file(Path::new("archipelago"), error))?;
     let program = me.to_string_lossy().into_owned();
-    let master = run::Master::new((&plan, &folder), launcher, program, grace).await?;
+    let master = run::Master::new((cluster, &folder), launcher, program, grace).await?;
     let is_well = master.run().await?;
     Ok(ExitCode::from(u8::from(!is_well)))
 }

@@ -1,7 +1,7 @@
 //! One node of a cluster as a process of its own: `archipelago node FILE`.
 //!
-//! It reads what it is told, runs until SIGTERM, and then leaves its groups in good order. It never
-//! looks at whoever started it.
+//! It reads what it is told, reads it again at SIGHUP ([`super::retold`]), runs until SIGTERM, and
+//! then leaves its groups in good order. It never looks at whoever started it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,15 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::UpError;
+use super::hangup::Hangup;
+use super::retold::Retold;
 
 /// What a node is told.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct NodeConfig {
+    /// Counted up each time that it is told anew; its answer names it.
+    #[serde(default)]
+    pub(super) version: u64,
     pub(super) name: String,
     pub(super) realm: String,
     pub(super) listen: String,
@@ -23,7 +28,7 @@ pub(super) struct NodeConfig {
 }
 
 /// One of its groups.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct NodeGroup {
     pub(super) name: String,
     pub(super) cookie: Option<String>,
@@ -33,8 +38,45 @@ pub(super) struct NodeGroup {
     pub(super) parents: Vec<Self>,
 }
 
+impl NodeConfig {
+    /// As the file says that a node is told by.
+    pub(super) fn read(path: &Path) -> Result<Self, UpError> {
+        let failed = |error| UpError::file(path, error);
+        let bytes = std::fs::read(path).map_err(failed)?;
+        serde_json::from_slice(&bytes).map_err(|error| failed(std::io::Error::other(error)))
+    }
+
+    /// Whether it names a group, as the node's own or as a parent.
+    pub(super) fn names(&self, group: &str) -> bool {
+        self.groups.iter().any(|one| one.names(group))
+    }
+
+    /// What a running node goes by: not the version, and not whom to ask for admission, which is
+    /// others' standing at the time.
+    pub(super) fn substance(&self) -> Self {
+        let groups = self.groups.iter().map(NodeGroup::substance).collect();
+        Self {
+            version: 0,
+            groups,
+            ..self.clone()
+        }
+    }
+}
+
 impl NodeGroup {
-    fn spec(&self) -> GroupSpec {
+    fn names(&self, group: &str) -> bool {
+        self.name == group || self.parents.iter().any(|parent| parent.names(group))
+    }
+
+    fn substance(&self) -> Self {
+        Self {
+            seeds: Vec::new(),
+            parents: self.parents.iter().map(Self::substance).collect(),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn spec(&self) -> GroupSpec {
         let spec = match &self.cookie {
             Some(cookie) => GroupSpec::with_cookie(&self.name, cookie),
             None => GroupSpec::open(&self.name),
@@ -54,17 +96,22 @@ impl NodeGroup {
 pub(super) async fn run(path: &Path) -> Result<(), UpError> {
     // Before anything else, so that no signal finds the process without a handler.
     let mut asked = signal(SignalKind::terminate()).map_err(UpError::Signal)?;
-    let node = start(path).await?;
-    asked.recv().await;
+    let mut hangup = Hangup::new()?;
+    let config = NodeConfig::read(path)?;
+    let node = start(&config).await?;
+    let mut retold = Retold::new(path, config);
+    loop {
+        tokio::select! {
+            _ = asked.recv() => break,
+            is_over = hangup.recv() => if is_over { break } else { retold.take(&node).await },
+            () = retold.window() => retold.close_window(&node).await,
+        }
+    }
     node.shutdown().await;
     Ok(())
 }
 
-async fn start(path: &Path) -> Result<Node, UpError> {
-    let failed = |error| UpError::file(path, error);
-    let bytes = std::fs::read(path).map_err(failed)?;
-    let config: NodeConfig =
-        serde_json::from_slice(&bytes).map_err(|error| failed(std::io::Error::other(error)))?;
+async fn start(config: &NodeConfig) -> Result<Node, UpError> {
     let mut builder = Node::builder(&config.name)
         .realm(&config.realm)
         .listen(&config.listen)

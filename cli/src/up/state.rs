@@ -3,6 +3,8 @@
 //! ```text
 //! DIR/cluster.json     the master, and for each node its address, process and standing
 //! DIR/NAME.json        what a node is told (with cookies: readable by its owner only)
+//! DIR/NAME.taken       what it answered when it was told anew
+//! DIR/reload.json      a wish that the master takes the cluster file anew; DIR/reloaded.json its answer
 //! DIR/NAME.key         its key      DIR/NAME.log   what it said
 //! ```
 //! Files are replaced as a whole, so that a crash leaves the old or the new one.
@@ -43,6 +45,9 @@ pub(super) struct NodeState {
     pub(super) starts: u64,
     /// Whether it ended too often.
     pub(super) is_given_up: bool,
+    /// Whether it runs by an older file, since it could not do all that the new one says.
+    #[serde(default)]
+    pub(super) is_behind: bool,
 }
 
 impl NodeState {
@@ -93,15 +98,21 @@ impl Folder {
 
     /// Writes NAME.json, readable by its owner only, at once as a whole.
     pub(super) fn write(&self, name: &str, value: &impl Serialize) -> Result<(), UpError> {
-        let (path, new) = (self.file(name, "json"), self.file(name, "new"));
-        let write = || {
-            let mut options = OpenOptions::new();
-            let options = options.create(true).truncate(true).write(true).mode(0o600);
-            let mut file: File = options.open(&new)?;
-            file.write_all(&serde_json::to_vec_pretty(value)?)?;
-            file.sync_data()?;
-            fs::rename(&new, &path)
-        };
-        write().map_err(|error| UpError::file(&path, error))
+        replace(&self.file(name, "json"), value)
     }
+}
+
+/// Writes a file of JSON, readable by its owner only, at once as a whole.
+pub(super) fn replace(path: &Path, value: &impl Serialize) -> Result<(), UpError> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let write = || {
+        let mut options = OpenOptions::new();
+        let options = options.create(true).truncate(true).write(true).mode(0o600);
+        let mut file: File = options.open(&new)?;
+        file.write_all(&serde_json::to_vec_pretty(value)?)?;
+        file.sync_data()?;
+        fs::rename(&new, path)
+    };
+    write().map_err(|error| UpError::file(path, error))
 }

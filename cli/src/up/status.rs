@@ -19,7 +19,7 @@ struct Status {
 #[derive(Debug, Serialize)]
 struct NodeStatus {
     name: String,
-    /// `up`, `down`, or `given up`.
+    /// `up`, `up by an older file`, `down`, or `given up`.
     standing: &'static str,
     /// Its pid while it is up.
     pid: Option<u32>,
@@ -34,6 +34,7 @@ fn status(state: &State) -> Status {
         NodeStatus {
             name: node.name.clone(),
             standing: match (is_up, node.is_given_up) {
+                (true, _) if node.is_behind => "up by an older file",
                 (true, _) => "up",
                 (false, true) => "given up",
                 (false, false) => "down",
