@@ -4,6 +4,7 @@ mod live;
 mod names;
 mod report;
 mod simulated;
+mod wire;
 mod workers;
 
 use std::process::ExitCode;
@@ -17,6 +18,11 @@ pub(crate) enum Command {
     Names(names::Options),
     /// Keyed workers on the members of one group, asked at a fixed rate, some with large bodies.
     Workers(workers::Options),
+    /// Messages between two nodes in two processes, beside bare TCP.
+    Wire(wire::Options),
+    /// The other process of `wire`; for that itself.
+    #[command(hide = true)]
+    WireServe,
 }
 
 /// Measures and prints.
@@ -24,5 +30,17 @@ pub(crate) async fn main(command: &Command) -> ExitCode {
     match command {
         Command::Names(options) => names::main(options).await,
         Command::Workers(options) => workers::main(options).await,
+        Command::Wire(options) => wire::main(options).await,
+        Command::WireServe => ended(wire::serve().await),
+    }
+}
+
+fn ended(result: Result<(), wire::WireError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("archipelago: {error}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,27 +1,61 @@
-//! Memory and processor time of this process, as the kernel counts them.
+//! Memory and processor time of a process, as the kernel counts them.
 
 use std::time::Duration;
 
-/// Resident memory in bytes; `None` where the system does not say.
+/// Whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Process {
+    /// The one that asks.
+    This,
+    /// The one with that number, of the same user.
+    Other(u32),
+}
+
+impl Process {
+    fn file(self, name: &str) -> String {
+        match self {
+            Self::This => format!("/proc/self/{name}"),
+            Self::Other(id) => format!("/proc/{id}/{name}"),
+        }
+    }
+}
+
+/// Resident memory of this process in bytes; `None` where the system does not say.
 pub(crate) fn resident_bytes() -> Option<u64> {
-    status("VmRSS:")
+    status_bytes(Process::This, "VmRSS:")
 }
 
-/// The most resident memory so far, in bytes; `None` where the system does not say.
+/// The most that this process had resident at once, in bytes, since the start or [`forget_peak`].
 pub(crate) fn peak_bytes() -> Option<u64> {
-    status("VmHWM:")
+    peak_bytes_of(Process::This)
 }
 
-fn status(name: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+/// The same of any process.
+pub(crate) fn peak_bytes_of(process: Process) -> Option<u64> {
+    status_bytes(process, "VmHWM:")
+}
+
+/// Has the kernel begin the peak anew with what is resident now; where it refuses, the peak is
+/// that since the start.
+pub(crate) fn forget_peak(process: Process) {
+    let _refused = std::fs::write(process.file("clear_refs"), "5");
+}
+
+fn status_bytes(process: Process, key: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(process.file("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }
 
-/// Processor time spent so far, by all threads, in user and kernel mode.
+/// Processor time that this process spent so far, by all threads, in user and kernel mode.
 pub(crate) fn processor_time() -> Option<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    processor_time_of(Process::This)
+}
+
+/// The same of any process.
+pub(crate) fn processor_time_of(process: Process) -> Option<Duration> {
+    let stat = std::fs::read_to_string(process.file("stat")).ok()?;
     // The second column is the program's name in brackets, which may hold spaces.
     let columns: Vec<_> = stat.rsplit(')').next()?.split_ascii_whitespace().collect();
     let ticks: u64 =

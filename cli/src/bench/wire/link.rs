@@ -1,0 +1,20 @@
+//! What a workload needs of a transport: the same few words for Archipelago and for bare TCP.
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+use super::WireError;
+use super::tally::Received;
+
+/// The sending end of a transport; clones send over the same way.
+pub(crate) trait Link: Clone + Send + Sync + 'static {
+    /// Sends a message that is counted where it arrives, waiting while a queue is full.
+    fn send(&self, body: Bytes) -> impl Future<Output = Result<(), WireError>> + Send;
+
+    /// Asks what was received, in the order of what was sent before.
+    fn flush(&self) -> impl Future<Output = Result<Received, WireError>> + Send;
+
+    /// Sends a request and waits for the same bytes back.
+    fn call(&self, body: Bytes) -> impl Future<Output = Result<Bytes, WireError>> + Send;
+}

@@ -1,0 +1,129 @@
+//! `archipelago bench wire`: messages between two nodes in two processes, over loopback TCP.
+//!
+//! Every workload runs over Archipelago's public API and over bare tokio TCP in turns of a fraction
+//! of its time, in the same two processes, so that whatever else the machine does falls on both.
+//! The ratios count; the absolute figures are this machine's.
+
+mod child;
+mod latency;
+mod link;
+mod message;
+mod mixed;
+mod oneway;
+mod ours;
+mod pair;
+mod raw;
+mod report;
+mod requests;
+mod sample;
+mod serve;
+mod tally;
+mod turns;
+mod workload;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::demo::progress::Progress;
+use pair::Pair;
+use report::Report;
+use workload::Workload;
+
+pub(crate) use serve::run as serve;
+
+/// Messages between two nodes in two processes: round trips, requests and one-way messages, each
+/// over Archipelago and over bare TCP in turns.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Seconds that each workload is measured for over each transport.
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) seconds: f64,
+    /// Seconds of each workload over each transport that are not counted, before it is measured.
+    /// Default a tenth of `--seconds`.
+    #[arg(long)]
+    pub(crate) warm_up: Option<f64>,
+    /// Measure these only.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) only: Vec<Workload>,
+    /// Tasks that send one-way messages at once.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) senders: u8,
+    /// Small calls per second of the workloads `paced` and `mixed`.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rate: u32,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Options {
+    fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.clamp(0.01, 3_600.0))
+    }
+
+    fn warm_up(&self) -> Duration {
+        let tenth = self.seconds / 10.0;
+        Duration::from_secs_f64(self.warm_up.unwrap_or(tenth).clamp(0.0, 3_600.0))
+    }
+
+    fn workloads(&self) -> Vec<Workload> {
+        let is_wanted = |one: &Workload| self.only.is_empty() || self.only.contains(one);
+        Workload::ALL.into_iter().filter(is_wanted).collect()
+    }
+}
+
+/// The wire could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    #[error(transparent)]
+    Start(#[from] archipelago::StartError),
+    #[error(transparent)]
+    Node(#[from] archipelago::NodeError),
+    #[error("a message could not be sent: {0}; look for what the other process said above")]
+    Send(#[from] archipelago::SendError),
+    #[error("a call was not answered: {0}; look for what the other process said above")]
+    Call(#[from] archipelago::CallError),
+    #[error("sockets and pipes between the two processes: {0}; try again")]
+    Io(#[from] std::io::Error),
+    #[error("the other process said something else than it should: {0}; is it the same program?")]
+    Answer(#[from] serde_json::Error),
+    #[error("the other process ended before it answered: look for what it said above")]
+    Ended,
+    #[error("the two nodes did not meet within {0:?}: is loopback TCP allowed here? Try again")]
+    Forming(Duration),
+    #[error("no configuration on standard input: this command is for `bench wire` itself")]
+    NoConfig,
+    #[error("a task of the measurement ended: {0}; this is a fault of the benchmark, report it")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Measures and prints what was found, also when it is interrupted.
+pub(crate) async fn main(options: &Options) -> ExitCode {
+    let mut report = Report::default();
+    let measured = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Ok(()),
+        measured = measure(options, &mut report) => measured,
+    };
+    let printed = report.print(options.json);
+    match measured.and(printed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("archipelago: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(options: &Options, report: &mut Report) -> Result<(), WireError> {
+    let pair = Pair::start().await?;
+    let workloads = options.workloads();
+    let progress = Progress::new(!options.json);
+    let bar = progress.phase("wire, by workload", workloads.len() * turns::TURNS);
+    for workload in workloads {
+        turns::run(&pair, workload, options, report, &bar).await?;
+    }
+    bar.finish_and_clear();
+    pair.end().await;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! The two nodes and what each transport needs of them.
+
+use std::time::Duration;
+
+use archipelago::{GroupSpec, Mailbox, Node};
+
+use super::WireError;
+use super::child::Serving;
+use super::ours::Ours;
+use super::raw::Raw;
+use super::sample::Usage;
+use super::serve::{Config, GROUP};
+
+/// How long the two may take to meet.
+const FORMING_MAX: Duration = Duration::from_secs(30);
+
+/// The node of this process, and the other process.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    node: Node,
+    sink: Mailbox,
+    echo: Mailbox,
+    serving: Serving,
+}
+
+impl Pair {
+    /// Starts both, and returns when they are members of one group.
+    pub(crate) async fn start() -> Result<Self, WireError> {
+        let forming = tokio::time::timeout(FORMING_MAX, Self::form());
+        let formed = forming.await;
+        formed.map_err(|_| WireError::Forming(FORMING_MAX))?
+    }
+
+    async fn form() -> Result<Self, WireError> {
+        let realm = format!("bench-wire-{}", std::process::id());
+        let node = Node::builder("asking").realm(&realm);
+        let node = node.group(GroupSpec::open(GROUP)).start().await?;
+        let seeds = node.addresses().into_iter().map(|seed| seed.0.to_string());
+        let config = Config {
+            realm,
+            seeds: seeds.collect(),
+        };
+        let serving = Serving::start(&config).await?;
+        node.wait_members(GROUP, 2).await?;
+        Ok(Self {
+            sink: node.mailbox().await?,
+            echo: node.mailbox().await?,
+            node,
+            serving,
+        })
+    }
+
+    /// The way over Archipelago.
+    pub(crate) fn ours(&self) -> Ours {
+        let served = &self.serving.served;
+        Ours::new((&self.sink, served.sink), (&self.echo, served.echo))
+    }
+
+    /// A new way over bare TCP, for messages of `body_len` bytes.
+    pub(crate) async fn raw(&self, body_len: usize) -> Result<Raw, WireError> {
+        Raw::connect(self.serving.served.raw, body_len).await
+    }
+
+    /// What both processes have taken of the machine.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(self.serving.id())
+    }
+
+    /// Ends both.
+    pub(crate) async fn end(self) {
+        self.serving.end().await;
+        self.node.shutdown().await;
+    }
+}
