@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archipelago_core::wire::LogEntry;
+use archipelago_core::wire::{LogEntry, LogUpdate};
 
 /// Longest key in bytes; the shortest has one.
 pub const KEY_BYTES_MAX: usize = LogEntry::KEY_BYTES_MAX;
@@ -11,8 +11,8 @@ pub const VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of entries that one message carries, encoded: with its head it stays below 48 KiB, three
 /// quarters of a control frame.
 pub(super) const PAGE_BYTES: usize = 46 * 1024;
-/// Most entries in one message, as its type says.
-pub const PAGE_ENTRIES_MAX: usize = 1_024;
+/// Most entries in one message, as its type says: more would be cut off by it, and be lost.
+pub const PAGE_ENTRIES_MAX: usize = LogUpdate::ENTRIES_MAX;
 /// What an entry counts for beside its key and its value, in bytes: about what it costs in memory.
 pub(super) const ENTRY_BYTES: usize = 64;
 

@@ -10,7 +10,7 @@ use archipelago_core::{GroupId, LocalId};
 use archipelago_sgroup::names::{Mode, NameError, OnLoss, Registration, Standing, Verdict};
 use archipelago_sim::check::{self, names, sessions, views};
 use archipelago_sim::topology::Topology;
-use archipelago_sim::{NameNotice, NameRequest, NodeIx, World};
+use archipelago_sim::{NameNotice, NameRequest, NodeIx, World, WorldConfig};
 
 /// Longer than any registration takes where nothing is broken.
 const SOON: Duration = s(2);
@@ -722,5 +722,35 @@ fn step(world: &mut World, group: GroupId, size: usize) {
         }
         21..23 => world.heal(),
         _ => {}
+    }
+}
+
+/// U3, L22: more names than one message holds, claimed at once, are all on every member when they are
+/// confirmed, and on one that joins later.
+#[test]
+fn u3_l22_a_thousand_names_at_once_are_everywhere() {
+    let topology = Topology::group(4);
+    let mut world = topology.build(WorldConfig::new(1), |_, _| {});
+    let late = NodeIx(3);
+    for node in [NodeIx(0), NodeIx(1), NodeIx(2)] {
+        world.start(node).unwrap();
+    }
+    world.run_for(s(3));
+    let group = topology.id(0);
+    let asked: Vec<NameRequest> = (0..1_000)
+        .map(|number| world.register(NodeIx(0), group, claim(&format!("name {number}"), 1)))
+        .collect();
+    world.run_for(s(1));
+    let is_held = |asked: &NameRequest| {
+        let held = world.name_result(*asked);
+        matches!(held, Some(Ok(Some(Standing::Holder))))
+    };
+    assert!(asked.iter().all(is_held));
+    world.start(late).unwrap();
+    world.run_for(s(3));
+    assert_eq!(world.members_of(group).len(), 4);
+    for number in 0..1_000 {
+        let holder = everywhere(&world, group, &format!("name {number}"));
+        assert_eq!(holder, Some((NodeIx(0), 1)), "name {number}");
     }
 }

@@ -130,7 +130,8 @@ fn limits_are_errors_that_change_nothing() {
     assert_eq!(log.bytes, weight(b"b", b"xx"));
 }
 
-/// Encoded, no page exceeds 48 KiB: of the largest entries, and of the most.
+/// Encoded, no page exceeds 48 KiB: of the largest entries, and of the most; and together they carry
+/// every entry.
 #[test]
 fn a_page_fits_a_frame() {
     for (count, value_bytes) in [(40, VALUE_BYTES_MAX), (3_000, 0), (3_000, 20)] {
@@ -141,20 +142,24 @@ fn a_page_fits_a_frame() {
             let value = vec![0xff; value_bytes].into();
             log.put(key.into(), value, &config()).unwrap();
         }
-        let (mut seq, mut pages) = (0, 0);
+        let (mut seq, mut pages, mut carried) = (0, 0, 0);
         while let Some(delta) = log.page_from(seq, &[], &config()) {
             assert!(encoded_len(&delta) < 48 * 1024);
             (seq, pages) = (delta.to_seq, pages + 1);
+            carried += delta.entries.len();
         }
+        assert_eq!(carried, usize::from(count), "in deltas");
         assert!((2..=20).contains(&pages), "{pages} pages");
         log.floor = log.head;
-        let mut after = Bytes::new();
+        let (mut after, mut carried) = (Bytes::new(), 0);
         loop {
             let page = log.page_from(0, &after, &config()).unwrap();
             assert!(encoded_len(&page) < 48 * 1024);
+            carried += page.entries.len();
             let Some(to) = page.range_to else { break };
             after = to;
         }
+        assert_eq!(carried, usize::from(count), "in a snapshot");
     }
 }
 
