@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::wire::SealedSecret;
-use archipelago_core::{Context, Crypto, GroupId, NodeId, SealingKey};
+use archipelago_core::{Context, Crypto, GroupId, NodeId, Peer, SealingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::Cookies;
@@ -88,6 +88,22 @@ impl Secret {
             },
             window: Duration::from_millis(plain.window_ms.into()),
         })
+    }
+
+    /// As a peer sealed it for this node; `None` also where its record is not known.
+    pub(crate) fn open_from(
+        from: Peer,
+        sealed: &SealedSecret,
+        group: GroupId,
+        cx: &Context<'_>,
+    ) -> Option<Self> {
+        let record = cx.peers.get(from)?.record()?;
+        let route = Route {
+            group,
+            from: cx.peers.id(from),
+            to: cx.me,
+        };
+        Self::open(sealed, &record.record.sealing_key, &route, cx.crypto)
     }
 
     /// What two secrets of one group are compared by: the higher wins.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use archipelago_core::wire::{GroupBody, Join, JoinRole, SealedSecret, Welcome};
 use archipelago_core::{Context, Era, GroupId, Incarnation, Peer, Time};
 
-use crate::admission::{Admission, Encounter, ProofRole, Route, Secret};
+use crate::admission::{Admission, Encounter, ProofRole, Secret};
 use crate::view::keep_record;
 use crate::{Cookies, DialTarget, GroupConfig, GroupEvent, GroupOutput, GroupOutputs, Origin};
 
@@ -334,16 +334,7 @@ impl Client {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        let record = cx.peers.get(from).and_then(|state| state.record());
-        let Some(key) = record.map(|signed| signed.record.sealing_key) else {
-            return;
-        };
-        let route = Route {
-            group: self.id,
-            from: cx.peers.id(from),
-            to: cx.me,
-        };
-        let Some(secret) = Secret::open(sealed, &key, &route, cx.crypto) else {
+        let Some(secret) = Secret::open_from(from, sealed, self.id, cx) else {
             return;
         };
         let rank = secret.rank(&self.id, cx.crypto);

@@ -198,16 +198,7 @@ impl Group {
         cx: &mut Context<'_>,
         out: &mut GroupOutputs,
     ) {
-        let record = cx.peers.get(from).and_then(|state| state.record());
-        let Some(key) = record.map(|signed| signed.record.sealing_key) else {
-            return;
-        };
-        let route = Route {
-            group: self.id,
-            from: cx.peers.id(from),
-            to: cx.me,
-        };
-        let Some(secret) = Secret::open(sealed, &key, &route, cx.crypto) else {
+        let Some(secret) = Secret::open_from(from, sealed, self.id, cx) else {
             return;
         };
         if self.is_higher(&secret, cx) {
