@@ -3,6 +3,7 @@
 mod bench;
 mod cluster;
 mod demo;
+mod live;
 mod machine;
 mod member;
 mod sim;

@@ -8,8 +8,10 @@
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
-use archipelago::{GroupSpec, Node};
+use archipelago::Node;
 use serde::{Deserialize, Serialize};
+
+use crate::live::spec::Told;
 
 /// What the child is told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,15 +19,7 @@ pub(crate) struct MemberConfig {
     pub(crate) name: String,
     pub(crate) realm: String,
     pub(crate) idle_timeout_ms: u64,
-    pub(crate) groups: Vec<MemberGroup>,
-}
-
-/// One of its groups.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct MemberGroup {
-    pub(crate) name: String,
-    pub(crate) cookie: Option<String>,
-    pub(crate) seeds: Vec<String>,
+    pub(crate) groups: Vec<Told>,
 }
 
 /// What it answers.
@@ -69,12 +63,7 @@ async fn start(config: MemberConfig) -> Result<Node, MemberError> {
         .realm(&config.realm)
         .idle_timeout(Duration::from_millis(config.idle_timeout_ms));
     for group in config.groups {
-        let spec = match group.cookie {
-            Some(cookie) => GroupSpec::with_cookie(&group.name, cookie),
-            None => GroupSpec::open(&group.name),
-        };
-        let with_seeds = |spec: GroupSpec, seed: &String| spec.seed(seed.as_str());
-        builder = builder.group(group.seeds.iter().fold(spec, with_seeds));
+        builder = builder.group(group.into());
     }
     Ok(builder.start().await?)
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::names::{BenchError, Options};
 use super::report::Report;
-use crate::demo::latency::Latency;
+use crate::live::latency::Latency;
 
 /// How long a group may take to form.
 const FORMING_MAX: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::report::Report;
 use super::{live, report, simulated};
-use crate::demo::progress::Progress;
+use crate::live::progress::Progress;
 
 /// All members of a group register and unregister names as fast as they are answered; then look
 /// names up; then, in the simulator, split and heal.

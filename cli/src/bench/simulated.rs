@@ -11,7 +11,7 @@ use archipelago_sim::{NodeIx, World, WorldConfig};
 
 use super::names::{BenchError, Options};
 use super::report::Report;
-use crate::demo::latency::Latency;
+use crate::live::latency::Latency;
 
 /// Names that both sides of a split register.
 const NAMES: u32 = 100;

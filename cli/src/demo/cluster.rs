@@ -1,18 +1,20 @@
 //! The running cluster: every node of the plan with a swarm, a key and a listener of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use archipelago::{GroupId, GroupSpec, Identity, Mailbox, Node, NodeId, StartError};
+use archipelago::{GroupId, Mailbox, Node, NodeId, StartError};
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
-use super::child::{ChildError, MemberProcess};
+use super::child::MemberProcess;
 use super::options::IDLE_TIMEOUT;
-use super::watch::Watch;
 use crate::cluster::Plan;
-use crate::member::{MemberConfig, MemberGroup};
+use crate::live::pins::{Pins, PinsError};
+use crate::live::process::ProcessError;
+use crate::live::spec::Told;
+use crate::live::watch::Watch;
+use crate::member::MemberConfig;
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -36,11 +38,9 @@ pub(crate) enum FormError {
     #[error("node {name}: {source}")]
     Start { name: String, source: StartError },
     #[error(transparent)]
-    Child(#[from] ChildError),
-    #[error("no folder for the keys of the reflectors: {0}")]
-    Keys(std::io::Error),
+    Child(#[from] ProcessError),
     #[error(transparent)]
-    Identity(#[from] archipelago::IdentityError),
+    Pins(#[from] PinsError),
     #[error("node {name}: the task that starts it ended: {reason}")]
     Task { name: String, reason: String },
 }
@@ -118,34 +118,16 @@ impl Cluster {
             .iter()
             .filter(|&&group| !self.plan.is_parent(group))
         {
-            builder = builder.group(self.spec(group, index));
+            builder = builder.group(self.told(group, index).into());
         }
         builder
     }
 
     /// A group as the node is told of it, its parents within.
-    fn spec(&self, group: usize, index: usize) -> GroupSpec {
-        let planned = &self.plan.groups[group];
-        let spec = match &planned.cookie {
-            Some(cookie) => GroupSpec::with_cookie(&planned.name, cookie),
-            None => GroupSpec::open(&planned.name),
-        };
-        let seeds = self.seeds(group, index);
-        let spec = seeds
-            .iter()
-            .fold(spec, |spec, seed| spec.seed(seed.as_str()));
-        let spec = spec.tier(planned.tier);
-        if planned.parents.is_empty() {
-            return spec;
-        }
-        let count = u8::try_from(planned.reflectors.len()).unwrap_or(u8::MAX);
-        let pinned = planned
-            .reflectors
-            .iter()
-            .filter_map(|&node| self.pins.id(node));
-        let spec = pinned.fold(spec.reflectors(count), GroupSpec::pinned);
-        let parents = planned.parents.iter();
-        parents.fold(spec, |spec, &parent| spec.parent(self.spec(parent, index)))
+    fn told(&self, group: usize, index: usize) -> Told {
+        Told::of(&self.plan, group, &self.pins, &|group| {
+            self.seeds(group, index)
+        })
     }
 
     fn seeds(&self, group: usize, index: usize) -> Vec<String> {
@@ -158,11 +140,7 @@ impl Cluster {
 
     fn member_config(&self, index: usize) -> MemberConfig {
         let planned = &self.plan.nodes[index];
-        let groups = planned.groups.iter().map(|&group| MemberGroup {
-            name: self.plan.groups[group].name.clone(),
-            cookie: self.plan.groups[group].cookie.clone(),
-            seeds: self.seeds(group, index),
-        });
+        let groups = planned.groups.iter().map(|&group| self.told(group, index));
         MemberConfig {
             name: planned.name.clone(),
             realm: self.plan.realm.clone(),
@@ -246,7 +224,7 @@ impl Cluster {
     }
 
     /// Sessions of each node, itself asked; the child's as it last said.
-    pub(crate) async fn session_counts(&mut self) -> Result<Vec<usize>, ChildError> {
+    pub(crate) async fn session_counts(&mut self) -> Result<Vec<usize>, ProcessError> {
         let mut counts: Vec<_> = self
             .nodes
             .iter()
@@ -315,52 +293,6 @@ impl Cluster {
         }
         while stopping.join_next().await.is_some() {}
         self.child = None;
-    }
-}
-
-/// The keys of nodes that charters name: they must be known before any node starts.
-#[derive(Debug)]
-struct Pins {
-    folder: PathBuf,
-    ids: BTreeMap<usize, NodeId>,
-}
-
-impl Pins {
-    fn new(plan: &Plan) -> Result<Self, FormError> {
-        let folder = format!("archipelago-demo-{}", std::process::id());
-        let mut pins = Self {
-            folder: std::env::temp_dir().join(folder),
-            ids: BTreeMap::new(),
-        };
-        let led_up = plan.groups.iter().filter(|group| !group.parents.is_empty());
-        let pinned: BTreeSet<usize> = led_up.flat_map(|group| group.reflectors.clone()).collect();
-        if !pinned.is_empty() {
-            std::fs::create_dir_all(&pins.folder).map_err(FormError::Keys)?;
-        }
-        for node in pinned {
-            let identity = Identity::load_or_create(&pins.path(node))?;
-            pins.ids.insert(node, identity.id());
-        }
-        Ok(pins)
-    }
-
-    fn id(&self, node: usize) -> Option<NodeId> {
-        self.ids.get(&node).copied()
-    }
-
-    fn key_file(&self, node: usize) -> Option<PathBuf> {
-        self.ids.contains_key(&node).then(|| self.path(node))
-    }
-
-    fn path(&self, node: usize) -> PathBuf {
-        self.folder.join(format!("{node}.key"))
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        // What is left of a run that was killed is the system's to clear.
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

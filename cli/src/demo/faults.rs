@@ -7,11 +7,11 @@ use archipelago_core::Rng;
 use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
-use super::child::ChildError;
 use super::cluster::Cluster;
-use super::latency::Latency;
 use super::letter::{Ledger, Letter};
 use super::traffic::Post;
+use crate::live::latency::Latency;
+use crate::live::process::ProcessError;
 
 /// How long a death may take to be known; what counts is when it was, not this.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -68,19 +68,19 @@ fn killable(cluster: &Cluster) -> Vec<usize> {
 }
 
 /// Stops the child by SIGSTOP until its group knows, then continues it until it is back.
-pub(crate) async fn stop_member(cluster: &Cluster) -> Result<Option<(Known, Known)>, ChildError> {
-    let Some((index, process)) = &cluster.child else {
+pub(crate) async fn stop_member(cluster: &Cluster) -> Result<Option<(Known, Known)>, ProcessError> {
+    let Some((index, child)) = &cluster.child else {
         return Ok(None);
     };
     let group = cluster.plan.nodes[*index].groups[0];
     let witnesses = cluster.witnesses(group, *index);
     let stopped = Instant::now();
-    process.stop()?;
+    child.process.stop()?;
     let down = known(cluster, *index, group, stopped, witnesses.clone()).await;
     let continued = Instant::now();
-    process.continue_()?;
+    child.process.continue_()?;
     let (id, group) = (cluster.id(*index), cluster.group_id(group));
-    let all_up = |seen: &super::watch::Seen| {
+    let all_up = |seen: &crate::live::watch::Seen| {
         seen.ups_of(id, group, continued, &witnesses).len() == witnesses.len()
     };
     cluster.watch.until(PATIENCE, all_up).await;
@@ -103,7 +103,7 @@ async fn known(
     witnesses: Vec<usize>,
 ) -> Known {
     let (id, group) = (cluster.id(index), cluster.group_id(group));
-    let all_know = |seen: &super::watch::Seen| {
+    let all_know = |seen: &crate::live::watch::Seen| {
         seen.deaths_of(id, group, since, &witnesses).len() == witnesses.len()
     };
     cluster.watch.until(PATIENCE, all_know).await;

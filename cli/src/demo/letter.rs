@@ -11,7 +11,7 @@ use archipelago::Mailbox;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::latency::Latency;
+use crate::live::latency::Latency;
 
 /// A message of the demo.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -6,15 +6,12 @@
 mod child;
 pub(crate) mod cluster;
 pub(crate) mod faults;
-pub(crate) mod latency;
 pub(crate) mod letter;
 pub(crate) mod options;
 mod phases;
-pub(crate) mod progress;
 mod report;
 mod table;
 pub(crate) mod traffic;
-mod watch;
 
 pub(crate) use options::Options;
 
@@ -24,6 +21,7 @@ use self::cluster::FormError;
 use self::phases::Demo;
 use self::report::Report;
 use crate::cluster::{ClusterError, Plan};
+use crate::live::process::ProcessError;
 use crate::machine::descriptors;
 
 /// The demo could not run; what was up is down again.
@@ -36,7 +34,7 @@ pub(crate) enum DemoError {
     #[error(transparent)]
     Form(#[from] FormError),
     #[error(transparent)]
-    Child(#[from] child::ChildError),
+    Child(#[from] ProcessError),
     #[error(transparent)]
     Node(#[from] archipelago::NodeError),
     #[error("the report cannot be written: {0}")]

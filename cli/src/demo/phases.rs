@@ -8,12 +8,12 @@ use archipelago_core::Rng;
 use super::cluster::Cluster;
 use super::letter::Ledger;
 use super::options::{IDLE_TIMEOUT, Options};
-use super::progress::Progress;
 use super::report::Report;
 use super::traffic::Post;
-use super::watch::Seen;
 use super::{DemoError, faults, table, traffic};
 use crate::cluster::Plan;
+use crate::live::progress::Progress;
+use crate::live::watch::Seen;
 use crate::machine::{descriptors, sockets, usage};
 
 /// Longest that forming may take before it counts as failed.

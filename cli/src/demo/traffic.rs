@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::letter::{Ledger, Letter};
-use super::watch::Watch;
 use crate::cluster::Plan;
+use crate::live::watch::Watch;
 
 /// Messages of a stream before it is waited for the direct session, and after.
 const BEFORE: u32 = 20;

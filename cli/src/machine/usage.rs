@@ -35,6 +35,19 @@ pub(crate) fn peak_bytes_of(process: Process) -> Option<u64> {
     status_bytes(process, "VmHWM:")
 }
 
+/// Memory of a process in bytes, where what it shares with others counts by its share.
+pub(crate) fn proportional_bytes_of(process: Process) -> Option<u64> {
+    bytes_in(process, "smaps_rollup", "Pss:")
+}
+
+/// Memory that programs can still have without others being put out, in bytes.
+pub(crate) fn available_bytes() -> Option<u64> {
+    find_bytes(
+        &std::fs::read_to_string("/proc/meminfo").ok()?,
+        "MemAvailable:",
+    )
+}
+
 /// Has the kernel begin the peak anew with what is resident now; where it refuses, the peak is
 /// that since the start.
 pub(crate) fn forget_peak(process: Process) {
@@ -42,8 +55,15 @@ pub(crate) fn forget_peak(process: Process) {
 }
 
 fn status_bytes(process: Process, key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string(process.file("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    bytes_in(process, "status", key)
+}
+
+fn bytes_in(process: Process, file: &str, key: &str) -> Option<u64> {
+    find_bytes(&std::fs::read_to_string(process.file(file)).ok()?, key)
+}
+
+fn find_bytes(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }

@@ -24,7 +24,7 @@ mod workload;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::demo::progress::Progress;
+use crate::live::progress::Progress;
 use pair::Pair;
 use report::Report;
 use workload::Workload;
@@ -83,6 +83,8 @@ pub(crate) enum WireError {
     Send(#[from] archipelago::SendError),
     #[error("a call was not answered: {0}; look for what the other process said above")]
     Call(#[from] archipelago::CallError),
+    #[error(transparent)]
+    Process(#[from] crate::live::process::ProcessError),
     #[error("sockets and pipes between the two processes: {0}; try again")]
     Io(#[from] std::io::Error),
     #[error("the other process said something else than it should: {0}; is it the same program?")]

@@ -12,7 +12,7 @@ use super::super::names::BenchError;
 use super::Options;
 use super::cluster::{self, Member};
 use super::measured::{Class, Measured};
-use crate::demo::progress::Progress;
+use crate::live::progress::Progress;
 use crate::machine::usage;
 
 const BODY_BYTES: usize = 300_000;

@@ -10,7 +10,7 @@ use archipelago::{Keyed, KeyedError};
 
 use super::Options;
 use super::report::Report;
-use crate::demo::latency::Latency;
+use crate::live::latency::Latency;
 use crate::machine::usage;
 
 /// Kinds of requests.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::names::BenchError;
-use crate::demo::progress::Progress;
+use crate::live::progress::Progress;
 use crate::machine::descriptors;
 use measured::Measured;
 

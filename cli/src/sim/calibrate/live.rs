@@ -15,8 +15,8 @@ use crate::demo::DemoError;
 use crate::demo::cluster::{Cluster, FormError};
 use crate::demo::faults;
 use crate::demo::letter::Ledger;
-use crate::demo::progress::Progress;
 use crate::demo::traffic::{self, Post};
+use crate::live::progress::Progress;
 
 /// One live run.
 pub(super) struct Live<'a> {

@@ -33,7 +33,7 @@ use self::simulated::Simulated;
 use super::SimError;
 use crate::cluster::Plan;
 use crate::demo::DemoError;
-use crate::demo::progress::Progress;
+use crate::live::progress::Progress;
 
 /// Simulated runs for each live one: they cost next to nothing.
 const SIMULATED_PER_LIVE: usize = 10;

@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     ups: BTreeMap<(usize, GroupId, NodeId), Instant>,
     /// Messages that were accepted and may not have been delivered.
     pub(crate) undelivered: u64,
+    /// Why nodes were refused entry to a group, by index; the last word.
+    pub(crate) refusals: BTreeMap<usize, String>,
     /// Events that a reader was too slow for.
     pub(crate) missed: u64,
 }
@@ -101,6 +103,9 @@ impl Seen {
             }
             NodeEvent::MemberUp { group, member } => {
                 self.ups.insert((witness, group, member.node), at);
+            }
+            NodeEvent::Refused { reason, .. } => {
+                self.refusals.insert(witness, format!("{reason:?}"));
             }
             NodeEvent::Undelivered { .. } => self.undelivered += 1,
             NodeEvent::Lagged { missed } => self.missed += missed,
