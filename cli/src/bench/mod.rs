@@ -2,6 +2,7 @@
 
 mod live;
 mod names;
+mod nodes;
 mod report;
 mod simulated;
 mod wire;
@@ -20,6 +21,11 @@ pub(crate) enum Command {
     Workers(workers::Options),
     /// Messages between two nodes in two processes, beside bare TCP.
     Wire(wire::Options),
+    /// Live nodes, as many as the machine bears, in groups and in a full mesh.
+    Nodes(nodes::Options),
+    /// One of the processes of `nodes`; for that itself.
+    #[command(hide = true)]
+    NodesHost,
     /// The other process of `wire`; for that itself.
     #[command(hide = true)]
     WireServe,
@@ -30,6 +36,8 @@ pub(crate) async fn main(command: &Command) -> ExitCode {
     match command {
         Command::Names(options) => names::main(options).await,
         Command::Workers(options) => workers::main(options).await,
+        Command::Nodes(options) => nodes::main(options).await,
+        Command::NodesHost => nodes::host().await,
         Command::Wire(options) => wire::main(options).await,
         Command::WireServe => ended(wire::serve().await),
     }

@@ -3,6 +3,7 @@
 //! Nothing here measures; every number comes from a [`RunResult`](crate::run::RunResult).
 
 mod csv;
+mod curves_page;
 mod figures;
 mod format;
 mod html;
@@ -17,6 +18,7 @@ mod topology_page;
 mod tests;
 
 pub use csv::{csv_header, csv_line};
+pub use curves_page::{Curve, curves_page};
 pub use figures::{Figure, figures, rows};
 pub use format::{count, figure, ms};
 pub use html::{compare_page, run_page};
