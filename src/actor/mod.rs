@@ -9,6 +9,7 @@
 //! but for input. Messages for a session are written together after a batch of inputs.
 
 mod changes;
+mod dials;
 mod launch;
 mod names;
 mod outputs;
@@ -23,20 +24,19 @@ pub(crate) use names::{FoundReply, NameReply, ProvidersReply};
 pub(crate) use requests::Request;
 pub(crate) use strict::StrictRequest;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use archipelago_core::{GroupId, LocalId, NodeId, Time};
-use archipelago_router::{Command, DialId, Output, SessionEvent, Unreachable};
-use futures::StreamExt;
+use archipelago_router::{Command, Output, SessionEvent, Unreachable};
 use libp2p::swarm::ConnectionId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
 use crate::identity::Identity;
 use crate::node::{Life, Shared};
-use crate::swarm::Swarm;
+use crate::swarm::{Drowsy, Swarm};
 use sessions::Sessions;
 
 /// Requests taken at once.
@@ -54,14 +54,14 @@ const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 /// The node's task, at work.
 pub(crate) struct Actor {
     node: archipelago_router::Node,
-    swarm: Swarm,
+    swarm: Drowsy,
     shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
     /// Keeps the boot on disk.
     identity: Identity,
     sessions: Sessions,
     waiting: changes::Waiting,
-    dials: HashMap<ConnectionId, DialId>,
+    dials: dials::Dials,
     /// Connections that must be further by then, all given the same time: the first is due first.
     deadlines: VecDeque<(Instant, ConnectionId)>,
     out: Vec<Output>,
@@ -117,13 +117,13 @@ impl Actor {
     ) -> Self {
         Self {
             node,
-            swarm,
+            swarm: Drowsy::new(swarm),
             shared,
             requests,
             identity,
             sessions: Sessions::default(),
             waiting: changes::Waiting::default(),
-            dials: HashMap::new(),
+            dials: dials::Dials::default(),
             deadlines: VecDeque::new(),
             out: Vec::new(),
             names: names::Asked::default(),
@@ -167,7 +167,7 @@ impl Actor {
             let _ = frozen.wait_for(|is_frozen| !is_frozen).await;
             self.arm();
             tokio::select! {
-                event = self.swarm.select_next_some() => self.on_swarm(event),
+                event = self.swarm.next() => self.on_swarm(event),
                 count = self.requests.recv_many(&mut requests, REQUESTS_MAX) => {
                     if count == 0 {
                         return;
@@ -176,6 +176,7 @@ impl Actor {
                         self.on_request(request);
                     }
                 }
+                pass = self.dials.turn() => self.on_turn(pass),
                 () = self.timer.as_mut() => self.armed = None,
                 () = shared.ended.ready() => self.on_ended(),
                 () = shared.monitors.ready() => self.on_dropped(),
@@ -231,7 +232,7 @@ impl Actor {
             self.stale.sessions = true;
         }
         self.refresh();
-        let refused = self.swarm.behaviour_mut().take_refused();
+        let refused = self.swarm.take_refused();
         self.shared.metrics.connections_refused.add(refused);
     }
 

@@ -91,7 +91,7 @@ impl Actor {
             Ok(_) => metrics.control_sent.add(1),
             Err(PushError::Full) => {
                 metrics.slow_peers_closed.add(1);
-                self.swarm.close_connection(known.connection);
+                self.swarm.awake().close_connection(known.connection);
                 return;
             }
             // Longer than a frame may be: a peer could not read it anyhow.

@@ -105,7 +105,10 @@ impl Actor {
             Request::OpenData { session } => {
                 if let Some(known) = self.sessions.find(session) {
                     let (peer, connection) = (known.peer_id, known.connection);
-                    self.swarm.behaviour_mut().open_data(peer, connection);
+                    self.swarm
+                        .awake()
+                        .behaviour_mut()
+                        .open_data(peer, connection);
                 }
             }
             Request::Abused { session } => {
@@ -152,7 +155,7 @@ impl Actor {
         if end == PumpEnd::Abused {
             metrics.abusive_peers_closed.add(1);
         }
-        self.swarm.close_connection(gone.connection);
+        self.swarm.awake().close_connection(gone.connection);
         let now = self.now();
         let event = SessionEvent::Closed { session };
         self.node.handle_session(event, now, &mut self.out);

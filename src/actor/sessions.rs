@@ -76,6 +76,12 @@ impl Sessions {
         self.connections.remove(&id)
     }
 
+    /// Whether a session with the node carries data. Cost: O(sessions).
+    pub(super) fn is_attached(&self, node: NodeId) -> bool {
+        let mut sessions = self.slots.iter().filter_map(|slot| slot.session.as_ref());
+        sessions.any(|session| session.is_attached && session.node == node)
+    }
+
     /// Makes a session of a connection.
     pub(super) fn insert(
         &mut self,

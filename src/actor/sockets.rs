@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use archipelago_core::Address;
-use archipelago_core::NodeId;
 use archipelago_router::{DialId, SessionEvent};
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Stream};
+use libp2p::{PeerId, Stream};
 use tokio::time::Instant;
 
 use super::Actor;
 use super::sessions::Connection;
 use crate::peer::Signal;
 use crate::session::{Outbox, Pump};
-use crate::swarm::{HandlerOut, StreamEvent, node_id, peer_id};
+use crate::swarm::{HandlerOut, StreamEvent, node_id};
 
 impl Actor {
     pub(super) fn on_swarm(&mut self, event: SwarmEvent<StreamEvent>) {
@@ -33,7 +30,7 @@ impl Actor {
                 error,
                 ..
             } => {
-                if let Some(dial) = self.dials.remove(&connection_id) {
+                if let Some(dial) = self.dials.failed(connection_id) {
                     self.on_dial_failed(dial, error.to_string());
                 }
             }
@@ -42,9 +39,10 @@ impl Actor {
     }
 
     fn on_established(&mut self, peer: PeerId, connection: ConnectionId) {
-        let dial = self.dials.remove(&connection);
+        let timeout = self.shared.limits.handshake_timeout;
+        let dial = self.dials.opened(connection, timeout);
         let Some(node) = node_id(&peer) else {
-            self.swarm.close_connection(connection);
+            self.swarm.awake().close_connection(connection);
             if let Some(dial) = dial {
                 self.on_dial_failed(dial, "the peer's key is not Ed25519".to_owned());
             }
@@ -79,7 +77,7 @@ impl Actor {
             HandlerOut::InboundData(stream) => self.on_inbound_data(connection, stream),
             HandlerOut::OutboundData(stream) => self.on_outbound_data(connection, stream),
             HandlerOut::Failed => {
-                self.swarm.close_connection(connection);
+                self.swarm.awake().close_connection(connection);
             }
             HandlerOut::Abused => self.close_abused(connection),
         }
@@ -120,7 +118,7 @@ impl Actor {
             if let Ok(peer) = self.shared.peer(node, None) {
                 peer.signal(Signal::Inbound(session, stream));
             } else {
-                self.swarm.close_connection(connection);
+                self.swarm.awake().close_connection(connection);
             }
         } else if !self.sessions.keep_early(connection, stream) {
             self.close_abused(connection);
@@ -140,27 +138,7 @@ impl Actor {
 
     pub(super) fn close_abused(&mut self, connection: ConnectionId) {
         self.shared.metrics.abusive_peers_closed.add(1);
-        self.swarm.close_connection(connection);
-    }
-
-    /// Begins a dial; if that fails at once, the machine hears of it after this batch.
-    pub(super) fn dial(&mut self, dial: DialId, peer: Option<NodeId>, addresses: &[Address]) {
-        self.shared.metrics.dials.add(1);
-        let result = dial_opts(peer, addresses).and_then(|opts| {
-            let connection = opts.connection_id();
-            let begun = self.swarm.dial(opts).map_err(|error| error.to_string());
-            begun.map(|()| connection)
-        });
-        match result {
-            Ok(connection) => {
-                self.dials.insert(connection, dial);
-            }
-            Err(reason) => {
-                self.shared.metrics.dials_failed.add(1);
-                self.failed
-                    .push_back(SessionEvent::OpenFailed { dial, reason });
-            }
-        }
+        self.swarm.awake().close_connection(connection);
     }
 
     /// The connection is closed unless it opens its control stream, or is gone, in time.
@@ -177,7 +155,7 @@ impl Actor {
             self.deadlines.pop_front();
             if self.is_overdue(connection) {
                 self.shared.metrics.half_open_closed.add(1);
-                self.swarm.close_connection(connection);
+                self.swarm.awake().close_connection(connection);
             }
         }
     }
@@ -194,30 +172,5 @@ impl Actor {
                 Some(session) => session.outbox.is_closing(),
             },
         }
-    }
-}
-
-/// What the swarm needs to dial.
-fn dial_opts(peer: Option<NodeId>, addresses: &[Address]) -> Result<DialOpts, String> {
-    let addresses: Vec<Multiaddr> = addresses
-        .iter()
-        .filter_map(|address| address.0.parse().ok())
-        .collect();
-    let Some(first) = addresses.first() else {
-        return Err("no address that this node understands".to_owned());
-    };
-    match peer {
-        Some(node) => {
-            let peer = peer_id(&node).ok_or("the node's id is no key")?;
-            Ok(DialOpts::peer_id(peer)
-                .condition(PeerCondition::Always)
-                .addresses(addresses)
-                .allocate_new_port()
-                .build())
-        }
-        None => Ok(DialOpts::unknown_peer_id()
-            .address(first.clone())
-            .allocate_new_port()
-            .build()),
     }
 }

@@ -4,7 +4,11 @@
 //! every thread of the user's runtime therefore delays no heartbeat. Many nodes may share one
 //! [`Runtime`]; they share threads and no state.
 
+mod gate;
+
 use std::sync::{Arc, OnceLock};
+
+pub(crate) use gate::{Gate, Pass};
 
 /// The protocol's own threads. Cloning shares them; they end when the last clone and the last node
 /// on them are gone.
@@ -18,6 +22,7 @@ struct Inner {
     /// `None` only while being dropped.
     tokio: Option<tokio::runtime::Runtime>,
     handle: tokio::runtime::Handle,
+    gate: Arc<Gate>,
 }
 
 /// The threads could not be started.
@@ -41,6 +46,7 @@ impl Runtime {
             inner: Arc::new(Inner {
                 tokio: Some(tokio),
                 handle,
+                gate: Arc::new(Gate::new()),
             }),
         })
     }
@@ -62,6 +68,10 @@ impl Runtime {
 
     pub(crate) fn handle(&self) -> &tokio::runtime::Handle {
         &self.inner.handle
+    }
+
+    pub(crate) fn gate(&self) -> &Arc<Gate> {
+        &self.inner.gate
     }
 }
 

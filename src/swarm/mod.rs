@@ -5,11 +5,13 @@
 //! them never passes the swarm again. It decides nothing about who may stay.
 
 mod behaviour;
+mod drowsy;
 mod handler;
 mod key;
 mod transport;
 
 pub(crate) use behaviour::{Behaviour, StreamEvent};
+pub(crate) use drowsy::Drowsy;
 pub(crate) use handler::{HandlerIn, HandlerOut};
 pub(crate) use key::{node_id, peer_id};
 pub(crate) use transport::build;

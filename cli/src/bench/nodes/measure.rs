@@ -17,8 +17,8 @@ use crate::live::progress::Progress;
 use crate::machine::clock;
 
 /// Longest that forming may take: so long at least, and so much more for each end of a session,
-/// which takes 0.4 ms of a core.
-const FORMING: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(2));
+/// which takes a millisecond of a core, and cores may have other work.
+const FORMING: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(5));
 /// After forming, until everything else about it is done.
 const SETTLING: Duration = Duration::from_secs(3);
 

@@ -1,0 +1,206 @@
+//! How many handshakes the nodes of one runtime have under way at once: as many as end in time.
+//!
+//! A handshake is a millisecond of a core and has a time limit. A thousand nodes that begin at the
+//! same instant would begin ten thousand handshakes, of which each would take longer than the
+//! limit: all would fail, be begun again, and fail. So dials wait here for a pass, in the order in
+//! which they asked, and their time counts from the pass. The number of passes grows by one with
+//! every handshake that was fast, as TCP's window does (Jacobson, SIGCOMM 1988), and halves when
+//! they become slow. Handshakes that fail say nothing of this process and change nothing.
+//!
+//! Cost: one lock for a pass and one for its end; nothing while nobody dials.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Passes at the beginning: a single node hardly asks for more at once.
+const BEGIN: usize = 64;
+/// Fewest passes, so that dials to machines that are silent do not hold up all others.
+const LEAST: usize = 16;
+/// Most passes.
+const MOST: usize = 4_096;
+/// A handshake that took less than this part of its time limit was fast.
+const FAST: u32 = 10;
+/// One that took more than this part was slow.
+const SLOW: u32 = 3;
+
+/// The passes of one runtime.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    passes: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Passes that there are.
+    limit: usize,
+    /// Of those that are given away, how many are not to come back.
+    surplus: usize,
+    /// Not narrowed again before: what is slow now began under the former limit.
+    narrow_after: Option<Instant>,
+}
+
+/// Leave to begin one handshake; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
+    permit: Option<OwnedSemaphorePermit>,
+    since: Instant,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self {
+            passes: Arc::new(Semaphore::new(BEGIN)),
+            state: Mutex::new(State {
+                limit: BEGIN,
+                surplus: 0,
+                narrow_after: None,
+            }),
+        }
+    }
+
+    /// A pass, if one is left and nobody waits.
+    pub(crate) fn try_pass(self: &Arc<Self>) -> Option<Pass> {
+        let permit = self.passes.clone().try_acquire_owned().ok()?;
+        Some(self.pass_of(permit))
+    }
+
+    /// A pass, when it is this one's turn.
+    ///
+    /// Cancel safe: dropped before it returns, the turn is lost.
+    pub(crate) async fn pass(self: Arc<Self>) -> Pass {
+        let permit = self.passes.clone().acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        self.pass_of(permit)
+    }
+
+    fn pass_of(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Pass {
+        Pass {
+            gate: self.clone(),
+            permit: Some(permit),
+            since: Instant::now(),
+        }
+    }
+
+    /// One more pass, if all that there are were in use.
+    fn widen(&self) {
+        let mut state = self.state();
+        if state.limit >= MOST || self.passes.available_permits() > 0 {
+            return;
+        }
+        state.limit += 1;
+        if state.surplus > 0 {
+            state.surplus -= 1;
+        } else {
+            self.passes.add_permits(1);
+        }
+    }
+
+    /// Half as many passes, once for all handshakes that were under way with one that took so long.
+    fn narrow(&self, took: Duration) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if state.narrow_after.is_some_and(|after| now < after) {
+            return;
+        }
+        state.narrow_after = Some(now + took);
+        let limit = (state.limit / 2).max(LEAST);
+        let fewer = state.limit.saturating_sub(limit);
+        state.limit -= fewer;
+        state.surplus += fewer - self.passes.forget_permits(fewer);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass {
+    /// The handshake has ended well, of the time that it was given.
+    pub(crate) fn opened(self, timeout: Duration) {
+        let took = self.since.elapsed();
+        if took < timeout / FAST {
+            self.gate.widen();
+        } else if took > timeout / SLOW {
+            self.gate.narrow(took);
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        if state.surplus > 0 {
+            state.surplus -= 1;
+            if let Some(permit) = self.permit.take() {
+                permit.forget();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    fn all(gate: &Arc<Gate>) -> Vec<Pass> {
+        std::iter::from_fn(|| gate.try_pass()).collect()
+    }
+
+    fn slow(mut pass: Pass) {
+        pass.since = Instant::now()
+            .checked_sub(TIMEOUT / 2)
+            .expect("the machine has been up for seconds");
+        pass.opened(TIMEOUT);
+    }
+
+    #[test]
+    fn fast_handshakes_let_more_begin_as_long_as_all_passes_are_used() {
+        let gate = Arc::new(Gate::new());
+        let passes = all(&gate);
+        assert_eq!(passes.len(), BEGIN);
+        passes.into_iter().for_each(|pass| pass.opened(TIMEOUT));
+        // The first one was the only one that had not left a pass behind.
+        assert_eq!(all(&gate).len(), BEGIN + 1);
+    }
+
+    #[test]
+    fn slow_ones_halve_the_passes_once_and_never_below_the_least() {
+        let gate = Arc::new(Gate::new());
+        let mut passes = all(&gate);
+        for pass in passes.drain(..2) {
+            slow(pass);
+        }
+        assert!(gate.try_pass().is_none(), "half of them are to come back");
+        drop(passes);
+        assert_eq!(all(&gate).len(), BEGIN / 2);
+        for _ in 0..8 {
+            gate.state().narrow_after = None;
+            slow(gate.try_pass().expect("a pass is left"));
+        }
+        assert_eq!(all(&gate).len(), LEAST);
+    }
+
+    #[test]
+    fn failures_change_nothing() {
+        let gate = Arc::new(Gate::new());
+        drop(all(&gate));
+        assert_eq!(all(&gate).len(), BEGIN);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_served_before_who_comes_later() {
+        let gate = Arc::new(Gate::new());
+        let mut passes = all(&gate);
+        let waiting = tokio::spawn(gate.clone().pass());
+        tokio::task::yield_now().await;
+        passes.pop();
+        assert!(gate.try_pass().is_none(), "it was for who waits");
+        assert!(waiting.await.is_ok());
+    }
+}
