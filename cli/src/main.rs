@@ -6,6 +6,7 @@ mod demo;
 mod live;
 mod machine;
 mod member;
+mod plan;
 mod sim;
 mod up;
 
@@ -33,6 +34,8 @@ enum Command {
     /// Simulate clusters in virtual time with the machines that run live.
     #[command(subcommand)]
     Sim(sim::Command),
+    /// Show the groups, tiers and sessions that a cluster file stands for; nothing is started.
+    Plan(plan::Options),
     /// Start the nodes of a cluster file as processes, and start again those that die.
     ///
     /// The master stays in the foreground. When it ends (Ctrl-C), the nodes go on; started again,
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         },
         Command::Bench(command) => runtime.block_on(bench::main(&command)),
         Command::Sim(command) => sim::main(&command),
+        Command::Plan(options) => plan::main(&options).unwrap_or_else(|error| failed(&error)),
         Command::Up(options) => ended(runtime.block_on(up::up(&options))),
         Command::Reload(options) => ended(runtime.block_on(up::reload(&options))),
         Command::Down(options) => ended(runtime.block_on(up::down(&options))),

@@ -4,6 +4,7 @@
 mod change;
 mod clients;
 pub mod forward;
+pub mod grouping;
 pub mod lookup;
 mod lru;
 mod node;

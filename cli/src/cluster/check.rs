@@ -111,7 +111,7 @@ pub(super) fn file(file: &ClusterFile) -> Result<Plan, Complaint> {
     Ok(plan)
 }
 
-fn realm(realm: &Spanned<String>) -> Result<(), Complaint> {
+pub(super) fn realm(realm: &Spanned<String>) -> Result<(), Complaint> {
     named("realm", realm, 64)
 }
 
@@ -129,30 +129,45 @@ fn named(what: &str, name: &Spanned<String>, bytes_max: usize) -> Result<(), Com
 
 fn group(name: &Spanned<String>, table: &GroupTable) -> Result<PlannedGroup, Complaint> {
     named("group", name, 255)?;
-    let complain =
-        |problem: String, remedy: &str| Err(Complaint::at(name.span().start, problem, remedy));
     let text = name.get_ref();
-    match (&table.cookie, table.open) {
+    let what = format!("group {text:?}");
+    let cookie = table
+        .cookie
+        .as_ref()
+        .map(|cookie| cookie.get_ref().as_str());
+    let cookie = secret(name.span().start, &what, cookie, table.open)?;
+    Ok(PlannedGroup {
+        name: text.clone(),
+        cookie: cookie.map(str::to_owned),
+        members: Vec::new(),
+        reflectors: Vec::new(),
+        tier: table.tier.as_ref().map_or(0, |tier| *tier.get_ref()),
+        parents: Vec::new(),
+    })
+}
+
+/// The cookie of what stands at `offset`; none where it is open, and one of the two there must be.
+pub(super) fn secret<'a>(
+    offset: usize,
+    what: &str,
+    cookie: Option<&'a str>,
+    is_open: bool,
+) -> Result<Option<&'a str>, Complaint> {
+    let complain = |problem: String, remedy: &str| Err(Complaint::at(offset, problem, remedy));
+    match (cookie, is_open) {
         (None, false) => complain(
-            format!("group {text:?} has no cookie"),
+            format!("{what} has no cookie"),
             "give it `cookie = \"…\"`, or `open = true` for a local experiment",
         ),
         (Some(_), true) => complain(
-            format!("group {text:?} is open and has a cookie"),
+            format!("{what} is open and has a cookie"),
             "keep one of the two",
         ),
-        (Some(cookie), false) if cookie.get_ref().is_empty() => complain(
-            format!("the cookie of group {text:?} is empty"),
+        (Some(""), false) => complain(
+            format!("the cookie of {what} is empty"),
             "write a secret, or `open = true` for a local experiment",
         ),
-        (cookie, _) => Ok(PlannedGroup {
-            name: text.clone(),
-            cookie: cookie.as_ref().map(|cookie| cookie.get_ref().clone()),
-            members: Vec::new(),
-            reflectors: Vec::new(),
-            tier: table.tier.as_ref().map_or(0, |tier| *tier.get_ref()),
-            parents: Vec::new(),
-        }),
+        (cookie, _) => Ok(cookie),
     }
 }
 
@@ -212,32 +227,42 @@ fn leads_up(plan: &Plan, group: usize, name: &Spanned<String>) -> Result<(), Com
 }
 
 fn nodes(plan: &mut Plan, name: &Spanned<String>, table: &NodeTable) -> Result<(), Complaint> {
-    named("node", name, 48)?;
     let groups = memberships(plan, name, table)?;
-    let count = table.count.as_ref().map_or(1, |count| *count.get_ref());
-    if count == 0 || plan.nodes.len() + count > NODES_MAX {
-        let place = table.count.as_ref().map_or(name.span(), Spanned::span);
-        return Err(Complaint::at(
-            place.start,
-            format!("{count} copies of node {:?}", name.get_ref()),
-            format!("ask for at least 1, and at most {NODES_MAX} nodes in all"),
-        ));
-    }
-    for copy in 1..=count {
+    for name in copies(name, table.count.as_ref(), plan.nodes.len())? {
         let node = plan.nodes.len();
         for &group in &groups {
             plan.groups[group].members.push(node);
         }
         plan.nodes.push(PlannedNode {
-            name: match table.count {
-                Some(_) => format!("{}-{copy}", name.get_ref()),
-                None => name.get_ref().clone(),
-            },
+            name,
             groups: groups.clone(),
             is_reflector: false,
         });
     }
     Ok(())
+}
+
+/// The names of a node, or of its copies, where there are `before` others.
+pub(super) fn copies(
+    name: &Spanned<String>,
+    count: Option<&Spanned<usize>>,
+    before: usize,
+) -> Result<Vec<String>, Complaint> {
+    named("node", name, 48)?;
+    let copies = count.map_or(1, |count| *count.get_ref());
+    if copies == 0 || copies > NODES_MAX.saturating_sub(before) {
+        let place = count.map_or(name.span(), Spanned::span);
+        return Err(Complaint::at(
+            place.start,
+            format!("{copies} copies of node {:?}", name.get_ref()),
+            format!("ask for at least 1, and at most {NODES_MAX} nodes in all"),
+        ));
+    }
+    let text = name.get_ref();
+    Ok(match count {
+        Some(_) => (1..=copies).map(|copy| format!("{text}-{copy}")).collect(),
+        None => vec![text.clone()],
+    })
 }
 
 fn memberships(

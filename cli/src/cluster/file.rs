@@ -18,6 +18,7 @@
 //! count = 3
 //! groups = ["north"]
 //! ```
+//! With `groups = "auto"` the program groups the nodes, as [`auto`] has it.
 //! A group with `parents = ["world"]` is led up by its `reflectors`, who join the parents by
 //! themselves; a parent has a higher `tier` (0 where nothing is said), and no nodes of its own.
 
@@ -25,8 +26,10 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 
+use super::auto::{self, Grounds};
 use super::{ClusterError, Plan, check};
 
 /// The file as it is written; keys keep the place where they stand.
@@ -65,6 +68,11 @@ pub(super) struct NodeTable {
 /// # Errors
 /// [`ClusterError`], with the line and what to do.
 pub(crate) fn read(path: &Path) -> Result<Plan, ClusterError> {
+    read_with_grounds(path).map(|(plan, _)| plan)
+}
+
+/// As [`read`], and what its groups were made from where the file leaves them to the program.
+pub(crate) fn read_with_grounds(path: &Path) -> Result<(Plan, Option<Grounds>), ClusterError> {
     let text = std::fs::read_to_string(path).map_err(|source| ClusterError::Read {
         path: path.to_owned(),
         source,
@@ -72,10 +80,20 @@ pub(crate) fn read(path: &Path) -> Result<Plan, ClusterError> {
     parse(path, &text)
 }
 
-pub(super) fn parse(path: &Path, text: &str) -> Result<Plan, ClusterError> {
-    let file: ClusterFile = toml::from_str(text).map_err(|source| ClusterError::Syntax {
+pub(super) fn parse(path: &Path, text: &str) -> Result<(Plan, Option<Grounds>), ClusterError> {
+    let made = if auto::is_auto(text) {
+        let file = written(path, text)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        auto::plan(&file, folder).map(|(plan, grounds)| (plan, Some(grounds)))
+    } else {
+        check::file(&written(path, text)?).map(|plan| (plan, None))
+    };
+    made.map_err(|complaint| complaint.in_file(path.to_owned(), text))
+}
+
+fn written<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ClusterError> {
+    toml::from_str(text).map_err(|source| ClusterError::Syntax {
         path: path.to_owned(),
         source: Box::new(source),
-    })?;
-    check::file(&file).map_err(|complaint| complaint.in_file(path.to_owned(), text))
+    })
 }

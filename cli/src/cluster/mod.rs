@@ -4,13 +4,15 @@
 //! is checked once; whoever holds one may rely on it: names resolve, every group has members, and
 //! every group can be reached from every other over reflectors.
 
+mod auto;
 mod check;
 mod error;
 mod file;
 mod tiers;
 
+pub(crate) use auto::Grounds;
 pub(crate) use error::ClusterError;
-pub(crate) use file::read;
+pub(crate) use file::{read, read_with_grounds};
 
 use std::collections::BTreeSet;
 

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use error::SimError;
+pub(crate) use table::framed;
 
 /// Simulate clusters in virtual time with the machines that run live.
 #[derive(Clone, Debug, clap::Subcommand)]

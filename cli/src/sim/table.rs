@@ -47,7 +47,7 @@ pub(super) fn print_compared(results: &[(String, RunResult)]) {
     println!("{table}");
 }
 
-pub(super) fn framed() -> Table {
+pub(crate) fn framed() -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
     table

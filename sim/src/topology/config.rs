@@ -31,6 +31,8 @@ pub enum OverlayConfig {
     Overlapping(Overlapping),
     /// Groups of neighbours in a real underlay, a tier per region, and one above.
     Regional(Regional),
+    /// Groups and tiers as the planner of clusters makes them, by round-trip time.
+    Grouped(Grouped),
     /// A plan, or any graph, from a file.
     File(FromFile),
 }
@@ -209,6 +211,37 @@ pub struct Regional {
     pub reflectors: u32,
 }
 
+/// Groups and tiers as the planner of clusters makes them of nodes that an underlay places.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grouped {
+    /// 1 to 4,000,000.
+    pub nodes: u32,
+    /// Members that a group is to have, 2 to 1,000. Default 20.
+    #[serde(default = "grouped_size")]
+    pub size: u32,
+    /// Members of each group in the group above it, 1 to 8. Default 2.
+    #[serde(default = "two")]
+    pub reflectors: u32,
+    /// Members that a parent is to have, at least `2 × reflectors`. Default as `size`.
+    #[serde(default)]
+    pub parent_size: Option<u32>,
+    /// What brings nodes together. Default the round-trip times of the underlay.
+    #[serde(default)]
+    pub by: Nearness,
+}
+
+/// What brings nodes together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nearness {
+    /// The underlay's latencies between their sites, there and back.
+    #[default]
+    RoundTrip,
+    /// Nothing: groups of the same sizes by chance, to compare with.
+    Chance,
+}
+
 /// A plan, or any graph, from a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -225,6 +258,14 @@ pub struct FromFile {
 
 const fn one() -> u32 {
     1
+}
+
+const fn two() -> u32 {
+    2
+}
+
+const fn grouped_size() -> u32 {
+    20
 }
 
 const fn reflectors() -> u32 {

@@ -14,6 +14,7 @@ use super::config::{
 };
 use super::error::TopologyError;
 use super::exchange;
+use super::grouped::grouped;
 use super::plan::{MEMBERSHIPS_MAX, NODES_MAX, Overlay};
 use crate::formats::VERTICES_MAX;
 use crate::random::Random;
@@ -42,6 +43,7 @@ impl OverlayConfig {
             Self::Shaped(it) => shaped(it, &mut random),
             Self::Overlapping(it) => overlapping(it, &mut random),
             Self::Regional(it) => regional(it, underlay),
+            Self::Grouped(it) => grouped(it, underlay, &mut random),
             Self::File(it) => from_file(it, folder),
         };
         let mut overlay = overlay?;

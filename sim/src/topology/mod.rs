@@ -12,12 +12,14 @@ mod elected;
 mod error;
 mod exchange;
 mod generate;
+mod grouped;
 mod plan;
 mod shape;
 mod world;
 
 pub use config::{
-    Flat, FromFile, Hierarchy, Mapping, Overlapping, OverlayConfig, Regional, Shape, Shaped,
+    Flat, FromFile, Grouped, Hierarchy, Mapping, Nearness, Overlapping, OverlayConfig, Regional,
+    Shape, Shaped,
 };
 pub use error::TopologyError;
 pub use exchange::OverlayFormat;

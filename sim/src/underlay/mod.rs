@@ -190,6 +190,18 @@ impl Underlay {
         self.inner.site_of(node)
     }
 
+    /// How long a message is under way between two sites, one way, when nothing comes in between:
+    /// the table's or the distance's share, without spread, jitter and access. Zero where latency
+    /// is drawn, or there are no such sites.
+    pub fn site_latency(&self, from: u32, to: u32) -> Duration {
+        let micros = match &self.inner.model {
+            Model::Drawn(_) => 0,
+            Model::Sites(table) => table.latency(from, to, Time::START),
+            Model::Coordinates(it) => whole(it.latency(from, to)),
+        };
+        Duration::from_micros(micros)
+    }
+
     /// Pairs of sites that a measurement left out, and were filled.
     pub fn pairs_missing(&self) -> usize {
         match &self.inner.model {

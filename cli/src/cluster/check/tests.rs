@@ -26,7 +26,7 @@ fn error(text: &str) -> String {
 
 #[test]
 fn a_file_becomes_a_plan() {
-    let plan = parse(Path::new("c.toml"), BRIDGED).unwrap();
+    let plan = parse(Path::new("c.toml"), BRIDGED).unwrap().0;
     let names: Vec<_> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["bridge", "x-1", "x-2", "y"]);
     assert_eq!(plan.groups[0].members, [0, 1, 2]);
@@ -126,7 +126,7 @@ groups = ["b"]
 
 #[test]
 fn the_reflectors_of_children_are_the_members_of_a_parent() {
-    let plan = parse(Path::new("c.toml"), TIERED).unwrap();
+    let plan = parse(Path::new("c.toml"), TIERED).unwrap().0;
     let names: Vec<_> = plan
         .groups
         .iter()
@@ -165,5 +165,50 @@ fn an_unknown_parent_is_named_with_its_line_and_remedy() {
     assert_eq!(
         message,
         "c.toml:8: there is no group \"cite\"; add `[groups.cite]`, or name one of a, b, site"
+    );
+}
+
+const AUTO: &str = r#"
+realm = "fleet"
+groups = "auto"
+[auto]
+size = 4
+cookie = "of all"
+[nodes.eu]
+count = 9
+attributes = { region = "eu" }
+[nodes.us]
+count = 5
+attributes = { region = "us" }
+"#;
+
+#[test]
+fn groups_may_be_left_to_the_program() {
+    let (plan, grounds) = parse(Path::new("c.toml"), AUTO).unwrap();
+    let names: Vec<_> = plan.groups.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["eu#1", "eu#2", "us", "all^1"]);
+    assert_eq!(plan.groups[2].members, [9, 10, 11, 12, 13]);
+    assert_eq!(plan.groups[2].cookie.as_deref(), Some("of all"));
+    assert_eq!(plan.bridged(&std::collections::BTreeSet::new()).len(), 4);
+    assert_eq!(plan.nodes[9].name, "us-1");
+    assert!(grounds.is_some_and(|it| it.candidates.len() == 14));
+}
+
+#[test]
+fn an_automatic_plan_says_what_it_cannot_do() {
+    let message = error(&AUTO.replace("size = 4", "size = 1"));
+    assert!(
+        message.contains("c.toml:4: groups of 1 members"),
+        "{message}"
+    );
+    let message = error(&AUTO.replace("cookie = \"of all\"", ""));
+    assert!(message.contains("has no cookie"), "{message}");
+    let message = error(&AUTO.replace("\"auto\"", "\"manual\""));
+    assert!(message.contains("write `groups = \"auto\"`"), "{message}");
+    let coordinates = "cookie = \"c\"\nunderlay.latency.coordinates = {}";
+    let message = error(&AUTO.replace("cookie = \"of all\"", coordinates));
+    assert!(
+        message.contains("is at no site of the underlay"),
+        "{message}"
     );
 }
