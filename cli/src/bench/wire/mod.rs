@@ -5,29 +5,20 @@
 //! The ratios count; the absolute figures are this machine's.
 
 mod child;
-mod latency;
-mod link;
-mod message;
-mod mixed;
-mod oneway;
-mod ours;
 mod pair;
-mod raw;
 mod report;
-mod requests;
-mod sample;
 mod serve;
-mod tally;
 mod turns;
-mod workload;
+mod usage;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use archipelago_load::{Load, LoadError, Workload};
+
 use crate::live::progress::Progress;
 use pair::Pair;
 use report::Report;
-use workload::Workload;
 
 pub(crate) use serve::run as serve;
 
@@ -66,6 +57,13 @@ impl Options {
         Duration::from_secs_f64(self.warm_up.unwrap_or(tenth).clamp(0.0, 3_600.0))
     }
 
+    const fn load(&self) -> Load {
+        Load {
+            senders: self.senders,
+            rate: self.rate,
+        }
+    }
+
     fn workloads(&self) -> Vec<Workload> {
         let is_wanted = |one: &Workload| self.only.is_empty() || self.only.contains(one);
         Workload::ALL.into_iter().filter(is_wanted).collect()
@@ -79,24 +77,18 @@ pub(crate) enum WireError {
     Start(#[from] archipelago::StartError),
     #[error(transparent)]
     Node(#[from] archipelago::NodeError),
-    #[error("a message could not be sent: {0}; look for what the other process said above")]
-    Send(#[from] archipelago::SendError),
-    #[error("a call was not answered: {0}; look for what the other process said above")]
-    Call(#[from] archipelago::CallError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     #[error(transparent)]
     Process(#[from] crate::live::process::ProcessError),
     #[error("sockets and pipes between the two processes: {0}; try again")]
     Io(#[from] std::io::Error),
     #[error("the other process said something else than it should: {0}; is it the same program?")]
     Answer(#[from] serde_json::Error),
-    #[error("the other process ended before it answered: look for what it said above")]
-    Ended,
     #[error("the two nodes did not meet within {0:?}: is loopback TCP allowed here? Try again")]
     Forming(Duration),
     #[error("no configuration on standard input: this command is for `bench wire` itself")]
     NoConfig,
-    #[error("a task of the measurement ended: {0}; this is a fault of the benchmark, report it")]
-    Task(#[from] tokio::task::JoinError),
 }
 
 /// Measures and prints what was found, also when it is interrupted.

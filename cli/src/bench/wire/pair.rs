@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use archipelago::{GroupSpec, Mailbox, Node};
+use archipelago_load::ours::Ours;
+use archipelago_load::raw::Raw;
 
 use super::WireError;
 use super::child::Serving;
-use super::ours::Ours;
-use super::raw::Raw;
-use super::sample::Usage;
 use super::serve::{Config, GROUP};
+use super::usage::Usage;
 
 /// How long the two may take to meet.
 const FORMING_MAX: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ impl Pair {
 
     /// A new way over bare TCP, for messages of `body_len` bytes.
     pub(crate) async fn raw(&self, body_len: usize) -> Result<Raw, WireError> {
-        Raw::connect(self.serving.served.raw, body_len).await
+        Ok(Raw::connect(self.serving.served.raw, body_len).await?)
     }
 
     /// What both processes have taken of the machine.

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use archipelago_load::{Sample, Shape, Workload};
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Map, Value};
 
 use super::WireError;
-use super::sample::Sample;
-use super::workload::{Shape, Workload};
 
 /// Over what a turn ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +26,7 @@ impl Report {
     /// Adds a turn.
     pub(crate) fn add(&mut self, workload: Workload, transport: Transport, turn: &Sample) {
         let sample = self.0.entry((workload, transport));
-        sample.or_insert_with(Sample::new).add(turn);
+        sample.or_default().add(turn);
     }
 
     /// Prints what there is; a figure that was not taken is `null`, or a dash.

@@ -4,9 +4,10 @@ use std::io::{BufRead, Write};
 use std::net::SocketAddr;
 
 use archipelago::{GroupSpec, Node, Pid};
+use archipelago_load::{ours, raw};
 use serde::{Deserialize, Serialize};
 
-use super::{WireError, ours, raw};
+use super::WireError;
 
 /// The group of the two nodes.
 pub(crate) const GROUP: &str = "wire";

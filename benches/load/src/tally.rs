@@ -7,7 +7,7 @@ use super::message::Head;
 
 /// Counts the messages of some flows.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub struct Tally {
     received: u64,
     reordered: u64,
     /// The number that is expected of each flow.
@@ -17,16 +17,24 @@ pub(crate) struct Tally {
 
 /// What was received since the last time that it was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Received {
-    pub(crate) messages: u64,
+pub struct Received {
+    /// How many.
+    pub messages: u64,
     /// Messages whose number was not the one after that of the message before in its flow.
-    pub(crate) reordered: u64,
+    pub reordered: u64,
     /// From the sender's decision to send to the receiver's hands: nanoseconds, and how often.
-    pub(crate) nanos: Vec<(u64, u64)>,
+    pub nanos: Vec<(u64, u64)>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Tally {
-    pub(crate) fn new() -> Self {
+    /// One that has counted nothing.
+    pub fn new() -> Self {
         Self {
             received: 0,
             reordered: 0,
@@ -36,7 +44,7 @@ impl Tally {
     }
 
     /// Counts a message.
-    pub(crate) fn count(&mut self, body: &[u8]) {
+    pub fn count(&mut self, body: &[u8]) {
         self.received += 1;
         let Some(head) = Head::read(body) else {
             self.reordered += 1;
@@ -51,8 +59,8 @@ impl Tally {
     }
 
     /// What there is to say; counts from nothing again.
-    pub(crate) fn take(&mut self) -> Received {
-        let counted = std::mem::replace(self, Self::new());
+    pub fn take(&mut self) -> Received {
+        let counted = std::mem::take(self);
         Received {
             messages: counted.received,
             reordered: counted.reordered,

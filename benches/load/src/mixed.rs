@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::WireError;
+use super::error::LoadError;
 use super::link::Link;
 use super::sample::Sample;
 use super::{oneway, requests};
@@ -13,7 +13,7 @@ pub(crate) async fn run(
     (senders, len): (u8, usize),
     interval: Duration,
     duration: Duration,
-) -> Result<Sample, WireError> {
+) -> Result<Sample, LoadError> {
     let (bodies, calls) = tokio::try_join!(
         oneway::run(link, senders, len, duration),
         requests::paced(link, interval, duration),

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use archipelago::{Mailbox, Node, Pid, Sender};
+use archipelago::{Mailbox, Node, NodeError, Pid, Sender};
 use bytes::Bytes;
 
-use super::WireError;
+use super::error::LoadError;
 use super::link::Link;
 use super::tally::{Received, Tally};
 
@@ -20,14 +20,14 @@ const BATCH: usize = 256;
 
 /// The sending end.
 #[derive(Clone, Debug)]
-pub(crate) struct Ours {
+pub struct Ours {
     messages: (Sender, Pid),
     calls: (Sender, Pid),
 }
 
 impl Ours {
     /// Sends from the mailboxes of `sink` and `echo` to those of the other process.
-    pub(crate) fn new(sink: (&Mailbox, Pid), echo: (&Mailbox, Pid)) -> Self {
+    pub fn new(sink: (&Mailbox, Pid), echo: (&Mailbox, Pid)) -> Self {
         Self {
             messages: (sink.0.sender(), sink.1),
             calls: (echo.0.sender(), echo.1),
@@ -36,25 +36,29 @@ impl Ours {
 }
 
 impl Link for Ours {
-    async fn send(&self, body: Bytes) -> Result<(), WireError> {
+    async fn send(&self, body: Bytes) -> Result<(), LoadError> {
         let (sender, to) = &self.messages;
-        Ok(sender.send(*to, body).await?)
+        let sent = sender.send(*to, body).await;
+        sent.map_err(LoadError::transport)
     }
 
-    async fn flush(&self) -> Result<Received, WireError> {
+    async fn flush(&self) -> Result<Received, LoadError> {
         let (sender, to) = &self.messages;
-        let answer = sender.call(*to, Bytes::new(), CALL_MAX).await?;
-        Ok(serde_json::from_slice(&answer)?)
+        let answer = sender.call(*to, Bytes::new(), CALL_MAX).await;
+        Ok(serde_json::from_slice(
+            &answer.map_err(LoadError::transport)?,
+        )?)
     }
 
-    async fn call(&self, body: Bytes) -> Result<Bytes, WireError> {
+    async fn call(&self, body: Bytes) -> Result<Bytes, LoadError> {
         let (sender, to) = &self.calls;
-        Ok(sender.call(*to, body, CALL_MAX).await?)
+        let answer = sender.call(*to, body, CALL_MAX).await;
+        answer.map_err(LoadError::transport)
     }
 }
 
 /// The receiving end: serves two new mailboxes while the node lives; who they are, `sink` first.
-pub(crate) async fn serve(node: &Node) -> Result<(Pid, Pid), WireError> {
+pub async fn serve(node: &Node) -> Result<(Pid, Pid), NodeError> {
     let (sink, echo) = (node.mailbox().await?, node.mailbox().await?);
     let pids = (sink.pid(), echo.pid());
     tokio::spawn(count(sink));

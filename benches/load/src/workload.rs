@@ -10,7 +10,7 @@ const LONG: usize = 300_000;
 
 /// One workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Workload {
+pub enum Workload {
     /// One call of 64 bytes after the other.
     #[value(name = "rtt_64")]
     Rtt64,
@@ -48,7 +48,7 @@ pub(crate) enum Workload {
 
 /// How a workload is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// So many calls in flight, each followed by the next.
     Requests(usize),
     /// Messages, as fast as they are taken.
@@ -61,7 +61,7 @@ pub(crate) enum Shape {
 
 impl Workload {
     /// All, in the order in which they are run.
-    pub(crate) const ALL: [Self; 11] = [
+    pub const ALL: [Self; 11] = [
         Self::Rtt64,
         Self::Requests1,
         Self::Requests64,
@@ -76,7 +76,7 @@ impl Workload {
     ];
 
     /// What the names of its figures begin with.
-    pub(crate) const fn key(self) -> &'static str {
+    pub const fn key(self) -> &'static str {
         match self {
             Self::Rtt64 => "rtt_64",
             Self::Requests1 => "requests_1_in_flight",
@@ -93,7 +93,7 @@ impl Workload {
     }
 
     /// How it is run.
-    pub(crate) const fn shape(self) -> Shape {
+    pub const fn shape(self) -> Shape {
         match self {
             Self::Rtt64 | Self::Requests1 => Shape::Requests(1),
             Self::Requests64 => Shape::Requests(64),
@@ -105,7 +105,7 @@ impl Workload {
     }
 
     /// Bytes of each message; of the long ones in the mixed load.
-    pub(crate) const fn body_len(self) -> usize {
+    pub const fn body_len(self) -> usize {
         match self {
             Self::Oneway16 => 16,
             Self::Oneway1k => 1_000,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::WireError;
+use super::error::LoadError;
 use super::link::Link;
 use super::message::Bodies;
 use super::sample::Sample;
@@ -16,7 +16,7 @@ pub(crate) async fn run(
     senders: u8,
     len: usize,
     duration: Duration,
-) -> Result<Sample, WireError> {
+) -> Result<Sample, LoadError> {
     let start = Instant::now();
     let until = start + duration;
     let mut tasks = JoinSet::new();
@@ -43,7 +43,7 @@ pub(crate) async fn run(
 /// Looks at the clock every so many bytes: a look takes as long as sending a short message.
 const BYTES_PER_LOOK: usize = 4_096;
 
-async fn send(link: impl Link, mut bodies: Bodies, until: Instant) -> Result<u64, WireError> {
+async fn send(link: impl Link, mut bodies: Bodies, until: Instant) -> Result<u64, LoadError> {
     let mut sent = 0;
     loop {
         let mut bytes = 0;

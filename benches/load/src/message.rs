@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 /// Bytes of the head.
-pub(crate) const HEAD_LEN: usize = 16;
+pub const HEAD_LEN: usize = 16;
 
 /// From here on bodies are made before.
 const LONG_LEN: usize = 16 * 1024;
@@ -25,17 +25,20 @@ const STAMPED_EVERY: u32 = 64;
 
 /// What a receiver reads in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) flow: u8,
-    pub(crate) bits: u8,
-    pub(crate) number: u32,
+pub struct Head {
+    /// Which sender's.
+    pub flow: u8,
+    /// Bits of the number that count.
+    pub bits: u8,
+    /// Its place in its flow.
+    pub number: u32,
     /// Nanoseconds since 1970; 0: not said.
-    pub(crate) sent_at: u64,
+    pub sent_at: u64,
 }
 
 impl Head {
     /// That of a body; `None` if it is too short for one.
-    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+    pub fn read(body: &[u8]) -> Option<Self> {
         let (&[flow, bits, _, _, a, b, c, d], rest) = body.split_first_chunk()?;
         let (stamp, _) = rest.split_first_chunk()?;
         Some(Self {
@@ -58,12 +61,12 @@ impl Head {
     }
 
     /// The number that follows `number` in a flow like this one.
-    pub(crate) fn following(self, number: u32) -> u32 {
+    pub fn following(self, number: u32) -> u32 {
         number.wrapping_add(1) & mask(self.bits)
     }
 
     /// How long it was under way by the machine's clock; `None` if it does not say.
-    pub(crate) fn age(self) -> Option<Duration> {
+    pub fn age(self) -> Option<Duration> {
         let nanos = (self.sent_at != 0).then(|| now().saturating_sub(self.sent_at));
         nanos.map(Duration::from_nanos)
     }
@@ -71,7 +74,7 @@ impl Head {
 
 /// The bodies of one flow, in order.
 #[derive(Debug)]
-pub(crate) struct Bodies {
+pub struct Bodies {
     flow: u8,
     len: usize,
     made: Vec<Bytes>,
@@ -80,7 +83,7 @@ pub(crate) struct Bodies {
 
 impl Bodies {
     /// Bodies of `len` bytes, at least those of the head.
-    pub(crate) fn new(flow: u8, len: usize) -> Self {
+    pub fn new(flow: u8, len: usize) -> Self {
         let mut bodies = Self {
             flow,
             len: len.max(HEAD_LEN),
@@ -96,7 +99,7 @@ impl Bodies {
     }
 
     /// The next one.
-    pub(crate) fn take(&mut self) -> Bytes {
+    pub fn take(&mut self) -> Bytes {
         let number = self.next;
         self.next = number.wrapping_add(1);
         if number.is_multiple_of(STAMPED_EVERY) {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::WireError;
+use super::error::LoadError;
 use super::latency::Latency;
 use super::link::Link;
 use super::sample::Sample;
@@ -21,7 +21,7 @@ pub(crate) async fn run(
     link: &impl Link,
     in_flight: usize,
     duration: Duration,
-) -> Result<Sample, WireError> {
+) -> Result<Sample, LoadError> {
     let latencies: Vec<_> = (0..in_flight.min(HISTOGRAMS))
         .map(|_| Arc::new(Mutex::new(Latency::new())))
         .collect();
@@ -49,7 +49,7 @@ async fn ask(
     link: impl Link,
     latency: Arc<Mutex<Latency>>,
     until: Instant,
-) -> Result<u64, WireError> {
+) -> Result<u64, LoadError> {
     let body = Bytes::from(vec![0x5a; call_len()]);
     let mut done = 0;
     let mut asked = Instant::now();
@@ -68,7 +68,7 @@ pub(crate) async fn paced(
     link: &impl Link,
     interval: Duration,
     duration: Duration,
-) -> Result<Sample, WireError> {
+) -> Result<Sample, LoadError> {
     let start = Instant::now();
     let (link, runtime) = (link.clone(), Handle::current());
     // A thread of its own: the executor's timers are a millisecond apart.
@@ -88,7 +88,7 @@ fn pace(
     interval: Duration,
     until: Instant,
     runtime: &Handle,
-) -> JoinSet<Result<Duration, WireError>> {
+) -> JoinSet<Result<Duration, LoadError>> {
     let body = Bytes::from(vec![0x5a; call_len()]);
     let mut calls = JoinSet::new();
     let mut meant = Instant::now();

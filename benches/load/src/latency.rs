@@ -6,28 +6,37 @@ use hdrhistogram::Histogram;
 
 /// A histogram of durations up to a minute; longer ones count as a minute.
 #[derive(Clone, Debug)]
-pub(crate) struct Latency(Histogram<u64>);
+pub struct Latency(Histogram<u64>);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Latency {
     const NANOS_MAX: u64 = 60_000_000_000;
 
-    pub(crate) fn new() -> Self {
+    /// One without any.
+    pub fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, Self::NANOS_MAX, 3);
         Self(histogram.expect("the bounds are in order"))
     }
 
-    pub(crate) fn record(&mut self, duration: Duration) {
+    /// Adds one.
+    pub fn record(&mut self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.record_n(nanos, 1);
     }
 
     /// Adds what another process recorded.
-    pub(crate) fn record_n(&mut self, nanos: u64, count: u64) {
+    pub fn record_n(&mut self, nanos: u64, count: u64) {
         self.0
             .saturating_record_n(nanos.min(Self::NANOS_MAX), count);
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Adds those of another.
+    pub fn add(&mut self, other: &Self) {
         self.0
             .add(&other.0)
             .expect("all histograms here have the same bounds");
@@ -35,19 +44,19 @@ impl Latency {
 
     /// With what a closed loop omits: whoever waits long for one answer does not ask in that time,
     /// and would have waited. One request per median is taken for what should have been asked.
-    pub(crate) fn corrected(&self) -> Self {
+    pub fn corrected(&self) -> Self {
         Self(self.0.clone_correct(self.0.value_at_quantile(0.5)))
     }
 
     /// Each value in nanoseconds and how often it was recorded.
-    pub(crate) fn values(&self) -> Vec<(u64, u64)> {
+    pub fn values(&self) -> Vec<(u64, u64)> {
         let recorded = self.0.iter_recorded();
         let pairs = recorded.map(|one| (one.value_iterated_to(), one.count_at_value()));
         pairs.collect()
     }
 
     /// What `percent` of them do not exceed, in µs; `None` when there are none.
-    pub(crate) fn micros(&self, percent: f64) -> Option<f64> {
+    pub fn micros(&self, percent: f64) -> Option<f64> {
         let nanos = (!self.0.is_empty()).then(|| self.0.value_at_percentile(percent))?;
         Some(nanos as f64 / 1_000.0)
     }

@@ -18,7 +18,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::WireError;
+use super::error::LoadError;
 use super::link::Link;
 use super::tally::{Received, Tally};
 
@@ -46,7 +46,7 @@ type Calls = Arc<Mutex<HashMap<u64, oneshot::Sender<Bytes>>>>;
 
 /// The sending end.
 #[derive(Clone, Debug)]
-pub(crate) struct Raw {
+pub struct Raw {
     queue: mpsc::Sender<Frame>,
     calls: Calls,
     next: Arc<AtomicU64>,
@@ -54,7 +54,7 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// A new connection for messages of `body_len` bytes.
-    pub(crate) async fn connect(to: SocketAddr, body_len: usize) -> Result<Self, WireError> {
+    pub async fn connect(to: SocketAddr, body_len: usize) -> Result<Self, LoadError> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
         let (read, write) = stream.into_split();
@@ -70,27 +70,27 @@ impl Raw {
         })
     }
 
-    async fn put(&self, frame: Frame) -> Result<(), WireError> {
-        self.queue.send(frame).await.map_err(|_| WireError::Ended)
+    async fn put(&self, frame: Frame) -> Result<(), LoadError> {
+        self.queue.send(frame).await.map_err(|_| LoadError::Ended)
     }
 }
 
 impl Link for Raw {
-    async fn send(&self, body: Bytes) -> Result<(), WireError> {
+    async fn send(&self, body: Bytes) -> Result<(), LoadError> {
         self.put((0, body)).await
     }
 
-    async fn flush(&self) -> Result<Received, WireError> {
+    async fn flush(&self) -> Result<Received, LoadError> {
         Ok(serde_json::from_slice(&self.call(Bytes::new()).await?)?)
     }
 
-    async fn call(&self, body: Bytes) -> Result<Bytes, WireError> {
+    async fn call(&self, body: Bytes) -> Result<Bytes, LoadError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, waiting) = oneshot::channel();
         let before = lock(&self.calls).insert(id, answer);
         debug_assert!(before.is_none(), "every call has a number of its own");
         self.put((id, body)).await?;
-        waiting.await.map_err(|_| WireError::Ended)
+        waiting.await.map_err(|_| LoadError::Ended)
     }
 }
 
@@ -109,7 +109,7 @@ async fn complete(mut frames: FrameReader, calls: Calls) {
 }
 
 /// The receiving end: serves every connection to a new port of loopback.
-pub(crate) async fn serve() -> Result<SocketAddr, WireError> {
+pub async fn serve() -> Result<SocketAddr, LoadError> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
@@ -121,7 +121,7 @@ pub(crate) async fn serve() -> Result<SocketAddr, WireError> {
 }
 
 /// An empty call asks for what was counted; others get their bytes back; messages are counted.
-async fn answer(stream: TcpStream) -> Result<(), WireError> {
+async fn answer(stream: TcpStream) -> Result<(), LoadError> {
     stream.set_nodelay(true)?;
     let (read, write) = stream.into_split();
     let (queue, frames) = mpsc::channel(QUEUE_BYTES / 128);
@@ -138,7 +138,7 @@ async fn answer(stream: TcpStream) -> Result<(), WireError> {
             (_, false) => body,
         };
         let sent = queue.send((id, answer)).await;
-        sent.map_err(|_| WireError::Ended)?;
+        sent.map_err(|_| LoadError::Ended)?;
     }
     Ok(())
 }
