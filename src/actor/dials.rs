@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
-use std::time::Duration;
 
 use archipelago_core::{Address, NodeId};
 use archipelago_router::{DialId, SessionEvent};
@@ -48,10 +47,10 @@ impl Dials {
         }
     }
 
-    /// The dial of a connection that is established now, of the time that it was given.
-    pub(super) fn opened(&mut self, connection: ConnectionId, timeout: Duration) -> Option<DialId> {
+    /// The dial of a connection that is established now.
+    pub(super) fn opened(&mut self, connection: ConnectionId) -> Option<DialId> {
         let (dial, pass) = self.under_way.remove(&connection)?;
-        pass.opened(timeout);
+        pass.opened();
         Some(dial)
     }
 

@@ -39,8 +39,7 @@ impl Actor {
     }
 
     fn on_established(&mut self, peer: PeerId, connection: ConnectionId) {
-        let timeout = self.shared.limits.handshake_timeout;
-        let dial = self.dials.opened(connection, timeout);
+        let dial = self.dials.opened(connection);
         let Some(node) = node_id(&peer) else {
             self.swarm.awake().close_connection(connection);
             if let Some(dial) = dial {

@@ -3,9 +3,11 @@
 //! A handshake is a millisecond of a core and has a time limit. A thousand nodes that begin at the
 //! same instant would begin ten thousand handshakes, of which each would take longer than the
 //! limit: all would fail, be begun again, and fail. So dials wait here for a pass, in the order in
-//! which they asked, and their time counts from the pass. The number of passes grows by one with
-//! every handshake that was fast, as TCP's window does (Jacobson, SIGCOMM 1988), and halves when
-//! they become slow. Handshakes that fail say nothing of this process and change nothing.
+//! which they asked, and their time counts from the pass. Long before the limit what else the
+//! threads have to do suffers, heartbeats among it: so the number of passes grows by one with every
+//! handshake that took hardly longer than the fastest one, and halves when they take much longer
+//! (Jacobson, SIGCOMM 1988; measured against the least delay as in TCP Vegas, SIGCOMM 1994).
+//! Handshakes that fail say nothing of this process and change nothing.
 //!
 //! Cost: one lock for a pass and one for its end; nothing while nobody dials.
 
@@ -20,10 +22,10 @@ const BEGIN: usize = 64;
 const LEAST: usize = 16;
 /// Most passes.
 const MOST: usize = 4_096;
-/// A handshake that took less than this part of its time limit was fast.
-const FAST: u32 = 10;
-/// One that took more than this part was slow.
-const SLOW: u32 = 3;
+/// A handshake was fast if it took less than twice as long as the fastest one, and this.
+const FAST: Duration = Duration::from_millis(100);
+/// It was slow if it took more than three times as long, and this.
+const SLOW: Duration = Duration::from_millis(500);
 
 /// The passes of one runtime.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ struct State {
     limit: usize,
     /// Of those that are given away, how many are not to come back.
     surplus: usize,
+    /// The fastest handshake so far: what the network takes, and what cannot be helped.
+    least: Duration,
     /// Not narrowed again before: what is slow now began under the former limit.
     narrow_after: Option<Instant>,
 }
@@ -57,6 +61,7 @@ impl Gate {
             state: Mutex::new(State {
                 limit: BEGIN,
                 surplus: 0,
+                least: Duration::MAX,
                 narrow_after: None,
             }),
         }
@@ -83,6 +88,13 @@ impl Gate {
             permit: Some(permit),
             since: Instant::now(),
         }
+    }
+
+    /// Notes how long a handshake took; returns how long the fastest one did.
+    fn learn(&self, took: Duration) -> Duration {
+        let mut state = self.state();
+        state.least = state.least.min(took);
+        state.least
     }
 
     /// One more pass, if all that there are were in use.
@@ -119,12 +131,13 @@ impl Gate {
 }
 
 impl Pass {
-    /// The handshake has ended well, of the time that it was given.
-    pub(crate) fn opened(self, timeout: Duration) {
+    /// The handshake has ended well.
+    pub(crate) fn opened(self) {
         let took = self.since.elapsed();
-        if took < timeout / FAST {
+        let least = self.gate.learn(took);
+        if took < least.saturating_mul(2).saturating_add(FAST) {
             self.gate.widen();
-        } else if took > timeout / SLOW {
+        } else if took > least.saturating_mul(3).saturating_add(SLOW) {
             self.gate.narrow(took);
         }
     }
@@ -146,17 +159,19 @@ impl Drop for Pass {
 mod tests {
     use super::*;
 
-    const TIMEOUT: Duration = Duration::from_secs(5);
-
     fn all(gate: &Arc<Gate>) -> Vec<Pass> {
         std::iter::from_fn(|| gate.try_pass()).collect()
     }
 
-    fn slow(mut pass: Pass) {
-        pass.since = Instant::now()
-            .checked_sub(TIMEOUT / 2)
-            .expect("the machine has been up for seconds");
-        pass.opened(TIMEOUT);
+    /// Ends a handshake that took so long.
+    fn opened_after(mut pass: Pass, took: Duration) {
+        let since = Instant::now().checked_sub(took);
+        pass.since = since.expect("the machine has been up for seconds");
+        pass.opened();
+    }
+
+    fn slow(pass: Pass) {
+        opened_after(pass, Duration::from_secs(2));
     }
 
     #[test]
@@ -164,7 +179,7 @@ mod tests {
         let gate = Arc::new(Gate::new());
         let passes = all(&gate);
         assert_eq!(passes.len(), BEGIN);
-        passes.into_iter().for_each(|pass| pass.opened(TIMEOUT));
+        passes.into_iter().for_each(Pass::opened);
         // The first one was the only one that had not left a pass behind.
         assert_eq!(all(&gate).len(), BEGIN + 1);
     }
@@ -173,6 +188,9 @@ mod tests {
     fn slow_ones_halve_the_passes_once_and_never_below_the_least() {
         let gate = Arc::new(Gate::new());
         let mut passes = all(&gate);
+        opened_after(passes.remove(0), Duration::from_millis(1));
+        passes.extend(all(&gate));
+        assert_eq!(passes.len(), BEGIN + 1);
         for pass in passes.drain(..2) {
             slow(pass);
         }
@@ -184,6 +202,16 @@ mod tests {
             slow(gate.try_pass().expect("a pass is left"));
         }
         assert_eq!(all(&gate).len(), LEAST);
+    }
+
+    #[test]
+    fn where_every_handshake_takes_long_none_is_slow() {
+        let gate = Arc::new(Gate::new());
+        let far = Duration::from_millis(700);
+        for pass in all(&gate) {
+            opened_after(pass, far);
+        }
+        assert!(all(&gate).len() > BEGIN);
     }
 
     #[test]
