@@ -4,6 +4,7 @@
 //! table of peers, and the seam to cryptography. Nothing here opens a socket, reads a clock or
 //! starts a thread; everything is a value or a state machine driven by its caller.
 
+pub mod ahead;
 pub mod calls;
 pub mod channel;
 mod context;

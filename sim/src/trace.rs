@@ -26,13 +26,6 @@ impl Chain {
     }
 }
 
-impl Chain {
-    /// What it came to.
-    pub(crate) const fn value(self) -> u64 {
-        self.0
-    }
-}
-
 /// The digest of a run so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trace {

@@ -14,6 +14,7 @@ pub use formed::FormedPeer;
 pub use state::PeerState;
 
 use crate::NodeId;
+use crate::ahead;
 use crate::footprint::{push_tight, reserve_tight, vec_bytes};
 
 /// A slot of [`Peers`]: valid until released, meaningless outside one node's table.
@@ -65,6 +66,11 @@ impl Peers {
     /// What is known of `peer`; `None` after its release.
     pub fn get(&self, peer: Peer) -> Option<&PeerState> {
         self.slots.get(peer.0 as usize)?.as_ref()
+    }
+
+    /// Has what is known of `peer` fetched from memory.
+    pub fn foresee(&self, peer: Peer) {
+        ahead::fetch_at(&self.slots, peer.0 as usize);
     }
 
     /// As [`Peers::get`], to change it.

@@ -6,7 +6,7 @@
 
 use archipelago_core::footprint::{map_bytes, set_bytes, vec_bytes};
 use archipelago_core::wire::SessionId;
-use archipelago_core::{Boot, Peer, Peers, Time};
+use archipelago_core::{Boot, Peer, Peers, Time, ahead};
 
 use super::session::{Unsettled, times};
 use super::{Hold, Phase, Session, Sessions};
@@ -16,6 +16,11 @@ impl Sessions {
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
         let slot = self.table.get(id.slot as usize)?.as_ref()?;
         (slot.id == id).then_some(slot)
+    }
+
+    /// Has a session's entry fetched from memory.
+    pub(crate) fn foresee(&self, id: SessionId) {
+        ahead::fetch_at(&self.table, id.slot as usize);
     }
 
     /// As [`Sessions::get`], to change it.

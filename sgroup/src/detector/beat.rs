@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use archipelago_core::ahead::fetch_at;
 use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::GroupBody;
 use archipelago_core::{Context, Peer, Time};
@@ -62,6 +63,12 @@ impl Beats {
 
     pub(super) fn observers(&self) -> impl Iterator<Item = Peer> {
         self.observers.iter().map(|beat| beat.observer)
+    }
+
+    /// Has the table fetched from memory.
+    pub(super) fn foresee(&self) {
+        fetch_at(&self.observers, 0);
+        fetch_at(&self.observers, self.observers.len());
     }
 
     pub(super) const fn heap_bytes(&self) -> usize {

@@ -76,11 +76,6 @@ impl Health {
         left.map_or(Duration::ZERO, |by| self.lag / by)
     }
 
-    /// Reads a word of it; see [`crate::Group::foresee`].
-    pub(super) const fn foresee(&self) -> u64 {
-        self.last_input.as_micros()
-    }
-
     pub(super) fn worsen(&mut self) {
         self.badness = (self.badness + 1).min(HEALTH_MAX);
     }

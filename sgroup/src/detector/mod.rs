@@ -22,6 +22,7 @@ mod watch;
 
 use std::time::Duration;
 
+use archipelago_core::ahead::fetch;
 use archipelago_core::footprint::vec_bytes;
 use archipelago_core::wire::ProbeOutcome;
 use archipelago_core::{Context, Peer, Time};
@@ -320,10 +321,23 @@ impl Detector {
         self.watches.peers()
     }
 
-    /// Reads a word of each line that an input reads; see [`crate::Group::foresee`].
-    pub(crate) fn foresee(&self) -> u64 {
-        let tables = self.watches.heap_bytes() ^ self.cases.len();
-        self.beats.next().as_micros() ^ self.health.foresee() ^ tables as u64
+    /// Has each line that an input reads fetched; see [`crate::Group::foresee`].
+    pub(crate) fn foresee(&self) {
+        fetch(&self.beats);
+        fetch(&self.watches);
+        fetch(&self.health);
+        fetch(&self.cases);
+        fetch(&self.rewatch);
+    }
+
+    /// The same for whom it observes.
+    pub(crate) fn foresee_watches(&self) {
+        self.watches.foresee();
+    }
+
+    /// The same for who observes this node.
+    pub(crate) fn foresee_beats(&self) {
+        self.beats.foresee();
     }
 
     /// What it holds on the heap, votes not counted.

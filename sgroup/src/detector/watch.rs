@@ -9,12 +9,16 @@
 //! other signs of life do not, and are found when the deadline comes.
 //! Cost: O(1) per heartbeat; O(n) when somebody is admitted or fell silent, O(n²) after deaths.
 
+use archipelago_core::ahead::fetch_at;
 use archipelago_core::footprint::vec_bytes;
 use archipelago_core::{Peer, Peers, Time};
 
 use super::Cause;
 use crate::Timing;
 use crate::view::{View, rendezvous};
+
+/// Watches that lie on one line of memory, at most.
+const WATCHES_OF_A_LINE: usize = 2;
 
 /// Ordered by slot: four on average, ten or so at most.
 #[derive(Debug, Default)]
@@ -91,6 +95,13 @@ impl Watches {
 
     pub(super) fn peers(&self) -> impl Iterator<Item = Peer> {
         self.0.iter().map(|watch| watch.peer)
+    }
+
+    /// Has the table fetched from memory: the beginning of it, and what follows that.
+    pub(super) fn foresee(&self) {
+        for index in (0..self.0.len()).step_by(WATCHES_OF_A_LINE) {
+            fetch_at(&self.0, index);
+        }
     }
 
     pub(super) const fn heap_bytes(&self) -> usize {

@@ -16,6 +16,7 @@ mod table;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use archipelago_core::ahead::fetch;
 use archipelago_core::wire::Life;
 use archipelago_core::{NodeId, Peer, Time};
 
@@ -248,9 +249,15 @@ impl View {
         self.members.heap_bytes() + graves + self.history.heap_bytes()
     }
 
-    /// Reads a word of each line that a heartbeat reads; see [`crate::Group::foresee`].
-    pub(crate) fn foresee(&self) -> u64 {
-        u64::from(self.hash()) ^ self.members.len() as u64
+    /// Has each line that a heartbeat reads fetched; see [`crate::Group::foresee`].
+    pub(crate) fn foresee(&self) {
+        fetch(&self.members);
+        fetch(self);
+    }
+
+    /// The same for what is known of a member.
+    pub(crate) fn foresee_member(&self, peer: Peer) {
+        self.members.foresee(peer);
     }
 
     /// When the next tombstone runs out.

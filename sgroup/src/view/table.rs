@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use archipelago_core::ahead::fetch_at;
 use archipelago_core::footprint::{map_bytes, reserve_tight, vec_bytes};
 use archipelago_core::wire::Life;
 use archipelago_core::{Boot, Era, Incarnation, Peer};
@@ -52,6 +53,11 @@ impl Table {
     pub(super) fn find(&self, peer: Peer) -> Option<Member> {
         let index = self.search(peer).ok()?;
         self.rows.get(index).map(|row| self.member(row))
+    }
+
+    /// Has a member's row fetched from memory, where it lies at the place of its slot.
+    pub(super) fn foresee(&self, peer: Peer) {
+        fetch_at(&self.rows, peer.0 as usize);
     }
 
     /// Inserts a member, or replaces what was known of it.

@@ -54,15 +54,13 @@ pub trait Shard: Send {
     /// How many steps of [`Shard::foresee`] are worth their time. Default none.
     const FORESIGHT: u32 = 0;
 
-    /// Reads some of what an event for the node at `place` will read, and says anything of it: at
-    /// step 0 what can be found at once, at step 1 what that points to, and so on.
+    /// Has some of what an event for the node at `place` will read fetched: at step 0 what can be
+    /// found at once, at step 1 what that points to, and so on.
     ///
     /// Called for several coming events at once, so that the processor fetches the memory of all of
-    /// them while it waits for that of one.
+    /// them together.
     #[inline]
-    fn foresee(&self, _place: usize, _body: &Self::Body, _step: u32) -> u64 {
-        0
-    }
+    fn foresee(&self, _place: usize, _body: &Self::Body, _step: u32) {}
 }
 
 /// All shards, and the time that has passed in them.
@@ -250,10 +248,9 @@ impl<S: Shard> Part<S> {
     #[inline]
     fn foresee(&self, layout: Layout) {
         for step in 0..S::FORESIGHT {
-            let coming = self.queue.coming();
-            let said =
-                coming.map(|(node, body)| self.shard.foresee(layout.place(node), body, step));
-            std::hint::black_box(said.fold(0, u64::max));
+            for (node, body) in self.queue.coming() {
+                self.shard.foresee(layout.place(node), body, step);
+            }
         }
     }
 }

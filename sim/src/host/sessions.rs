@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use archipelago_core::ahead::fetch_at;
 use archipelago_core::channel::Frame;
 use archipelago_core::footprint::{map_bytes, push_tight, vec_bytes};
 use archipelago_core::wire::SessionId;
@@ -157,6 +158,11 @@ impl Sessions {
     pub(crate) fn get(&self, session: SessionId) -> Option<&End> {
         let end = self.slots.get(session.slot as usize)?;
         (end.generation == session.generation && !end.is_free()).then_some(end)
+    }
+
+    /// Has an end fetched from memory.
+    pub(crate) fn foresee(&self, session: SessionId) {
+        fetch_at(&self.slots, session.slot as usize);
     }
 
     /// As [`Sessions::get`], to change it.

@@ -1,5 +1,6 @@
 //! The nodes of one shard, and how an event reaches one of them.
 
+use archipelago_core::ahead;
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_router::{Coming, Node};
 
@@ -52,32 +53,35 @@ impl Shard for Nodes {
     /// One for the host and what arrives, then those of its machine.
     const FORESIGHT: u32 = 1 + Node::FORESIGHT;
 
-    fn foresee(&self, place: usize, event: &Event, step: u32) -> u64 {
+    fn foresee(&self, place: usize, event: &Event, step: u32) {
         let Some(host) = self.hosts.get(place) else {
-            return 0;
+            return;
         };
         let coming = match event {
             Event::Packet { to, .. } => Coming::Message(*to),
             Event::Wake if step == 0 || !host.is_timer_idle() => Coming::Timeout,
-            _ => return 0,
+            _ => return,
         };
         if step == 0 {
-            return host.foresee() ^ weight(event);
+            host.foresee();
+            return foresee_message(event);
         }
-        let node = host.node.as_ref();
-        let said = node.map_or(0, |node| node.foresee(coming, step - 1));
-        said ^ host.foresee_transport(coming, step)
+        if let Some(node) = &host.node {
+            node.foresee(coming, step - 1);
+        }
+        host.foresee_transport(coming, step);
     }
 }
 
-/// Reads a little of what a message says.
-fn weight(event: &Event) -> u64 {
-    match event {
-        Event::Packet {
-            body: Body::Control(parcel),
-            ..
-        } => u64::from(parcel.is_some()),
-        _ => 0,
+/// Has what a message says fetched.
+fn foresee_message(event: &Event) {
+    if let Event::Packet {
+        body: Body::Control(parcel),
+        ..
+    } = event
+    {
+        ahead::fetch(&**parcel);
+        ahead::fetch_at(std::slice::from_ref(&**parcel), 1);
     }
 }
 
