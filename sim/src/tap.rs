@@ -52,7 +52,8 @@ pub(crate) struct Caught {
 }
 
 impl Caught {
-    /// Keeps or counts a message, if it is one of the tap's.
+    /// Keeps or counts a message, if it is one of the tap's. Messages of different nodes come in any order
+    /// for as long as a lookahead, so more are kept for a while than in the end.
     pub(crate) fn note(&mut self, tap: &Tap, key: Key, target: u32, message: &Control) {
         let is_in_time = tap.from <= key.time && key.time <= tap.until;
         let is_chosen = tap.nodes.contains(&key.source) || tap.nodes.contains(&target);
@@ -60,22 +61,27 @@ impl Caught {
             return;
         }
         self.count += 1;
-        if self.messages.len() < tap.len_max {
-            self.messages.push(Tapped {
-                time: key.time,
-                from: key.source,
-                to: target,
-                kind: kind(message),
-                group: group(message),
-                counter: key.counter,
-            });
+        if self.messages.len() / 2 >= tap.len_max {
+            self.keep_first(tap.len_max);
         }
+        self.messages.push(Tapped {
+            time: key.time,
+            from: key.source,
+            to: target,
+            kind: kind(message),
+            group: group(message),
+            counter: key.counter,
+        });
     }
 
     /// Adds what another shard caught, and keeps the first in time.
     pub(crate) fn merge(&mut self, other: &mut Self, len_max: usize) {
         self.count += std::mem::take(&mut other.count);
         self.messages.append(&mut other.messages);
+        self.keep_first(len_max);
+    }
+
+    fn keep_first(&mut self, len_max: usize) {
         let order = |seen: &Tapped| (seen.time, seen.from, seen.counter);
         self.messages.sort_by_key(order);
         self.messages.truncate(len_max);

@@ -8,7 +8,7 @@
 //! ```
 //! Events are ordered by (time, source, the source's own counter). An event for another node lies
 //! at least the lookahead ahead, so what a node sees, and in which order, is the same for any
-//! number of shards and threads. The engine knows nothing of networks: what an event means is the
+//! number of shards and threads, and for any order in which the nodes of a window have their turn. The engine knows nothing of networks: what an event means is the
 //! [`Shard`]'s business, and workload W1 (`benches/w1.rs`) is as much its user as the world.
 //! Never: a clock, a random number, an order that depends on a thread.
 //! Cost: O(1) per event, 24 bytes and its body while it waits; per window and thread a few loads
@@ -33,7 +33,7 @@ use post::Letter;
 
 pub use layout::Layout;
 pub use post::Post;
-pub use queue::{Due, Key, Queue};
+pub use queue::{Due, Key, Order, Queue};
 
 /// Some of the nodes of a simulation, with everything that only they touch.
 pub trait Shard: Send {
@@ -50,6 +50,10 @@ pub trait Shard: Send {
         shared: &Self::Shared,
         post: &mut Post<'_, Self::Body>,
     );
+
+    /// In which order the events of a window happen, where no node can tell: by time, or node by node, for
+    /// nodes of so much memory that it is better fetched once. Default by time.
+    const ORDER: Order = Order::Time;
 
     /// How many steps of [`Shard::foresee`] are worth their time. Default none.
     const FORESIGHT: u32 = 0;
@@ -181,6 +185,9 @@ impl<S: Shard> Engine<S> {
     /// Lets everything due by `until` happen, with up to `threads` threads. Events between nodes
     /// must lie at least `lookahead` ahead; with a lookahead of zero there is no parallel run.
     pub fn run(&mut self, until: Time, lookahead: Duration, threads: usize) {
+        for part in &mut self.parts {
+            part.set_order(lookahead);
+        }
         if self.parts.len() == 1 {
             self.parts[0].run(until, &self.shared, self.layout);
         } else if threads > 1 && lookahead > Duration::ZERO {
@@ -203,11 +210,20 @@ impl<S: Shard> Engine<S> {
         while let Some(start) = self.next_time()
             && start <= until
         {
-            let last = window_last(start, lookahead).min(until);
+            let last = self.window_last(start, lookahead).min(until);
             for part in &mut self.parts {
                 part.run(last, &self.shared, self.layout);
             }
             self.exchange();
+        }
+    }
+
+    /// The last instant of the window that begins at `start`, at the end of a bucket where that is near.
+    fn window_last(&self, start: Time, lookahead: Duration) -> Time {
+        let last = window_last(start, lookahead);
+        match S::ORDER {
+            Order::Time => last,
+            Order::Nodes => self.parts[0].queue.bucket_last(start, last),
         }
     }
 
@@ -230,6 +246,13 @@ impl<S: Shard> Engine<S> {
 }
 
 impl<S: Shard> Part<S> {
+    /// Nodes are independent of each other for a lookahead: within one, their order is free.
+    fn set_order(&mut self, lookahead: Duration) {
+        let is_free = self.queue.bucket() <= lookahead;
+        let order = if is_free { S::ORDER } else { Order::Time };
+        self.queue.set_order(order);
+    }
+
     /// Lets everything due by `last` happen in this shard; how many events that was.
     fn run(&mut self, last: Time, shared: &S::Shared, layout: Layout) -> u64 {
         let mut events = 0;

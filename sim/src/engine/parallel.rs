@@ -27,7 +27,7 @@ use super::clock::Finished;
 use super::layout::Layout;
 use super::pace::Pace;
 use super::post::Letter;
-use super::{Part, Shard, file};
+use super::{Order, Part, Shard, file};
 
 /// Windows of a lookahead: with one, threads run in step; with many, they hand over more often than
 /// their drifting apart is worth.
@@ -74,7 +74,8 @@ pub(super) fn run<S: Shard>(
 ) {
     let share = parts.len().div_ceil(threads.clamp(1, parts.len()));
     let micros = u64::try_from(lookahead.as_micros()).unwrap_or(u64::MAX);
-    let reach = REACH.min(micros);
+    let window = window(micros, &parts[0]);
+    let reach = micros / window;
     let exchange = Exchange::new(parts.len(), parts.len().div_ceil(share), reach);
     std::thread::scope(|scope| {
         for (number, parts) in parts.chunks_mut(share).enumerate() {
@@ -84,12 +85,22 @@ pub(super) fn run<S: Shard>(
                 exchange: &exchange,
                 layout,
                 until,
-                window: micros / reach,
+                window,
                 reach,
             };
             scope.spawn(move || worker.run(parts, shared));
         }
     });
+}
+
+/// Microseconds of a window: so many to the lookahead, and where nodes are taken one by one whole buckets.
+fn window<S: Shard>(lookahead: u64, part: &Part<S>) -> u64 {
+    let window = lookahead / REACH.min(lookahead);
+    let bucket = u64::try_from(part.queue.bucket().as_micros()).unwrap_or(u64::MAX);
+    match S::ORDER {
+        Order::Nodes if bucket <= window => window / bucket * bucket,
+        _ => window,
+    }
 }
 
 impl<T> Exchange<T> {

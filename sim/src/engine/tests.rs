@@ -11,9 +11,9 @@ const NODES: u32 = 40;
 const LOOKAHEAD: Duration = Duration::from_millis(1);
 
 /// Every second each node sends three messages to peers drawn at random, over 1 to 100 ms, and
-/// sometimes one to itself at once.
+/// sometimes one to itself at once. `BY_NODE`: within a window node by node.
 #[derive(Debug, Default)]
-struct Toy {
+struct Toy<const BY_NODE: bool> {
     nodes: Vec<ToyNode>,
 }
 
@@ -31,9 +31,11 @@ enum Body {
     Echo,
 }
 
-impl Shard for Toy {
+impl<const BY_NODE: bool> Shard for Toy<BY_NODE> {
     type Shared = ();
     type Body = Body;
+
+    const ORDER: Order = if BY_NODE { Order::Nodes } else { Order::Time };
 
     fn handle(&mut self, due: Due<Body>, _shared: &(), post: &mut Post<'_, Body>) {
         let node = &mut self.nodes[post.layout().place(due.target)];
@@ -65,8 +67,9 @@ impl Shard for Toy {
 }
 
 /// The hashes of all nodes after ten seconds, run in several steps.
-fn run_toy(seed: u64, layout: Layout, threads: usize) -> Vec<u64> {
-    let mut shards: Vec<Toy> = (0..layout.shards()).map(|_| Toy::default()).collect();
+fn run_toy<const BY_NODE: bool>(seed: u64, layout: Layout, threads: usize) -> Vec<u64> {
+    let toys = (0..layout.shards()).map(|_| Toy::<BY_NODE>::default());
+    let mut shards: Vec<_> = toys.collect();
     for node in 0..NODES {
         shards[layout.shard(node)].nodes.push(ToyNode {
             random: Random::split(seed, u64::from(node)),
@@ -95,15 +98,15 @@ fn run_toy(seed: u64, layout: Layout, threads: usize) -> Vec<u64> {
 
 #[test]
 fn the_same_seed_gives_the_same_hashes_for_any_shards_and_threads() {
-    let alone = run_toy(1, Layout::new(1, 1), 1);
-    assert_ne!(run_toy(2, Layout::new(1, 1), 1), alone);
+    let alone = run_toy::<false>(1, Layout::new(1, 1), 1);
+    assert_ne!(run_toy::<false>(2, Layout::new(1, 1), 1), alone);
+    assert_eq!(run_toy::<true>(1, Layout::new(1, 1), 1), alone);
     for (shards, stripe, threads) in [(2, 1, 1), (2, 1, 2), (3, 4, 2), (3, 1, 3), (5, 2, 2)] {
         let layout = Layout::new(shards, stripe);
-        assert_eq!(
-            run_toy(1, layout, threads),
-            alone,
-            "{layout:?}, {threads} threads"
-        );
+        let by_time = run_toy::<false>(1, layout, threads);
+        assert_eq!(by_time, alone, "{layout:?}, {threads} threads");
+        let by_node = run_toy::<true>(1, layout, threads);
+        assert_eq!(by_node, alone, "{layout:?}, {threads} threads, by node");
     }
 }
 
@@ -111,7 +114,7 @@ fn the_same_seed_gives_the_same_hashes_for_any_shards_and_threads() {
 /// random numbers or the order of events; then put in what the failure prints.
 #[test]
 fn the_digest_is_the_one_checked_in() {
-    let hashes = run_toy(1, Layout::new(1, 1), 1);
+    let hashes = run_toy::<false>(1, Layout::new(1, 1), 1);
     let digest = hashes.into_iter().fold(0, |all, hash| all ^ hash);
     assert_eq!(digest, 0x063f_980f_c03e_efa7, "now {digest:#018x}");
 }

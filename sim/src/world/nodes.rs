@@ -5,7 +5,7 @@ use archipelago_core::wire::{Control, SessionId};
 use archipelago_router::{Coming, Node};
 
 use crate::check::rows::RowSeen;
-use crate::engine::{Due, Key, Post, Shard};
+use crate::engine::{Due, Key, Order, Post, Shard};
 use crate::event::{Body, Event};
 use crate::frames;
 use crate::hops::HopSeen;
@@ -49,6 +49,9 @@ impl Shard for Nodes {
             other => host.handle(due.key.source, other, &mut net),
         }
     }
+
+    /// A node is some dozens of lines of memory.
+    const ORDER: Order = Order::Nodes;
 
     /// One for the host and what arrives, then those of its machine.
     const FORESIGHT: u32 = 1 + Node::FORESIGHT;

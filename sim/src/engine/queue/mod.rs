@@ -39,6 +39,15 @@ pub struct Key {
     pub counter: u32,
 }
 
+/// In which order the events of a bucket leave, where all of it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By their keys.
+    Time,
+    /// One node after the other, the events of each by their keys.
+    Nodes,
+}
+
 /// An event as it comes out of the queue.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Due<T> {
@@ -98,6 +107,8 @@ pub struct Queue<T> {
     far: BTreeMap<u64, u32>,
     /// Microseconds of a bucket, as a power of two.
     bits: u32,
+    /// Of buckets that are opened whole.
+    order: Order,
     len: usize,
 }
 
@@ -121,8 +132,28 @@ impl<T> Queue<T> {
             occupied: Occupied::new(1 << WHEEL_BITS),
             far: BTreeMap::new(),
             bits: (micros / 2).checked_ilog2().unwrap_or(0).clamp(least, most),
+            order: Order::Time,
             len: 0,
         }
+    }
+
+    /// How long a bucket is.
+    pub const fn bucket(&self) -> Duration {
+        Duration::from_micros(1 << self.bits)
+    }
+
+    /// The end of the last bucket that ends by `last`, if that is after `start`; else `last`.
+    pub(super) fn bucket_last(&self, start: Time, last: Time) -> Time {
+        let end = (last.as_micros().saturating_add(1) >> self.bits) << self.bits;
+        let whole = Time::from_micros(end.saturating_sub(1));
+        if whole >= start { whole } else { last }
+    }
+
+    /// In which order the events of buckets leave that are opened from now on and due to their ends;
+    /// those of others leave by their keys. Node by node is for who takes all that is due, and adds to
+    /// an open bucket only what happens to the node whose event was taken last.
+    pub const fn set_order(&mut self, order: Order) {
+        self.order = order;
     }
 
     /// Adds an event for `target`. One that lies before an event taken already is next.
@@ -219,7 +250,7 @@ impl<T> Queue<T> {
                 self.refill(far);
             } else {
                 self.position = near;
-                self.open_bucket(near);
+                self.open_bucket(near, until);
             }
         }
     }
@@ -251,11 +282,14 @@ impl<T> Queue<T> {
     }
 
     /// Puts a bucket's events in order.
-    fn open_bucket(&mut self, bucket: u64) {
+    fn open_bucket(&mut self, bucket: u64, until: Time) {
         let index = index(bucket);
+        let is_whole = (bucket + 1) << self.bits <= until.as_micros().saturating_add(1);
+        let order = if is_whole { self.order } else { Order::Time };
         let list = std::mem::replace(&mut self.buckets[index], NONE);
         self.occupied.clear(index);
-        self.open.begin(Time::from_micros(bucket << self.bits));
+        self.open
+            .begin(Time::from_micros(bucket << self.bits), order);
         self.chunks.drain(list, self.open.entries_mut());
         self.open.sort(self.bits);
     }

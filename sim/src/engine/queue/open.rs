@@ -1,4 +1,7 @@
 //! The bucket whose time has come: its events in order, and a heap for those that come late to it.
+//!
+//! The order is that of time, or node by node and for each of them that of time: then the memory of a
+//! node is fetched once for all that happens to it in the bucket.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,7 +9,7 @@ use std::collections::BinaryHeap;
 use archipelago_core::Time;
 use archipelago_core::footprint::vec_bytes;
 
-use super::{Due, Entry, Key};
+use super::{Due, Entry, Key, Order};
 
 /// Buckets with fewer events are sorted as they are.
 const DEAL_LEN_MIN: usize = 96;
@@ -17,11 +20,16 @@ const CROWD_LEN_MIN: u32 = 12;
 /// Events whose memory is fetched at once: about as many loads as a processor has under way.
 const BATCH_LEN: usize = 16;
 
+/// Bits of a rank that say where its event is, in the order of time and node by node; the latter has ten
+/// for microseconds, as many as the longest bucket.
+const PLACE_BITS: (u32, u32) = (32, 22);
+
 /// The events of one bucket, which leave in order.
 #[derive(Debug)]
 pub(super) struct Open<T> {
     /// When the bucket begins.
     start: Time,
+    order: Order,
     /// In the order in which they were pushed; emptied when the bucket is used up.
     entries: Vec<Entry<T>>,
     /// Ranks of the events that were there when the bucket was opened, in order.
@@ -29,16 +37,21 @@ pub(super) struct Open<T> {
     /// How many of them have left.
     taken: usize,
     /// Events that came since.
-    late: BinaryHeap<Reverse<(Key, u32)>>,
+    late: BinaryHeap<Reverse<(Turn, u32)>>,
     /// How many events there are of each microsecond; lent to the sort.
     counts: Vec<u32>,
     spare: Vec<u128>,
 }
 
+/// Where an event stands in a bucket: whose turn it is, and its key. In the order of time all nodes
+/// have the same turn.
+type Turn = (u32, Key);
+
 impl<T> Default for Open<T> {
     fn default() -> Self {
         Self {
             start: Time::START,
+            order: Order::Time,
             entries: Vec::new(),
             ranks: Vec::new(),
             taken: 0,
@@ -56,8 +69,9 @@ impl<T> Open<T> {
     }
 
     /// An empty bucket that begins at `start`.
-    pub(super) fn begin(&mut self, start: Time) {
+    pub(super) fn begin(&mut self, start: Time, order: Order) {
         self.start = start;
+        self.order = order;
         self.entries.clear();
         self.ranks.clear();
         self.taken = 0;
@@ -71,12 +85,10 @@ impl<T> Open<T> {
     /// Adds an event to the bucket that is open.
     pub(super) fn insert(&mut self, entry: Entry<T>) {
         if self.is_empty() {
-            self.entries.clear();
-            self.ranks.clear();
-            self.taken = 0;
+            self.begin(self.start, Order::Time);
         }
         let at = u32::try_from(self.entries.len()).expect("a bucket holds fewer than 2^32 events");
-        self.late.push(Reverse((entry.key, at)));
+        self.late.push(Reverse((self.turn(&entry), at)));
         self.entries.push(entry);
     }
 
@@ -91,7 +103,7 @@ impl<T> Open<T> {
     #[inline]
     pub(super) fn pop(&mut self, until: Time) -> Option<Due<T>> {
         let (at, is_late) = match self.ranks.get(self.taken) {
-            Some(&rank) if self.late.is_empty() => (place(rank), false),
+            Some(&rank) if self.late.is_empty() => (self.place(rank), false),
             _ => {
                 let at = self.next()?;
                 (
@@ -127,37 +139,63 @@ impl<T> Open<T> {
     #[inline]
     pub(super) fn coming(&self) -> impl Iterator<Item = (u32, &T)> {
         let rest = self.ranks.get(self.taken..).unwrap_or_default().iter();
-        let entries = rest.take(BATCH_LEN).map(|&rank| &self.entries[place(rank)]);
+        let entries = rest
+            .take(BATCH_LEN)
+            .map(|&rank| &self.entries[self.place(rank)]);
         entries.filter_map(|entry| Some((entry.target, entry.body.as_ref()?)))
     }
 
     /// What the bucket holds on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         let orders = vec_bytes(&self.ranks) + vec_bytes(&self.spare) + vec_bytes(&self.counts);
-        let late = self.late.capacity() * size_of::<Reverse<(Key, u32)>>();
+        let late = self.late.capacity() * size_of::<Reverse<(Turn, u32)>>();
         vec_bytes(&self.entries) + orders + late
     }
 
     /// The place of the next event, sorted or late.
     fn next(&self) -> Option<usize> {
-        let sorted = self.ranks.get(self.taken).map(|&rank| place(rank));
+        let sorted = self.ranks.get(self.taken).map(|&rank| self.place(rank));
         let late = self
             .late
             .peek()
-            .map(|Reverse((key, at))| (*key, *at as usize));
+            .map(|Reverse((turn, at))| (*turn, *at as usize));
         match (sorted, late) {
-            (Some(at), Some((key, _))) if self.entries[at].key < key => Some(at),
+            (Some(at), Some((turn, _))) if self.turn(&self.entries[at]) < turn => Some(at),
             (_, Some((_, at))) => Some(at),
             (sorted, None) => sorted,
         }
     }
 
+    fn turn(&self, entry: &Entry<T>) -> Turn {
+        match self.order {
+            Order::Time => (0, entry.key),
+            Order::Nodes => (entry.target, entry.key),
+        }
+    }
+
+    /// Where the event of a rank is.
+    #[inline]
+    const fn place(&self, rank: u128) -> usize {
+        let bits = match self.order {
+            Order::Time => PLACE_BITS.0,
+            Order::Nodes => PLACE_BITS.1,
+        };
+        (rank & ((1 << bits) - 1)) as usize
+    }
+
     /// Puts the entries in order: all lie within `1 << bits` microseconds of the beginning.
     pub(super) fn sort(&mut self, bits: u32) {
+        if self.entries.len() >> PLACE_BITS.1 != 0 {
+            self.order = Order::Time;
+        }
         let start = self.start.as_micros();
-        let ranks = (0u32..)
-            .zip(&self.entries)
-            .map(|(at, entry)| rank(entry, start, at));
+        let entries = (0u32..).zip(&self.entries);
+        if self.order == Order::Nodes {
+            let ranks = entries.map(|(at, entry)| rank_by_node(entry, start, at));
+            self.ranks.extend(ranks);
+            return self.ranks.sort_unstable();
+        }
+        let ranks = entries.map(|(at, entry)| rank(entry, start, at));
         if self.entries.len() < DEAL_LEN_MIN {
             self.ranks.extend(ranks);
             self.ranks.sort_unstable();
@@ -225,12 +263,17 @@ fn rank<T>(entry: &Entry<T>, start: u64, at: u32) -> u128 {
     (offset << 96) | (source << 64) | (counter << 32) | u128::from(at)
 }
 
+/// The same node by node: the node, ten bits of microseconds, the source, the counter, the place.
 #[inline]
-const fn offset(rank: u128) -> usize {
-    (rank >> 96) as usize
+fn rank_by_node<T>(entry: &Entry<T>, start: u64, at: u32) -> u128 {
+    let offset = u128::from(entry.key.time.as_micros().saturating_sub(start));
+    let target = u128::from(entry.target);
+    let source = u128::from(entry.key.source);
+    let counter = u128::from(entry.key.counter);
+    (target << 96) | (offset << 86) | (source << 54) | (counter << 22) | u128::from(at)
 }
 
 #[inline]
-const fn place(rank: u128) -> usize {
-    (rank & 0xffff_ffff) as usize
+const fn offset(rank: u128) -> usize {
+    (rank >> 96) as usize
 }

@@ -75,6 +75,59 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Node by node: by an instant, whatever that is, everything has left that is due and nothing else,
+    /// for each node in its order, what it adds for itself meanwhile included.
+    #[test]
+    fn each_node_s_events_leave_in_its_order(
+        pushes in prop::collection::vec((0u64..6_000, 0u32..6, 0u32..4, 0u64..700), 0..300),
+        mut stops in prop::collection::vec(0u64..8_000, 1..8),
+        lookahead in 32u64..4_000,
+    ) {
+        let mut queue = Queue::with_lookahead(Duration::from_micros(lookahead));
+        queue.set_order(Order::Nodes);
+        let mut left = std::collections::BTreeSet::new();
+        for (counter, &(time, target, source, _)) in (0u32..).zip(&pushes) {
+            queue.push(key(time, source, counter), target, counter as usize);
+            left.insert((target, key(time, source, counter)));
+        }
+        stops.sort_unstable();
+        stops.push(20_000);
+        let mut next = u32::try_from(pushes.len()).unwrap();
+        for stop in stops {
+            while let Some(due) = queue.pop(Time::from_micros(stop)) {
+                let of_node = left.iter().find(|(target, _)| *target == due.target).copied();
+                prop_assert_eq!(of_node, Some((due.target, due.key)));
+                left.remove(&(due.target, due.key));
+                let at = due.key.time.as_micros();
+                if let Some(&(.., after)) = pushes.get(due.body) {
+                    let own = key(at + after, due.target, next);
+                    queue.push(own, due.target, usize::MAX);
+                    left.insert((due.target, own));
+                    next += 1;
+                }
+            }
+            prop_assert!(left.iter().all(|(_, key)| key.time.as_micros() > stop));
+        }
+        prop_assert!(left.is_empty() && queue.is_empty());
+    }
+}
+
+#[test]
+fn a_whole_bucket_leaves_node_by_node_and_half_of_one_by_time() {
+    let leave = |until| {
+        let mut queue = Queue::with_lookahead(Duration::from_millis(2));
+        queue.set_order(Order::Nodes);
+        for (counter, time, target) in [(0, 1_100, 2), (1, 1_200, 1), (2, 1_300, 2)] {
+            queue.push(key(time, 7, counter), target, ());
+        }
+        let due = std::iter::from_fn(|| queue.pop(Time::from_micros(until)));
+        due.map(|due| due.target).collect::<Vec<u32>>()
+    };
+    assert_eq!(leave(1_535), [1, 2, 2], "a bucket of 512 µs");
+    assert_eq!(leave(1_534), [2, 1, 2]);
+}
+
 #[test]
 fn nothing_leaves_before_its_time_and_chunks_are_used_again() {
     let mut queue = Queue::default();
