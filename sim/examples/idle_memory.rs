@@ -4,7 +4,8 @@
 //! idle, and prints one line of figures for each N:
 //! `cargo run --release -p archipelago-sim --example idle_memory -- 20 1000 10000 100000`, or
 //! `... -- 100 generated idle=5 100000`.
-//! Below them: the bytes of an idle node by part, as the machines count their own tables; "shared and
+//! Below them: the messages of a second of processor time, which is what counts on a machine that others
+//! use too, and the bytes of an idle node by part, as the machines count their own tables; "shared and
 //! allocator" is the rest up to the resident set. Resident memory is the kernel's own count; the
 //! world keeps no log and hashes no contents here.
 
@@ -77,7 +78,8 @@ fn measure(count: u32, size: u32, how: Start, idle: Duration) {
     }
     let formed = start.elapsed();
     check_formed(&world, size);
-    let events = world.trace().events();
+    let (events, messages) = (world.trace().events(), world.tally().total());
+    let busy = processor_seconds();
     #[allow(
         clippy::disallowed_types,
         reason = "the example measures wall-clock time"
@@ -85,7 +87,9 @@ fn measure(count: u32, size: u32, how: Start, idle: Duration) {
     let start = std::time::Instant::now();
     world.run_for(idle);
     let idled = start.elapsed();
+    let busy = processor_seconds() - busy;
     let events = world.trace().events() - events;
+    let messages = world.tally().total() - messages;
     let bytes = resident_bytes().saturating_sub(before);
     let ends: usize = world
         .nodes()
@@ -101,6 +105,11 @@ fn measure(count: u32, size: u32, how: Start, idle: Duration) {
         formed.as_secs_f64(),
         events as f64 / idled.as_secs_f64(),
         idle.as_secs_f64() / idled.as_secs_f64(),
+    );
+    println!(
+        "          {messages} messages in {busy:.2} s of processor time, {:.0} k a second of it; digest {:016x}",
+        messages as f64 / busy.max(0.01) / 1e3,
+        world.trace().hash(),
     );
     print_parts(&world, bytes, count, ends);
 }
@@ -153,6 +162,15 @@ fn check_formed(world: &World, size: u32) {
             NodeIx(node.0).0
         );
     }
+}
+
+/// Processor time of this process, as the kernel counts it.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks = ticks.filter_map(|word| word.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
 }
 
 /// Resident memory of this process, as the kernel counts it.
