@@ -45,6 +45,12 @@ counters! {
     messages_sent,
     /// Messages from other nodes handed to mailboxes.
     messages_delivered,
+    /// Times that messages from another node were too many for a full mailbox, and their senders
+    /// were asked to pause.
+    mailbox_pauses,
+    /// Times that tasks of peers ran, for whatever reason: messages for each tell how many go
+    /// together.
+    peer_wakes,
     /// Messages between mailboxes of this node.
     messages_local,
     /// Words about groupcasts that were dropped: for want of room, of a way, or of sense. What they

@@ -5,7 +5,8 @@ mod channel_support;
 use std::time::Duration;
 
 use archipelago_core::channel::{
-    Ack, Channel, ChannelOutput, Frame, FrameError, Part, Path, PathEvent, SendError,
+    Ack, Channel, ChannelOutput, Encoded, Frame, FrameEncoder, FrameError, Part, Path, PathEvent,
+    SendError,
 };
 use archipelago_core::{Boot, LocalId, Time};
 use channel_support::message;
@@ -510,4 +511,47 @@ fn watermarks_survive_rest() {
 #[test]
 fn a_channel_at_rest_is_small() {
     assert_eq!(size_of::<Channel>(), 72);
+}
+
+#[test]
+fn frames_written_as_they_are_pulled_are_the_frames_encoded() {
+    let mut rig = Rig::connected();
+    rig.config.chunk_bytes_max = 2;
+    for payload in ["a", "long one", ""] {
+        rig.send(1, payload).unwrap();
+    }
+    let mut twin = rig.channel.clone();
+    let (frames, _) = rig.burst(A, usize::MAX);
+    let (mut expected, mut encoder) = (Vec::new(), FrameEncoder::new());
+    for frame in &frames {
+        encoder.encode(frame, &mut expected);
+    }
+    let (mut bytes, mut encoder) = (Vec::new(), FrameEncoder::new());
+    let mut burst = Encoded {
+        encoder: &mut encoder,
+        bytes: &mut bytes,
+    };
+    let (config, out) = (&rig.config, &mut Vec::new());
+    let taken = twin.poll_transmit(A, usize::MAX, config, rig.now, &mut burst, out);
+    assert!(frames.len() > 3 && taken >= bytes.len());
+    assert_eq!(bytes, expected);
+    assert_eq!(twin, rig.channel);
+}
+
+#[test]
+fn what_is_admitted_is_accepted_and_what_is_not_can_be_kept() {
+    let mut rig = Rig::connected();
+    rig.config.queue_bytes_max = 40;
+    rig.config.message_bytes_max = 100;
+    let (kept, long) = (message(1, 9, "kept"), message(1, 9, vec![0; 101]));
+    assert_eq!(rig.channel.admit(&kept, &rig.config), Ok(()));
+    rig.channel
+        .send(kept.clone(), &rig.config, rig.now)
+        .unwrap();
+    assert_eq!(rig.channel.admit(&kept, &rig.config), Err(SendError::Full));
+    let too_long = SendError::TooLong { len: 101, max: 100 };
+    assert_eq!(rig.channel.admit(&long, &rig.config), Err(too_long));
+    // It was asked for: the room is told of.
+    let (_, out) = rig.burst(A, usize::MAX);
+    assert_eq!(out, [ChannelOutput::Writable]);
 }

@@ -73,7 +73,10 @@ impl Sender {
     {
         let shared = self.shared();
         let (id, mut answer) = shared.calls.begin(&to, deadline, wants)?;
-        let _in_flight = InFlight { shared, id };
+        let mut in_flight = InFlight {
+            shared,
+            id: Some(id),
+        };
         let stopped = |_| Err(CallError::Stopped);
         tokio::select! {
             biased;
@@ -82,18 +85,23 @@ impl Sender {
             ended = &mut answer => return ended.unwrap_or_else(stopped),
         }
         shared.calls.on_sent(id);
-        answer.await.unwrap_or_else(stopped)
+        let ended = answer.await;
+        // What has ended is in the table no more.
+        in_flight.id = None;
+        ended.unwrap_or_else(stopped)
     }
 }
 
 /// A call whose caller waits; dropped, nobody does.
 struct InFlight<'a> {
     shared: &'a Arc<Shared>,
-    id: CallId,
+    id: Option<CallId>,
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.shared.calls.cancel(self.id);
+        if let Some(id) = self.id {
+            self.shared.calls.cancel(id);
+        }
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::table::Caller;
 use super::{Answer, CallError, Deadline};
 use crate::node::Shared;
+use crate::peer::PeerHandle;
 use crate::{SendError, Sender};
 
 /// The way back to a caller. Dropped unanswered, it tells the caller so at once.
@@ -23,6 +24,8 @@ pub struct Reply {
 
 struct Open {
     shared: Arc<Shared>,
+    /// The way to a caller on another node, if the call came by it.
+    way: Option<Arc<PeerHandle>>,
     /// The mailbox that was called.
     local: LocalId,
     caller: Pid,
@@ -41,12 +44,21 @@ impl Reply {
         Self {
             open: Some(Box::new(Open {
                 shared: shared.clone(),
+                way: None,
                 local,
                 caller,
                 id,
                 deadline,
             })),
         }
+    }
+
+    /// The same, for a call that came by `way`.
+    pub(crate) fn by(mut self, way: &Arc<PeerHandle>) -> Self {
+        if let Some(open) = &mut self.open {
+            open.way = Some(way.clone());
+        }
+        self
     }
 
     /// When the caller stops waiting, by this process's clock: for calls on its behalf.
@@ -162,6 +174,9 @@ impl Open {
             id: self.id,
             outcome,
         };
+        let Err(payload) = sender.deliver_now(self.caller, kind, payload) else {
+            return Ok(());
+        };
         let deadline = self.shared.clock.instant(self.deadline);
         let late = {
             let _timers = self.shared.runtime.handle().enter();
@@ -181,7 +196,10 @@ impl Open {
             local: self.local,
             home: self.shared.home(),
         };
-        Sender::new(self.shared.clone(), pid)
+        match &self.way {
+            Some(way) => Sender::towards(self.shared.clone(), pid, way.clone()),
+            None => Sender::new(self.shared.clone(), pid),
+        }
     }
 
     /// Says how it ended, without an answer and without waiting: where a queue is full, a task of

@@ -6,12 +6,14 @@
 mod ended;
 mod error;
 mod local_names;
+mod queue;
 mod sender;
 mod table;
 
 pub(crate) use ended::Ended;
 pub use error::{RecvError, SendError};
 pub use local_names::LocalNameError;
+pub(crate) use queue::{Intake, Room, end};
 pub use sender::Sender;
 pub(crate) use table::{Deliver, Slot, Table};
 
@@ -23,12 +25,12 @@ use archipelago_core::{LocalId, Pid};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
 
 use crate::call::{CallError, Deadline, Reply};
 use crate::identity::random_seed;
 use crate::node::Shared;
 use crate::{NodeError, groupcast};
+use queue::Outlet;
 
 /// A message as its receiver gets it.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ pub struct Received {
 #[derive(Debug)]
 pub struct Mailbox {
     sender: Sender,
-    queue: mpsc::Receiver<Received>,
+    queue: Outlet,
     /// What its watchers hear when it is dropped.
     exit: Exit,
     /// Its end is the worker's to tell.
@@ -80,7 +82,7 @@ impl Mailbox {
         Err(NodeError::TooManyMailboxes)
     }
 
-    fn new(shared: Arc<Shared>, pid: Pid, queue: mpsc::Receiver<Received>) -> Self {
+    fn new(shared: Arc<Shared>, pid: Pid, queue: Outlet) -> Self {
         Self {
             sender: Sender::new(shared, pid),
             queue,
@@ -122,7 +124,7 @@ impl Mailbox {
     /// The next message, if one is there.
     pub fn try_recv(&mut self) -> Option<Received> {
         loop {
-            let received = self.queue.try_recv().ok()?;
+            let received = self.queue.try_recv()?;
             if let Some(received) = self.fresh(received) {
                 return Some(received);
             }
@@ -259,11 +261,6 @@ impl Drop for Mailbox {
         if !self.has_worker {
             shared.ended.note(local, self.exit.clone());
         }
-        self.queue.close();
-        while let Ok(received) = self.queue.try_recv() {
-            if let Some(reply) = received.reply {
-                reply.no_mailbox();
-            }
-        }
+        // What is left ends with the queue.
     }
 }

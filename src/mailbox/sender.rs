@@ -1,6 +1,6 @@
 //! Sends in a mailbox's name: on this node directly, to others through the peer's queue.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use archipelago_core::Pid;
 use archipelago_core::channel::Kind;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Deliver, Received, SendError, Slot};
 use crate::call::Reply;
 use crate::node::Shared;
-use crate::peer::{Outgoing, PushError};
+use crate::peer::{Outgoing, PeerHandle, PushError};
 
 /// What sends in the name of one mailbox. Clones send in the same name.
 ///
@@ -21,11 +21,64 @@ use crate::peer::{Outgoing, PushError};
 pub struct Sender {
     shared: Arc<Shared>,
     pid: Pid,
+    recent: Recent,
+}
+
+/// The peer that was written to last: while its task runs, writing to it again needs no look-up.
+#[derive(Debug, Default)]
+struct Recent(Mutex<Option<Arc<PeerHandle>>>);
+
+impl Recent {
+    /// Puts the message into the peer's queue if it is that peer and nothing is to be waited for;
+    /// gives it back otherwise.
+    fn push_now(&self, to: &Pid, outgoing: Outgoing) -> Result<(), Outgoing> {
+        match &*self.lock() {
+            Some(peer) if peer.id == to.node => peer.push_now(outgoing),
+            _ => Err(outgoing),
+        }
+    }
+
+    fn set(&self, peer: Arc<PeerHandle>) {
+        *self.lock() = Some(peer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<PeerHandle>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Recent {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.lock().clone()))
+    }
 }
 
 impl Sender {
     pub(crate) const fn new(shared: Arc<Shared>, pid: Pid) -> Self {
-        Self { shared, pid }
+        let recent = Recent(Mutex::new(None));
+        Self {
+            shared,
+            pid,
+            recent,
+        }
+    }
+
+    /// One that writes to `peer` first of all.
+    pub(crate) const fn towards(shared: Arc<Shared>, pid: Pid, peer: Arc<PeerHandle>) -> Self {
+        let recent = Recent(Mutex::new(Some(peer)));
+        Self {
+            shared,
+            pid,
+            recent,
+        }
+    }
+
+    /// Puts what was checked into the queue to another node, if that can be done at once; gives it
+    /// back otherwise.
+    pub(crate) fn deliver_now(&self, to: Pid, kind: Kind, payload: Bytes) -> Result<(), Bytes> {
+        let outgoing = Outgoing::new(self.pid.local, to, kind, payload);
+        let pushed = self.recent.push_now(&to, outgoing);
+        pushed.map_err(|outgoing| outgoing.message.payload)
     }
 
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
@@ -65,12 +118,18 @@ impl Sender {
             let slot = self.here(to)?;
             return self.put(slot, self.received(kind, payload)).await;
         }
-        let mut outgoing = Outgoing::new(self.pid.local, to, kind, payload);
+        let outgoing = Outgoing::new(self.pid.local, to, kind, payload);
+        let Err(mut outgoing) = self.recent.push_now(&to, outgoing) else {
+            return Ok(());
+        };
         loop {
             let peer = self.shared.peer(to.node, to.home)?;
             peer.reached(to.boot).await?;
             match peer.push(outgoing).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.recent.set(peer);
+                    return Ok(());
+                }
                 // Its task came to rest in between: start it again.
                 Err(PushError::Ended(back)) => outgoing = back,
                 Err(PushError::Failed(error)) => return Err(error),
@@ -98,11 +157,17 @@ impl Sender {
             self.here(to)?;
             return self.try_put(to, self.received(kind, payload));
         }
-        let mut outgoing = Outgoing::new(self.pid.local, to, kind, payload);
+        let outgoing = Outgoing::new(self.pid.local, to, kind, payload);
+        let Err(mut outgoing) = self.recent.push_now(&to, outgoing) else {
+            return Ok(());
+        };
         loop {
             let peer = self.shared.peer(to.node, to.home)?;
             match peer.try_push(outgoing) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.recent.set(peer);
+                    return Ok(());
+                }
                 Err(PushError::Ended(back)) => outgoing = back,
                 Err(PushError::Failed(error)) => return Err(error),
             }
@@ -156,12 +221,11 @@ impl Sender {
 
     /// Waits for room in a mailbox of this node. Dropped before it returns, nothing was sent.
     pub(crate) async fn put(&self, slot: Slot, received: Received) -> Result<(), SendError> {
-        let room = slot.queue.reserve().await;
-        let Ok(room) = room else {
+        let Some(room) = slot.queue.room(1).await else {
             withdraw(received);
             return Err(SendError::NoMailbox);
         };
-        room.send(received);
+        room.put(received);
         self.shared.metrics.messages_local.add(1);
         Ok(())
     }
@@ -173,7 +237,7 @@ impl Sender {
                 self.shared.metrics.messages_local.add(1);
                 Ok(())
             }
-            Deliver::Full { .. } => Err(SendError::Full),
+            Deliver::Full => Err(SendError::Full),
             Deliver::NoMailbox => Err(SendError::NoMailbox),
         }
     }

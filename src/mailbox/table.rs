@@ -9,10 +9,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use archipelago_core::LocalId;
 use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::Received;
+use super::queue::{Intake, Outlet, PutError, end, queue};
 
 /// All mailboxes of a node.
 #[derive(Debug)]
@@ -43,7 +42,7 @@ pub(crate) enum NotNamed {
 /// The way into one mailbox.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
-    pub(crate) queue: mpsc::Sender<Received>,
+    pub(crate) queue: Intake,
     /// The type of the values that it takes without codec; `None`: bytes only.
     pub(crate) type_id: Option<TypeId>,
 }
@@ -53,11 +52,8 @@ pub(crate) struct Slot {
 pub(crate) enum Deliver {
     /// It is in the mailbox.
     Done,
-    /// The mailbox is full: wait for room in `queue`, and deliver `message` first then.
-    Full {
-        message: Received,
-        queue: mpsc::Sender<Received>,
-    },
+    /// The mailbox is full.
+    Full,
     /// There is no such mailbox.
     NoMailbox,
 }
@@ -72,16 +68,12 @@ impl Table {
     }
 
     /// A new mailbox under `local`; `None` at the limit, or if the id is taken.
-    pub(crate) fn insert(
-        &self,
-        local: LocalId,
-        type_id: Option<TypeId>,
-    ) -> Option<mpsc::Receiver<Received>> {
+    pub(crate) fn insert(&self, local: LocalId, type_id: Option<TypeId>) -> Option<Outlet> {
         let mut entries = self.write();
         if entries.slots.len() >= self.mailboxes_max || entries.slots.contains_key(&local) {
             return None;
         }
-        let (queue, receiver) = mpsc::channel(self.len_max);
+        let (queue, receiver) = queue(self.len_max);
         entries.slots.insert(local, Slot { queue, type_id });
         Some(receiver)
     }
@@ -158,16 +150,12 @@ impl Table {
             drop(entries);
             return nobody(message);
         };
-        match queue.try_send(message) {
+        let put = queue.try_put(message);
+        drop(entries);
+        match put {
             Ok(()) => Deliver::Done,
-            Err(TrySendError::Full(message)) => Deliver::Full {
-                message,
-                queue: queue.clone(),
-            },
-            Err(TrySendError::Closed(message)) => {
-                drop(entries);
-                nobody(message)
-            }
+            Err(PutError::Full) => Deliver::Full,
+            Err(PutError::Closed(message)) => nobody(*message),
         }
     }
 }
@@ -184,9 +172,7 @@ impl Table {
 
 /// A call to nobody is answered so.
 fn nobody(message: Received) -> Deliver {
-    if let Some(reply) = message.reply {
-        reply.no_mailbox();
-    }
+    end([message]);
     Deliver::NoMailbox
 }
 
@@ -215,7 +201,7 @@ mod tests {
         ));
         assert!(matches!(
             table.deliver(LocalId(7), message()),
-            Deliver::Full { .. }
+            Deliver::Full
         ));
         let taken = queue.try_recv().unwrap();
         assert_eq!((taken.from, taken.payload), (message().from, "m".into()));
@@ -239,7 +225,7 @@ mod tests {
         assert_eq!(table.name("m".into(), LocalId(9)), Err(NotNamed::NoMailbox));
         assert_eq!(table.name("m".into(), two), Err(NotNamed::Full));
         assert!(matches!(table.deliver(alias, message()), Deliver::Done));
-        assert!(queue.try_recv().is_ok());
+        assert!(queue.try_recv().is_some());
         assert_eq!(table.unname(b"n"), Some(one));
         assert_eq!(table.unname(b"n"), None);
         assert!(matches!(

@@ -6,58 +6,23 @@
 //! be accepted; but a short message never passes a long one between the same two mailboxes. Who
 //! sends to a full mailbox waits before the queues, and holds up nobody else.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use archipelago_core::channel::{Kind, Message, Path};
-use archipelago_core::{Boot, GroupId, LocalId, NodeId, Pid};
-use archipelago_router::{LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Unreachable};
+use archipelago_core::channel::Path;
+use archipelago_core::{Boot, GroupId, LocalId, NodeId};
+use archipelago_router::Unreachable;
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use libp2p::Stream;
 use tokio::sync::{Semaphore, watch};
 
+use super::inbox::{Inbox, Left};
+use super::outgoing::{Freed, Lane, OVERHEAD_BYTES, Outgoing, PushError};
 use crate::SendError;
-
-/// Bytes that a message counts for beside its payload.
-const OVERHEAD_BYTES: usize = 64;
-
-/// Longest payload of a short message: what the channel sends in one chunk.
-const SHORT_BYTES_MAX: usize = 16 * 1024;
 
 /// Frames by relay that wait for the task; beyond it they are dropped, and sent again.
 const RELAYED_MAX: usize = 256;
-
-/// A message on its way into a peer's channel.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) message: Message,
-    /// The start of the peer that it is meant for.
-    pub(crate) boot: Boot,
-    /// Whose room it takes; decided when it enters.
-    lane: Lane,
-    /// A mailbox of this node whose messages go first.
-    pub(crate) after: Option<LocalId>,
-}
-
-/// Which of the two queues a message is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// Short messages.
-    Short,
-    /// Long ones, and short ones that follow a long one between the same mailboxes.
-    Long,
-}
-
-/// Why a message did not enter.
-#[derive(Debug)]
-pub(crate) enum PushError {
-    /// The task came to rest; another must be started.
-    Ended(Outgoing),
-    /// It cannot be sent.
-    Failed(SendError),
-}
 
 /// What is known of the way to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,37 +54,6 @@ pub(crate) enum Signal {
     Outbound(archipelago_core::wire::SessionId, Stream),
 }
 
-/// What waited for a task that ended.
-#[derive(Debug)]
-pub(crate) struct Left {
-    pub(crate) messages: VecDeque<Outgoing>,
-    pub(crate) has_letters: bool,
-    pub(crate) signals: VecDeque<Signal>,
-}
-
-/// All that waits for the task.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox {
-    pub(crate) short: VecDeque<Outgoing>,
-    pub(crate) long: VecDeque<Outgoing>,
-    /// Messages in the long queue or taken from it, and not in the channel yet, by their mailboxes.
-    long_flows: HashMap<(LocalId, LocalId), usize>,
-    /// At most a few per session that lives: paths and streams come and go with sessions.
-    pub(crate) signals: VecDeque<Signal>,
-    pub(crate) letters: Letters,
-    pub(crate) relayed: VecDeque<(Path, Boot, Bytes)>,
-    /// The peer's full mailboxes; each gate closes, and lets all pass, when there is room.
-    full: HashMap<LocalId, Arc<Semaphore>>,
-    pub(crate) is_ended: bool,
-}
-
-/// Letters of the control machine on their way into the channel.
-#[derive(Debug, Default)]
-pub(crate) struct Letters {
-    queue: VecDeque<Outgoing>,
-    bytes: usize,
-}
-
 /// The way to one peer's task.
 #[derive(Debug)]
 pub(crate) struct PeerHandle {
@@ -137,41 +71,6 @@ pub(crate) struct PeerHandle {
     full_count: AtomicUsize,
     queue_bytes_max: usize,
     reach: watch::Sender<Reach>,
-}
-
-impl Outgoing {
-    pub(crate) const fn new(from: LocalId, to: Pid, kind: Kind, payload: Bytes) -> Self {
-        Self {
-            message: Message {
-                from,
-                to: to.local,
-                kind,
-                payload,
-            },
-            boot: to.boot,
-            lane: Lane::Short,
-            after: None,
-        }
-    }
-
-    /// A letter, for whichever start of the peer is alive.
-    pub(crate) const fn letter(payload: Bytes, after: Option<LocalId>) -> Self {
-        Self {
-            message: Message {
-                from: LocalId::NODE,
-                to: LocalId::NODE,
-                kind: Kind::Cast,
-                payload,
-            },
-            boot: Boot::ANY,
-            lane: Lane::Short,
-            after,
-        }
-    }
-
-    const fn flow(&self) -> (LocalId, LocalId) {
-        (self.message.from, self.message.to)
-    }
 }
 
 impl PeerHandle {
@@ -224,6 +123,29 @@ impl PeerHandle {
             Reach::Failed(reason) => Err(SendError::Unreachable(reason)),
             Reach::Stopped => Err(SendError::Stopped),
         }
+    }
+
+    /// Puts a short message into the queue, if a path is there and nothing is to be waited for;
+    /// gives it back otherwise.
+    pub(crate) fn push_now(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
+        if !outgoing.is_short() {
+            return Err(outgoing);
+        }
+        let Ok(permit) = self.room_short.try_acquire_many(self.cost(&outgoing)) else {
+            return Err(outgoing);
+        };
+        let mut inbox = self.lock();
+        if !inbox.takes_now(&outgoing) {
+            return Err(outgoing);
+        }
+        inbox.short.push_back(outgoing);
+        let is_waited_for = std::mem::take(&mut inbox.wants_short);
+        drop(inbox);
+        permit.forget();
+        if is_waited_for {
+            self.waker.wake();
+        }
+        Ok(())
     }
 
     /// Puts a message into the queue, waiting for room, and for room in the peer's mailbox if that
@@ -289,23 +211,28 @@ impl PeerHandle {
         outgoing: Outgoing,
         permit: tokio::sync::SemaphorePermit<'_>,
     ) -> Result<(), PushError> {
-        {
-            let mut inbox = self.lock();
-            if inbox.is_ended {
-                drop(inbox);
-                return Err(self.ended(outgoing));
-            }
-            match outgoing.lane {
-                Lane::Short => inbox.short.push_back(outgoing),
-                Lane::Long => {
-                    *inbox.long_flows.entry(outgoing.flow()).or_default() += 1;
-                    self.long_count.fetch_add(1, Ordering::Relaxed);
-                    inbox.long.push_back(outgoing);
-                }
-            }
+        let mut inbox = self.lock();
+        if inbox.is_ended {
+            drop(inbox);
+            return Err(self.ended(outgoing));
         }
+        let is_waited_for = match outgoing.lane {
+            Lane::Short => {
+                inbox.short.push_back(outgoing);
+                std::mem::take(&mut inbox.wants_short)
+            }
+            Lane::Long => {
+                *inbox.long_flows.entry(outgoing.flow()).or_default() += 1;
+                self.long_count.fetch_add(1, Ordering::Relaxed);
+                inbox.long.push_back(outgoing);
+                std::mem::take(&mut inbox.wants_long)
+            }
+        };
+        drop(inbox);
         permit.forget();
-        self.waker.wake();
+        if is_waited_for {
+            self.waker.wake();
+        }
         Ok(())
     }
 
@@ -319,7 +246,7 @@ impl PeerHandle {
 
     /// A short message joins the long ones that its own sender gave its receiver before.
     fn lane(&self, outgoing: &Outgoing) -> Lane {
-        if outgoing.message.payload.len() > SHORT_BYTES_MAX {
+        if !outgoing.is_short() {
             return Lane::Long;
         }
         let follows = self.long_count.load(Ordering::Relaxed) > 0
@@ -334,24 +261,34 @@ impl PeerHandle {
         }
     }
 
-    /// A message longer than the queue takes all of it.
     fn cost(&self, outgoing: &Outgoing) -> u32 {
-        let bytes = outgoing
-            .message
-            .payload
-            .len()
-            .saturating_add(OVERHEAD_BYTES);
-        u32::try_from(bytes.min(self.queue_bytes_max)).unwrap_or(u32::MAX)
+        u32::try_from(outgoing.cost(self.queue_bytes_max)).unwrap_or(u32::MAX)
     }
 
-    /// Messages left the queue for the channel: their room is free again.
-    pub(crate) fn release(&self, outgoing: &Outgoing) {
-        if outgoing.lane == Lane::Long {
-            self.lock().forget_long(outgoing.flow());
-            self.long_count.fetch_sub(1, Ordering::Relaxed);
+    /// For the task: a message left the queue for the channel, or is given up.
+    pub(super) fn note_freed(&self, outgoing: &Outgoing, freed: &mut Freed) {
+        freed.add(outgoing, self.queue_bytes_max);
+    }
+
+    /// For the task: the room that messages left is free again.
+    pub(super) fn release(&self, freed: Freed) {
+        if !freed.long_flows.is_empty() {
+            let mut inbox = self.lock();
+            for flow in &freed.long_flows {
+                inbox.forget_long(*flow);
+            }
+            drop(inbox);
+            self.long_count
+                .fetch_sub(freed.long_flows.len(), Ordering::Relaxed);
         }
-        self.room(outgoing.lane)
-            .add_permits(self.cost(outgoing) as usize);
+        for (room, bytes) in [
+            (&self.room_short, freed.short),
+            (&self.room_long, freed.long),
+        ] {
+            if bytes > 0 {
+                room.add_permits(bytes);
+            }
+        }
     }
 
     /// Puts a letter into its queue, if that has room and the task has not ended.
@@ -397,6 +334,10 @@ impl PeerHandle {
     }
 
     pub(crate) fn set_reach(&self, reach: Reach) {
+        self.lock().attached = match reach {
+            Reach::Attached(boot) => Some(boot),
+            _ => None,
+        };
         self.reach.send_replace(reach);
     }
 
@@ -438,60 +379,6 @@ impl PeerHandle {
             messages,
             has_letters: !left.letters.is_empty(),
             signals: left.signals,
-        }
-    }
-}
-
-impl Letters {
-    /// Whether there was room.
-    fn push(&mut self, letter: Outgoing) -> bool {
-        let bytes = self.bytes.saturating_add(letter.message.payload.len());
-        if self.queue.len() >= LETTERS_LEN_MAX || bytes > LETTERS_BYTES_MAX {
-            return false;
-        }
-        self.bytes = bytes;
-        self.queue.push_back(letter);
-        true
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
-
-    /// Takes them out, first come first.
-    pub(crate) fn take(&mut self) -> VecDeque<Outgoing> {
-        self.bytes = 0;
-        std::mem::take(&mut self.queue)
-    }
-}
-
-impl Inbox {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.short.is_empty()
-            && self.long.is_empty()
-            && self.signals.is_empty()
-            && self.letters.is_empty()
-            && self.relayed.is_empty()
-    }
-
-    fn open_gates(&mut self) {
-        for (_, gate) in self.full.drain() {
-            gate.close();
-        }
-    }
-
-    /// Whether a message of this mailbox waits.
-    pub(crate) fn holds_from(&self, local: LocalId) -> bool {
-        let mut all = self.short.iter().chain(&self.long);
-        all.any(|outgoing| outgoing.message.from == local)
-    }
-
-    fn forget_long(&mut self, flow: (LocalId, LocalId)) {
-        if let Some(count) = self.long_flows.get_mut(&flow) {
-            *count -= 1;
-            if *count == 0 {
-                self.long_flows.remove(&flow);
-            }
         }
     }
 }

@@ -7,10 +7,13 @@
 
 mod demand;
 mod handle;
+mod inbox;
 mod inboxes;
+mod outgoing;
 mod registry;
 mod streams;
 mod task;
 
-pub(crate) use handle::{Outgoing, PeerHandle, PushError, Signal};
+pub(crate) use handle::{PeerHandle, Signal};
+pub(crate) use outgoing::{Outgoing, PushError};
 pub(crate) use registry::{Registry, start};

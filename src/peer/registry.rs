@@ -12,7 +12,8 @@ use archipelago_core::channel::{Channel, ChannelConfig, Path, PathEvent};
 use archipelago_core::{Boot, GroupId, NodeId, Time};
 
 use super::PeerHandle;
-use super::handle::{Left, Reach, Signal};
+use super::handle::{Reach, Signal};
+use super::inbox::Left;
 use super::task::Task;
 use crate::SendError;
 use crate::node::Shared;

@@ -7,13 +7,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use archipelago_core::Time;
-use archipelago_core::channel::{ChannelConfig, Frame, FrameDecoder, FrameEncoder, FrameError};
+use archipelago_core::channel::{
+    ChannelConfig, Encoded, Frame, FrameDecoder, FrameEncoder, FrameError,
+};
 use archipelago_core::wire::SessionId;
 use bytes::BytesMut;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::Stream;
 
 use crate::session::with_scratch;
+
+/// Capacity that an idle writer keeps.
+const KEPT_BYTES: usize = 1024;
 
 /// Our data stream on one session.
 #[derive(Debug)]
@@ -62,12 +67,13 @@ impl Writer {
         self.is_closing
     }
 
-    /// Takes a burst; returns its length in bytes.
-    pub(crate) fn put(&mut self, frames: &mut Vec<Frame>, now: Time) -> usize {
-        for frame in frames.drain(..) {
-            self.encoder.encode(&frame, &mut self.bytes);
+    /// Takes the burst that `fill` writes; returns its length in bytes.
+    pub(crate) fn put(&mut self, now: Time, fill: impl FnOnce(&mut Encoded<'_>)) -> usize {
+        let (encoder, bytes) = (&mut self.encoder, &mut self.bytes);
+        fill(&mut Encoded { encoder, bytes });
+        if !self.bytes.is_empty() {
+            self.used_at = now;
         }
-        self.used_at = now;
         self.bytes.len()
     }
 
@@ -76,7 +82,8 @@ impl Writer {
         self.is_closing = true;
     }
 
-    /// Writes what there is. Flushes only if `is_last`: no burst follows at once.
+    /// Writes and flushes what there is: a burst is what the layers below take at once. Lets go of
+    /// the buffer if `is_last`: no burst follows at once.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, is_last: bool) -> WriteState {
         match self.poll_write(cx) {
             Poll::Pending => return WriteState::Blocked,
@@ -89,13 +96,14 @@ impl Writer {
                 Poll::Ready(_) => WriteState::Ended,
             };
         }
-        if is_last && self.is_unflushed {
+        if self.is_unflushed {
             match Pin::new(&mut self.stream).poll_flush(cx) {
                 Poll::Pending => return WriteState::Idle,
                 Poll::Ready(Err(_)) => return WriteState::Ended,
                 Poll::Ready(Ok(())) => self.is_unflushed = false,
             }
-            // Idle: no buffer is kept.
+        }
+        if is_last && self.bytes.capacity() > KEPT_BYTES {
             self.bytes = Vec::new();
         }
         WriteState::Idle

@@ -3,7 +3,7 @@
 //! Control frames wait here and go before data; there are few, and what is lost or dropped of them
 //! is asked for again. Cost: 32 bytes at rest; the rest is in one box and freed with it.
 
-use super::burst::Burst;
+use super::burst::{Burst, FrameSink};
 use super::codec::FRAME_HEADER_LEN_MAX;
 use super::config::ChannelConfig;
 use super::frame::Frame;
@@ -65,9 +65,9 @@ impl Busy {
 
 impl Busy {
     /// Acknowledgement and control frames, which go before data.
-    pub(super) fn transmit_control(
+    pub(super) fn transmit_control<S: FrameSink>(
         &mut self,
-        burst: &mut Burst<'_>,
+        burst: &mut Burst<'_, S>,
         marks: &Marks,
         config: &ChannelConfig,
     ) {

@@ -101,10 +101,24 @@ impl FrameEncoder {
         }
     }
 
+    /// Appends the whole frame, whose payload lies beside it.
+    pub(super) fn encode_beside(&mut self, frame: &Frame, payload: &[u8], out: &mut Vec<u8>) {
+        self.encode_around(frame, payload.len(), out);
+        out.extend_from_slice(payload);
+    }
+
     /// Appends all but the payload, which the caller writes next: for vectored writes.
     pub fn encode_header(&mut self, frame: &Frame, out: &mut Vec<u8>) {
+        let payload_len = match frame {
+            Frame::Data(data) => data.payload.len(),
+            _ => 0,
+        };
+        self.encode_around(frame, payload_len, out);
+    }
+
+    fn encode_around(&mut self, frame: &Frame, payload_len: usize, out: &mut Vec<u8>) {
         match frame {
-            Frame::Data(data) => self.encode_data(data, out),
+            Frame::Data(data) => self.encode_data(data, payload_len, out),
             Frame::Ack(ack) => encode_ack(TAG_ACK, ack, out),
             Frame::Resume(ack) => encode_ack(TAG_RESUME, ack, out),
             Frame::Reset { epoch } => {
@@ -127,7 +141,7 @@ impl FrameEncoder {
         }
     }
 
-    fn encode_data(&mut self, data: &Data, out: &mut Vec<u8>) {
+    fn encode_data(&mut self, data: &Data, payload_len: usize, out: &mut Vec<u8>) {
         encode_kind(data.head, out);
         let is_next = self.last.is_some_and(|last| {
             last.epoch == data.epoch && last.seq.checked_add(1) == Some(data.seq)
@@ -150,7 +164,7 @@ impl FrameEncoder {
         if let Part::First { len } = data.part {
             put_varint(u64::from(len), out);
         }
-        put_varint(to_u64(data.payload.len()), out);
+        put_varint(to_u64(payload_len), out);
         self.last = Some(Last::of(data));
     }
 }

@@ -37,6 +37,7 @@ mod outbound;
 mod paths;
 mod types;
 
+pub use burst::{Encoded, FrameSink};
 pub use codec::{FRAME_HEADER_LEN_MAX, FrameDecoder, FrameEncoder};
 pub use config::{ChannelConfig, FrameError, SendError};
 pub use frame::{Ack, Data, Frame, Part};
@@ -94,12 +95,23 @@ impl Channel {
         config: &ChannelConfig,
         _now: Time,
     ) -> Result<(), SendError> {
+        self.admit(&message, config)?;
+        self.busy().outbound.push(message);
+        Ok(())
+    }
+
+    /// Whether [`Channel::send`] would accept the message now: for owners who keep what does not
+    /// go.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn admit(&mut self, message: &Message, config: &ChannelConfig) -> Result<(), SendError> {
         let len = message.payload.len();
         let max = config.message_bytes_max;
         if len > max {
             return Err(SendError::TooLong { len, max });
         }
-        self.busy().outbound.push(message, config)
+        self.busy().outbound.admit(message.to, len, config)
     }
 
     /// A path was attached or detached, to the start `peer_boot` of the peer.
@@ -164,13 +176,13 @@ impl Channel {
 
     /// What to put on `path` now, at most `bytes_max` encoded bytes (but one frame always fits).
     /// Pulled when the socket has room; returns how many bytes were taken, at most.
-    pub fn poll_transmit(
+    pub fn poll_transmit<S: FrameSink>(
         &mut self,
         path: Path,
         bytes_max: usize,
         config: &ChannelConfig,
         now: Time,
-        batch: &mut Vec<Frame>,
+        batch: &mut S,
         out: &mut Vec<ChannelOutput>,
     ) -> usize {
         let mut burst = Burst::new(batch, bytes_max);

@@ -9,7 +9,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::burst::Burst;
+use bytes::Bytes;
+
+use super::burst::{Burst, FrameSink};
 use super::codec::data_len_max;
 use super::config::{ChannelConfig, FRAME_COST, FrameError, HELD_COST, SendError, to_u64};
 use super::frame::{Ack, Data, Frame, Part};
@@ -93,13 +95,15 @@ impl Outbound {
         self.cursor < self.window.len() || (self.stall == Stall::None && self.lanes.is_ready())
     }
 
-    pub(super) fn push(
+    /// Whether a message of `len` bytes to that mailbox has room.
+    pub(super) fn admit(
         &mut self,
-        message: Message,
+        to: LocalId,
+        len: usize,
         config: &ChannelConfig,
     ) -> Result<(), SendError> {
-        let cost = message_cost(message.payload.len());
-        let is_paused = self.is_paused(message.to);
+        let cost = message_cost(len);
+        let is_paused = self.is_paused(to);
         let (queued, max) = if is_paused {
             (self.lanes.paused_bytes(), config.paused_bytes_max)
         } else {
@@ -110,18 +114,23 @@ impl Outbound {
             self.wants_paused_room |= is_paused;
             return Err(SendError::Full);
         }
+        Ok(())
+    }
+
+    /// Queues what was admitted.
+    pub(super) fn push(&mut self, message: Message) {
+        let is_paused = self.is_paused(message.to);
         self.lanes.push(message, is_paused);
         if self.stall == Stall::Credit {
             self.stall = Stall::None;
         }
-        Ok(())
     }
 
     /// Fills the burst: what the active path has not carried yet, then what the lanes give.
-    pub(super) fn transmit(
+    pub(super) fn transmit<S: FrameSink>(
         &mut self,
         path: Path,
-        burst: &mut Burst<'_>,
+        burst: &mut Burst<'_, S>,
         marks: &mut Marks,
         config: &ChannelConfig,
         now: Time,
@@ -131,22 +140,24 @@ impl Outbound {
         {
             let base = self.base(marks);
             let chunk = &self.window[self.cursor];
-            if !burst.fits(data_len_max(chunk.payload.len(), chunk.head(now))) {
+            let head = chunk.head(now);
+            if !burst.fits(data_len_max(chunk.payload.len(), head)) {
                 break;
             }
             if self.cursor < self.sent {
                 marks.retransmitted = marks.retransmitted.saturating_add(1);
             }
-            burst.push(Frame::Data(Data {
+            let data = Data {
                 epoch: marks.tx_epoch,
                 seq: base.saturating_add(to_u64(self.cursor)),
                 is_fresh: base == 0,
                 from: chunk.from,
                 to: chunk.to,
                 part: chunk.part,
-                head: chunk.head(now),
-                payload: chunk.payload.clone(),
-            }));
+                head,
+                payload: Bytes::new(),
+            };
+            burst.push_data(Frame::Data(data), &chunk.payload);
             self.cursor += 1;
             self.sent = self.sent.max(self.cursor);
             is_sent = true;

@@ -14,7 +14,6 @@ use crate::actor::Request;
 use crate::call::Reply;
 use crate::groupcast;
 use crate::peer::Outgoing;
-use crate::peer::inboxes::Handed;
 use crate::peer::streams::ReadState;
 use crate::{NodeEvent, Received, SendError};
 
@@ -99,7 +98,11 @@ impl Task {
     }
 
     pub(super) fn on_outputs(&mut self) {
+        if self.outputs.is_empty() {
+            return;
+        }
         let mut outputs = std::mem::take(&mut self.outputs);
+        // Handing messages over may pause their senders, which is one more output.
         while !outputs.is_empty() {
             for output in outputs.drain(..) {
                 match output {
@@ -116,17 +119,18 @@ impl Task {
                     _ => {}
                 }
             }
+            self.hand_over();
             std::mem::swap(&mut outputs, &mut self.outputs);
         }
         self.outputs = outputs;
     }
 
     pub(super) fn on_deliver(&mut self, message: Message) {
-        if message.to == LocalId::NODE {
-            return self.on_letter(&message);
-        }
-        if message.to == groupcast::MAILBOX {
-            return self.on_groupcast(message);
+        let is_reply = matches!(message.kind, Kind::Reply { .. });
+        if is_reply || message.to == LocalId::NODE || message.to == groupcast::MAILBOX {
+            // What came before them is in its mailbox when they are heard of.
+            self.hand_over();
+            return self.on_other(message);
         }
         let Message {
             from,
@@ -134,24 +138,44 @@ impl Task {
             kind,
             payload,
         } = message;
-        if let Kind::Reply { id, outcome } = kind {
-            return self.on_reply(id, outcome, payload);
-        }
-        if kind.is_expired(self.shared.clock.now()) {
+        let is_call = matches!(kind, Kind::Call { .. });
+        if is_call && kind.is_expired(self.shared.clock.now()) {
             return self.shared.metrics.calls_expired.add(1);
         }
+        if !self.inboxes.may_join(to) {
+            self.hand_over();
+        }
         let received = self.received(from, to, kind, payload);
-        match self.inboxes.deliver(&self.shared.mailboxes, to, received) {
-            Handed::Over => self.shared.metrics.messages_delivered.add(1),
-            // A call that found nobody was answered so.
-            Handed::Nobody if kind == Kind::Cast => self.channel.handle_no_mailbox(from, to),
-            Handed::Nobody => {}
-            Handed::Waits => {
-                self.shared.metrics.messages_delivered.add(1);
-                let config = &self.shared.channel_config;
-                self.channel
-                    .handle_mailbox(to, true, config, &mut self.outputs);
-            }
+        self.inboxes.add(to, received);
+    }
+
+    /// What no mailbox of the user takes.
+    fn on_other(&mut self, message: Message) {
+        if message.to == LocalId::NODE {
+            self.on_letter(&message);
+        } else if message.to == groupcast::MAILBOX {
+            self.on_groupcast(message);
+        } else if let Kind::Reply { id, outcome } = message.kind {
+            self.on_reply(id, outcome, message.payload);
+        }
+    }
+
+    /// Hands the messages that were delivered in a row to their mailbox.
+    fn hand_over(&mut self) {
+        let Some(handed) = self.inboxes.hand_over(&self.shared.mailboxes) else {
+            return;
+        };
+        let metrics = &self.shared.metrics;
+        metrics.messages_delivered.add(handed.taken as u64);
+        // A call that found nobody was answered so.
+        for from in handed.strays {
+            self.channel.handle_no_mailbox(from, handed.to);
+        }
+        if handed.is_full {
+            metrics.mailbox_pauses.add(1);
+            let config = &self.shared.channel_config;
+            self.channel
+                .handle_mailbox(handed.to, true, config, &mut self.outputs);
         }
     }
 
@@ -166,7 +190,8 @@ impl Task {
         let Kind::Call { id, deadline } = kind else {
             return received;
         };
-        let reply = Some(Reply::new(&self.shared, to, from, id, deadline));
+        let reply = Reply::new(&self.shared, to, from, id, deadline);
+        let reply = Some(reply.by(&self.handle));
         Received { reply, ..received }
     }
 

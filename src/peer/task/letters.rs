@@ -13,7 +13,8 @@ use archipelago_router::{Command, Unreachable};
 
 use super::Task;
 use crate::actor::Request;
-use crate::peer::handle::{self, Outgoing};
+use crate::peer::Outgoing;
+use crate::peer::inbox;
 
 /// Letters of this task.
 #[derive(Debug, Default)]
@@ -32,7 +33,7 @@ impl Letters {
     }
 
     /// Takes what waits in the queue, once there is nothing left of what was taken before.
-    pub(super) fn take(&mut self, queue: &mut handle::Letters) {
+    pub(super) fn take(&mut self, queue: &mut inbox::Letters) {
         if self.waiting.is_empty() {
             self.waiting = queue.take();
         }

@@ -21,11 +21,11 @@ use archipelago_core::wire::SessionId;
 use archipelago_core::{Boot, Time};
 use tokio::time::Sleep;
 
-use super::handle::{Outgoing, Reach, Signal};
+use super::handle::{Reach, Signal};
 use super::inboxes::Inboxes;
 use super::registry::{Resting, RestingPath};
 use super::streams::{Reader, Writer};
-use super::{PeerHandle, demand::Demand};
+use super::{Outgoing, PeerHandle, demand::Demand};
 use crate::actor::Request;
 use crate::node::Shared;
 use letters::Letters;
@@ -139,6 +139,7 @@ impl Task {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         self.handle.waker.register(cx.waker());
+        self.shared.metrics.peer_wakes.add(1);
         for _ in 0..ROUNDS_MAX {
             if let Some(request) = self.requests.pop_front() {
                 return Poll::Ready(Step::Request(request));
@@ -147,9 +148,10 @@ impl Task {
             if self.take_inbox(now) {
                 return Poll::Ready(Step::End);
             }
-            self.feed(now);
-            let is_busy =
-                self.poll_readers(cx, now) | self.poll_inboxes(cx, now) | self.transmit(cx, now);
+            let is_busy = self.feed(now)
+                | self.poll_readers(cx, now)
+                | self.poll_inboxes(cx, now)
+                | self.transmit(cx, now);
             let is_due = self.on_timeout(now);
             if is_busy || is_due || !self.requests.is_empty() {
                 continue;
@@ -167,29 +169,39 @@ impl Task {
 
     /// Takes what other tasks left; `true` if the task is over, or this node has stopped.
     fn take_inbox(&mut self, now: Time) -> bool {
-        let mut inbox = self.handle.lock();
-        if inbox.is_ended {
-            return true;
-        }
-        let signals = std::mem::take(&mut inbox.signals);
-        let relayed = std::mem::take(&mut inbox.relayed);
-        if !self.paths.is_empty() {
-            if self.short.is_empty() {
-                self.short = std::mem::take(&mut inbox.short);
+        let (signals, relayed) = {
+            let mut inbox = self.handle.lock();
+            if inbox.is_ended {
+                return true;
             }
-            if self.long.is_empty() {
-                self.long = std::mem::take(&mut inbox.long);
-            }
-            self.letters.take(&mut inbox.letters);
-        }
-        drop(inbox);
+            let signals = std::mem::take(&mut inbox.signals);
+            (signals, std::mem::take(&mut inbox.relayed))
+        };
         for signal in signals {
             self.on_signal(signal, now);
         }
         for (path, boot, frames) in relayed {
             self.on_relayed(path, boot, frames, now);
         }
+        if !self.is_over && !self.paths.is_empty() {
+            self.take_messages();
+        }
         self.is_over || self.on_pathless(now)
+    }
+
+    /// Takes what is to be sent, once there is nothing left of what was taken before.
+    fn take_messages(&mut self) {
+        let mut inbox = self.handle.lock();
+        inbox.wants_short = self.short.is_empty();
+        inbox.wants_long = self.long.is_empty();
+        // Swapped, so that neither queue grows anew each time.
+        if self.short.is_empty() {
+            std::mem::swap(&mut self.short, &mut inbox.short);
+        }
+        if self.long.is_empty() {
+            std::mem::swap(&mut self.long, &mut inbox.long);
+        }
+        self.letters.take(&mut inbox.letters);
     }
 
     fn on_signal(&mut self, signal: Signal, now: Time) {

@@ -11,7 +11,7 @@ use archipelago_router::Command;
 
 use super::Task;
 use crate::actor::Request;
-use crate::peer::handle::Outgoing;
+use crate::peer::outgoing::{Freed, Outgoing};
 use crate::peer::streams::{WriteState, Writer};
 
 /// Bytes taken from the channel for one write.
@@ -22,11 +22,13 @@ const RELAY_BYTES: usize = 20 * 1024;
 
 impl Task {
     /// Gives the channel what waits in the queues, as far as it takes it: short messages first,
-    /// for which the channel has some room that long ones cannot fill.
-    pub(super) fn feed(&mut self, now: Time) {
+    /// for which the channel has some room that long ones cannot fill. Whether it took any: then
+    /// there may be more to take.
+    pub(super) fn feed(&mut self, now: Time) -> bool {
         self.feed_letters(now);
-        if self.is_fed() {
-            return;
+        let before = self.short.len() + self.long.len();
+        if before == 0 {
+            return false;
         }
         let shared = Arc::clone(&self.shared);
         let short = std::mem::take(&mut self.short);
@@ -35,6 +37,7 @@ impl Task {
             let long = std::mem::take(&mut self.long);
             self.long = self.feed_from(long, &shared.channel_config, now);
         }
+        self.short.len() + self.long.len() < before
     }
 
     /// Returns what the channel had no room for.
@@ -44,33 +47,38 @@ impl Task {
         config: &ChannelConfig,
         now: Time,
     ) -> VecDeque<Outgoing> {
+        let (mut freed, mut sent) = (Freed::default(), 0);
         while let Some(outgoing) = queue.pop_front() {
             if !outgoing.boot.covers(self.channel.peer_boot()) {
-                self.handle.release(&outgoing);
+                self.handle.note_freed(&outgoing, &mut freed);
                 self.unsent(&outgoing, &crate::SendError::NoMailbox);
                 continue;
             }
-            // Payloads are shared: a clone copies no bytes.
-            match self.channel.send(outgoing.message.clone(), config, now) {
-                Ok(()) => {
-                    self.handle.release(&outgoing);
-                    self.shared.metrics.messages_sent.add(1);
-                    self.used_at = now;
-                }
+            match self.channel.admit(&outgoing.message, config) {
                 Err(SendError::Full) => {
                     queue.push_front(outgoing);
                     break;
                 }
                 Err(SendError::TooLong { len, max }) => {
-                    self.handle.release(&outgoing);
+                    self.handle.note_freed(&outgoing, &mut freed);
                     self.unsent(&outgoing, &crate::SendError::TooLong { len, max });
                 }
-                Err(_) => {
-                    self.handle.release(&outgoing);
-                    self.undelivered(1);
+                admitted => {
+                    self.handle.note_freed(&outgoing, &mut freed);
+                    let admitted =
+                        admitted.and_then(|()| self.channel.send(outgoing.message, config, now));
+                    match admitted {
+                        Ok(()) => sent += 1,
+                        Err(_) => self.undelivered(1),
+                    }
                 }
             }
         }
+        if sent > 0 {
+            self.used_at = now;
+            self.shared.metrics.messages_sent.add(sent);
+        }
+        self.handle.release(freed);
         queue
     }
 
@@ -113,16 +121,27 @@ impl Task {
         if !self.writers.get(index).is_some_and(Writer::has_room) {
             return false;
         }
-        self.take_burst(Path::Direct(session), BURST_BYTES, now);
-        if self.frames.is_empty() {
+        let count = self.fill(index, session, now);
+        self.on_outputs();
+        if count == 0 {
             return false;
         }
-        if let Some(writer) = self.writers.get_mut(index) {
-            let count = writer.put(&mut self.frames, now);
-            self.shared.metrics.data_bytes_sent.add(count as u64);
-        }
+        self.shared.metrics.data_bytes_sent.add(count as u64);
         self.on_activity(session, now);
         true
+    }
+
+    /// Has the channel write a burst into the writer; how many bytes it was.
+    fn fill(&mut self, index: usize, session: SessionId, now: Time) -> usize {
+        let Some(writer) = self.writers.get_mut(index) else {
+            return 0;
+        };
+        let (config, out) = (&self.shared.channel_config, &mut self.outputs);
+        writer.put(now, |burst| {
+            let path = Path::Direct(session);
+            self.channel
+                .poll_transmit(path, BURST_BYTES, config, now, burst, out);
+        })
     }
 
     /// The stream on which the session's frames go out.

@@ -88,7 +88,8 @@ impl Task {
         channel.min(retry).min(linger.unwrap_or(Time::NEVER))
     }
 
-    /// Sets the timer; ready when it has run out already.
+    /// Sets the timer; ready when it has run out already. One that fires early is left as it is:
+    /// deadlines move with every message, and the timer wheel is shared.
     pub(super) fn arm(&mut self, cx: &mut Context<'_>, now: Time) -> Poll<()> {
         let deadline = self.deadline(now);
         if deadline == Time::NEVER {
@@ -96,13 +97,14 @@ impl Task {
             self.timer_at = deadline;
             return Poll::Pending;
         }
-        let instant = self.shared.clock.instant(deadline);
-        match &mut self.timer {
-            Some(timer) if self.timer_at != deadline => timer.as_mut().reset(instant),
-            Some(_) => {}
-            None => self.timer = Some(Box::pin(tokio::time::sleep_until(instant))),
+        if self.timer.is_none() || deadline < self.timer_at || self.timer_at <= now {
+            let instant = self.shared.clock.instant(deadline);
+            match &mut self.timer {
+                Some(timer) => timer.as_mut().reset(instant),
+                None => self.timer = Some(Box::pin(tokio::time::sleep_until(instant))),
+            }
+            self.timer_at = deadline;
         }
-        self.timer_at = deadline;
         match &mut self.timer {
             Some(timer) => timer.as_mut().poll(cx),
             None => Poll::Pending,
