@@ -5,9 +5,12 @@
 //! them never passes the swarm again. It decides nothing about who may stay.
 
 mod behaviour;
+mod buffered;
 mod drowsy;
 mod handler;
 mod key;
+mod mux;
+mod muxer;
 mod transport;
 
 pub(crate) use behaviour::{Behaviour, StreamEvent};

@@ -1,13 +1,17 @@
-//! TCP, or the memory of this process for tests; Noise proves keys and encrypts, yamux multiplexes.
+//! TCP, or the memory of this process for tests; Noise proves keys and encrypts, and a multiplexer of
+//! our own, or else yamux, carries streams.
 
 use std::time::Duration;
 
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{Boxed, MemoryTransport, OrTransport, Transport};
-use libp2p::core::upgrade::Version;
+use libp2p::core::upgrade::{SelectUpgrade, Version};
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, noise, swarm, tcp, yamux};
+use libp2p::{PeerId, noise, swarm, tcp};
 
+use super::buffered::Buffered;
+use super::mux::Mux;
+use super::muxer::Yamux;
 use super::{Behaviour, Swarm};
 use crate::Limits;
 
@@ -47,15 +51,16 @@ fn transport(
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, String> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)).map(|stream, _| {
         limit_silence(&stream.0);
-        stream
+        Buffered::new(stream)
     });
     let noise = noise::Config::new(keys).map_err(|error| error.to_string())?;
-    let mut muxer = yamux::Config::default();
-    muxer.set_max_num_streams(STREAMS_MAX);
     Ok(OrTransport::new(tcp, MemoryTransport::new())
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(muxer)
+        .multiplex(SelectUpgrade::new(
+            Mux::new(STREAMS_MAX),
+            Yamux::new(STREAMS_MAX),
+        ))
         .timeout(handshake_timeout)
         .boxed())
 }
