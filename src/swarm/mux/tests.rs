@@ -300,6 +300,27 @@ async fn a_peer_that_breaks_the_rules_loses_the_connection() {
     assert_eq!(verdict(&much).await, broken);
 }
 
+/// As the rapid reset of HTTP/2 (CVE-2023-44487), for memory.
+#[tokio::test]
+async fn a_peer_that_opens_streams_for_ever_and_hears_no_refusal_loses_the_connection() {
+    let (mut peer, far) = pipe(1_000);
+    let mut side = start(far, false);
+    // Whatever it accepts is forgotten at once, which the peer is told.
+    side.accepted.close();
+    let mut opened = 0;
+    let ended = loop {
+        let heads = [(2 * opened + 1, Kind::Open)];
+        let _ = peer.write_all(&frames(&heads)).now_or_never();
+        tokio::task::yield_now().await;
+        if let Some(ended) = (&mut side.task).now_or_never() {
+            break ended.unwrap();
+        }
+        opened += 1;
+        assert!(opened < 100_000, "it says as much as it is made to");
+    };
+    assert_eq!(ended.kind(), io::ErrorKind::InvalidData);
+}
+
 #[tokio::test]
 async fn arbitrary_bytes_end_a_connection_or_are_taken() {
     let mut state = 1_u64;

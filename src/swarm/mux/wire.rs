@@ -16,6 +16,10 @@ use super::streams::{Streams, broken};
 /// Bytes that wait for a socket without room; beyond it writers wait.
 const OUT_MAX: usize = 64 * 1024;
 
+/// Bytes that may wait in all: beyond data there are only answers to what the peer says, of which
+/// one that reads leaves few.
+const WAITING_MAX: usize = 4 * OUT_MAX;
+
 /// Capacity that an empty buffer keeps.
 const KEPT_BYTES: usize = 4 * 1024;
 
@@ -127,9 +131,16 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Wire<C> {
         self.is_unflushed |= self.out.len() > before;
     }
 
-    /// Writes and flushes what waits, as far as the socket takes it.
+    /// Writes and flushes what waits, as far as the socket takes it. A peer that makes this end say
+    /// more and more and reads nothing of it breaks the protocol.
     pub(super) fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_drain(cx))?;
+        if self.poll_drain(cx)?.is_pending() {
+            let is_bounded = self.out.len() <= WAITING_MAX;
+            is_bounded
+                .then_some(())
+                .ok_or_else(|| broken("answers that nobody reads"))?;
+            return Poll::Pending;
+        }
         if self.is_unflushed {
             let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
             ready!(Pin::new(socket).poll_flush(cx))?;
