@@ -6,13 +6,14 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// The packages from the bottom up, each with how many of those before it it may name.
-const LAYERS: [(&str, usize); 6] = [
+const LAYERS: [(&str, usize); 7] = [
     ("archipelago-core", 0),
     ("archipelago-sgroup", 1),
     ("archipelago-router", 2),
     ("archipelago", 3),
     ("archipelago-sim", 3),
-    ("archipelago-cli", 5),
+    ("archipelago-load", 4),
+    ("archipelago-cli", 6),
 ];
 
 const SANS_IO: [&str; 4] = [

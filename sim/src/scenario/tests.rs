@@ -209,7 +209,7 @@ fn refusals_name_the_line_and_what_is_allowed() {
         (
             "[topology.flat]",
             "[topology.star]",
-            "10: unknown variant `star`; allowed: `full-mesh`, `flat`, `hierarchy`, `shaped`, `overlapping`, `regional`, `file`",
+            "10: unknown variant `star`; allowed: `full-mesh`, `flat`, `hierarchy`, `shaped`, `overlapping`, `regional`, `grouped`, `file`",
         ),
         (
             "latency = \"5ms\"",
