@@ -153,9 +153,7 @@ fn lowest(plan: &Plan) -> Vec<Vec<usize>> {
 fn by_chance(grounds: &Grounds) -> Vec<Vec<usize>> {
     let mut random = Random::split(1, 0x67_0075);
     let mut order: Vec<usize> = (0..grounds.candidates.len()).collect();
-    for last in (1..order.len()).rev() {
-        order.swap(last, random.index(last + 1));
-    }
+    random.shuffle(&mut order);
     let nobody = vec![grouping::Candidate::default(); order.len()];
     let groups = grouping::plan(&nobody, &grounds.wish, &Unknown).unwrap_or_default();
     let lowest = groups.iter().filter(|group| group.tier == 0);

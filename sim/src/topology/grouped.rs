@@ -22,10 +22,10 @@ pub(super) fn grouped(
         reflectors: it.reflectors as usize,
         parent_size: it.parent_size.unwrap_or(it.size) as usize,
     };
-    let order = match it.by {
-        Nearness::RoundTrip => (0..it.nodes).collect(),
-        Nearness::Chance => shuffled(it.nodes, random),
-    };
+    let mut order: Vec<u32> = (0..it.nodes).collect();
+    if it.by == Nearness::Chance {
+        random.shuffle(&mut order);
+    }
     let sites = underlay.filter(|_| it.by == Nearness::RoundTrip);
     let micros = |one: usize, other: usize| match (sites, order.get(one), order.get(other)) {
         (Some(underlay), Some(&one), Some(&other)) => round_trip(underlay, one, other),
@@ -39,14 +39,6 @@ fn round_trip(underlay: &Underlay, one: u32, other: u32) -> u64 {
     let (one, other) = (underlay.site_of(one), underlay.site_of(other));
     let both = underlay.site_latency(one, other) + underlay.site_latency(other, one);
     u64::try_from(both.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn shuffled(nodes: u32, random: &mut Random) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..nodes).collect();
-    for last in (1..order.len()).rev() {
-        order.swap(last, random.index(last + 1));
-    }
-    order
 }
 
 /// Candidates are numbered as they stand in `order`, nodes by what stands there.
