@@ -65,6 +65,7 @@ mod outbox;
 mod peer;
 mod registry;
 mod runtime;
+mod scratch;
 mod service;
 mod session;
 mod singleton;

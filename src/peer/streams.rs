@@ -15,7 +15,8 @@ use bytes::BytesMut;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::Stream;
 
-use crate::session::with_scratch;
+use crate::scratch::with_scratch;
+use crate::session::READ_BYTES;
 
 /// Capacity that an idle writer keeps.
 const KEPT_BYTES: usize = 1024;
@@ -161,7 +162,7 @@ impl Reader {
         cx: &mut Context<'_>,
         batch: &mut Vec<Frame>,
     ) -> Poll<Result<ReadState, FrameError>> {
-        let count = ready!(with_scratch(|scratch| {
+        let count = ready!(with_scratch(READ_BYTES, |scratch| {
             let count = ready!(Pin::new(&mut self.stream).poll_read(cx, scratch)).unwrap_or(0);
             self.partial
                 .extend_from_slice(scratch.get(..count).unwrap_or_default());

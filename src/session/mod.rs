@@ -11,18 +11,5 @@ pub(crate) use outbox::{Outbox, PushError};
 pub(crate) use pump::{Pump, PumpEnd};
 pub(crate) use quota::Quota;
 
-use std::cell::RefCell;
-
 /// Bytes read from a stream at once.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
-
-/// Runs `read` with a buffer that the thread lends, so that no idle stream keeps one.
-pub(crate) fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
-    thread_local! {
-        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    SCRATCH.with_borrow_mut(|buffer| {
-        buffer.resize(READ_BYTES, 0);
-        read(buffer)
-    })
-}

@@ -11,10 +11,11 @@ use libp2p::Stream;
 use tokio::sync::mpsc;
 
 use super::outbox::Take;
-use super::{Outbox, Quota, with_scratch};
+use super::{Outbox, Quota, READ_BYTES};
 use crate::actor::Request;
 use crate::metrics::Counters;
 use crate::node::Shared;
+use crate::scratch::with_scratch;
 
 /// Messages handed over at once, at most; then the rest waits its turn.
 const BATCH_MAX: usize = 256;
@@ -150,7 +151,7 @@ impl Pump {
             }
         }
         while batch.is_empty() {
-            let read = with_scratch(|scratch| {
+            let read = with_scratch(READ_BYTES, |scratch| {
                 let stream = Pin::new(&mut self.stream);
                 let count = std::task::ready!(stream.poll_read(cx, scratch));
                 let count = count.unwrap_or(0);

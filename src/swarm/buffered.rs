@@ -3,12 +3,13 @@
 //! Noise asks for 8 KiB at a time, each of which would be a system call. What was read and not
 //! asked for yet is kept; an idle connection keeps no buffer.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
+
+use crate::scratch::with_scratch;
 
 /// Bytes read from the socket at once.
 const READ_BYTES: usize = 128 * 1024;
@@ -48,7 +49,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Buffered<S> {
             }
             return Poll::Ready(Ok(count));
         }
-        with_scratch(|scratch| {
+        with_scratch(READ_BYTES, |scratch| {
             let count = ready!(Pin::new(&mut this.socket).poll_read(cx, scratch))?;
             let read = scratch.get(..count).unwrap_or_default();
             let taken = hand_on(read, wanted);
@@ -57,17 +58,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Buffered<S> {
             Poll::Ready(Ok(taken))
         })
     }
-}
-
-/// Runs `read` with a buffer that the thread lends.
-fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
-    thread_local! {
-        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    SCRATCH.with_borrow_mut(|buffer| {
-        buffer.resize(READ_BYTES, 0);
-        read(buffer)
-    })
 }
 
 /// Copies what fits; how much.

@@ -16,7 +16,6 @@ mod streams;
 mod tests;
 mod wire;
 
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
@@ -33,6 +32,8 @@ use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade,
 use stream::Substream;
 use streams::Streams;
 use wire::Wire;
+
+use crate::scratch::with_scratch;
 
 /// Bytes read from the cipher at once: one message of Noise.
 const READ_BYTES: usize = 64 * 1024;
@@ -172,7 +173,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Shared<C> {
 
     /// Reads once, and hands it to the streams; how many bytes it was.
     fn poll_incoming(&self) -> Poll<io::Result<usize>> {
-        with_scratch(|scratch| {
+        with_scratch(READ_BYTES, |scratch| {
             self.poll_wire(|wire, cx| {
                 let count = std::task::ready!(wire.poll_read(cx, scratch))?;
                 let bytes = scratch.get(..count).unwrap_or_default();
@@ -246,16 +247,4 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Drop for Muxer<C> {
         self.0.wire(|wire, _| wire.end());
         self.0.streams(Streams::end);
     }
-}
-
-/// Runs `read` with a buffer that the thread lends. Not that of [`crate::session`]: a read of the
-/// socket below may want one too.
-fn with_scratch<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
-    thread_local! {
-        static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    }
-    SCRATCH.with_borrow_mut(|buffer| {
-        buffer.resize(READ_BYTES, 0);
-        read(buffer)
-    })
 }
