@@ -35,13 +35,18 @@ pub(crate) struct Report {
     pub(crate) agree_after_heal_ms: Option<f64>,
 }
 
+/// Prints each report as one line of JSON.
+pub(super) fn print_json(reports: &[impl Serialize]) -> Result<(), BenchError> {
+    for report in reports {
+        println!("{}", serde_json::to_string(report)?);
+    }
+    Ok(())
+}
+
 /// Prints everything that was measured.
 pub(crate) fn print(reports: &[Report], json: bool) -> Result<(), BenchError> {
     if json {
-        for report in reports {
-            println!("{}", serde_json::to_string(report)?);
-        }
-        return Ok(());
+        return print_json(reports);
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);

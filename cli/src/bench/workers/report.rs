@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::super::names::BenchError;
+use super::super::report::print_json;
 
 /// One size of group; a figure that was not taken is `null`.
 #[derive(Clone, Debug, Serialize)]
@@ -53,10 +54,7 @@ pub(super) struct Report {
 /// Prints everything that was measured.
 pub(super) fn print(reports: &[Report], json: bool) -> Result<(), BenchError> {
     if json {
-        for report in reports {
-            println!("{}", serde_json::to_string(report)?);
-        }
-        return Ok(());
+        return print_json(reports);
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
