@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::wire::{JoinRole, Proof, RefuseReason};
-use archipelago_core::{Crypto, GroupId, NodeId, Time};
+use archipelago_core::{Context, Crypto, GroupId, NodeId, Peer, Time};
 
 use crate::Cookies;
 use backoff::BackOff;
@@ -274,6 +274,27 @@ impl Admission {
             self.counts.failed += 1;
             Err(NotAdmitted::Wrong)
         }
+    }
+
+    /// As [`check`](Self::check), of what `peer` sent to this node over the session or detour of
+    /// `transcript`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_from(
+        &mut self,
+        (peer, transcript): (Peer, [u8; 16]),
+        role: ProofRole,
+        proof: &Proof,
+        cx: &Context<'_>,
+    ) -> Result<Admitted, NotAdmitted> {
+        let encounter = Encounter {
+            transcript,
+            prover: cx.peers.id(peer),
+            verifier: cx.me,
+            role,
+        };
+        self.check(proof, &encounter, cx.now, cx.crypto)
     }
 
     /// By which cookie the proof holds, if by any. Takes the same time for every wrong tag.

@@ -270,15 +270,10 @@ impl Client {
         if !is_asked && !is_host {
             return;
         }
-        let encounter = Encounter {
-            transcript: from.transcript,
-            prover: cx.peers.id(peer),
-            verifier: cx.me,
-            role: ProofRole::Welcome,
-        };
+        let way = (peer, from.transcript);
         let checked = self
             .admission
-            .check(&welcome.proof, &encounter, cx.now, cx.crypto);
+            .check_from(way, ProofRole::Welcome, &welcome.proof, cx);
         if let Err(error) = checked {
             self.lose(peer, cx, out);
             self.fail(|one| one.peer == Some(peer), cx);

@@ -67,15 +67,10 @@ impl Group {
         if matches!(self.phase, Phase::Idle | Phase::Left) {
             return refuse(peer, RefuseReason::UnknownGroup, out);
         }
-        let encounter = Encounter {
-            transcript: from.transcript,
-            prover: cx.peers.id(peer),
-            verifier: cx.me,
-            role: join.role.into(),
-        };
+        let way = (peer, from.transcript);
         let checked = self
             .admission
-            .check(&join.proof, &encounter, cx.now, cx.crypto);
+            .check_from(way, join.role.into(), &join.proof, cx);
         let by = match checked {
             Ok(by) => by,
             Err(error) => {
@@ -227,15 +222,10 @@ impl Group {
         if self.asked.is_empty() {
             self.asked = Vec::new();
         }
-        let encounter = Encounter {
-            transcript: from.transcript,
-            prover: cx.peers.id(peer),
-            verifier: cx.me,
-            role: ProofRole::Welcome,
-        };
+        let way = (peer, from.transcript);
         let checked = self
             .admission
-            .check(&welcome.proof, &encounter, cx.now, cx.crypto);
+            .check_from(way, ProofRole::Welcome, &welcome.proof, cx);
         let by = match checked {
             Ok(by) => by,
             Err(error) => return self.on_refused(peer, error.reason(), cx, out),
