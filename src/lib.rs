@@ -121,7 +121,9 @@ pub use mailbox::{LocalNameError, Mailbox, Received, RecvError, SendError, Sende
 pub use metrics::Metrics;
 pub use monitor::Monitor;
 pub use names::NameWatch;
-pub use node::{Applied, ApplyError, Builder, GroupSpec, Limits, Node, NodeError, StartError};
+pub use node::{
+    Applied, ApplyError, Builder, GroupSpec, Limits, Node, NodeError, Security, StartError,
+};
 #[cfg(feature = "outbox")]
 pub use outbox::{Disk, Intake, Outbox, OutboxError, OutboxStats, Taken};
 pub use registry::{RegistryEvent, RegistryEvents};

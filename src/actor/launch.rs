@@ -44,8 +44,8 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         Some(path) => Identity::load_or_create(path)?,
         None => Identity::generate()?,
     };
-    let mut swarm =
-        crate::swarm::build(&identity.keypair(), &builder.limits).map_err(StartError::Handshake)?;
+    let mut swarm = crate::swarm::build(&identity.keypair(), &builder.limits, &builder.security)
+        .map_err(StartError::Handshake)?;
     let addresses = listen(&mut swarm, &builder.listen).await?;
     let realm: Arc<str> = builder.realm.as_str().into();
     let timing = builder.timing_arc();

@@ -9,7 +9,7 @@ use archipelago_router::InvitePolicy;
 use archipelago_sgroup::Timing;
 
 use super::{GroupSpec, Limits, Node, StartError};
-use crate::Runtime;
+use crate::{Runtime, Security};
 
 /// A node to be: every method but the last says one thing about it.
 #[derive(Clone, Debug)]
@@ -28,6 +28,7 @@ pub struct Builder {
     pub(crate) relay: bool,
     pub(crate) invites: InvitePolicy,
     pub(crate) limits: Limits,
+    pub(crate) security: Vec<Security>,
     pub(crate) timing: Timing,
     pub(crate) runtime: Option<Runtime>,
 }
@@ -49,6 +50,7 @@ impl Builder {
             relay: true,
             invites: InvitePolicy::default(),
             limits: Limits::default(),
+            security: Security::DEFAULT.to_vec(),
             timing: Timing::default(),
             runtime: None,
         }
@@ -71,7 +73,8 @@ impl Builder {
 
     /// Where to listen, as a multiaddress; may be given several times. Default
     /// `/ip4/127.0.0.1/tcp/0`: a free port of this machine, unreachable from others.
-    /// `/memory/0` listens within the process, for tests.
+    /// `/memory/0` listens within the process, for tests; with feature `quic`,
+    /// `/ip4/127.0.0.1/udp/0/quic-v1` listens for QUIC.
     #[must_use]
     pub fn listen(mut self, address: &str) -> Self {
         self.listen.push(address.to_owned());
@@ -148,6 +151,19 @@ impl Builder {
     #[must_use]
     pub const fn no_relay(mut self) -> Self {
         self.relay = false;
+        self
+    }
+
+    /// What may prove keys and encrypt on TCP connections, the best liked first: a dialler asks in
+    /// its order, and whoever is dialled takes the first that it has, too. Nodes that have none in
+    /// common do not reach each other. Default, also if none is named: all that is compiled in,
+    /// [`Security::Noise`] first.
+    #[must_use]
+    pub fn security(mut self, in_order: impl IntoIterator<Item = Security>) -> Self {
+        self.security = in_order.into_iter().collect();
+        if self.security.is_empty() {
+            self.security.extend(Security::DEFAULT);
+        }
         self
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod group_spec;
 mod limits;
 mod replica;
+mod security;
 mod shared;
 
 pub use apply::{Applied, ApplyError};
@@ -19,6 +20,7 @@ pub use error::{NodeError, StartError};
 pub use group_spec::GroupSpec;
 pub use limits::Limits;
 pub(crate) use replica::Replica;
+pub use security::Security;
 pub(crate) use shared::{Clock, Life, Shared};
 
 use std::any::TypeId;

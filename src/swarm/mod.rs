@@ -11,6 +11,9 @@ mod handler;
 mod key;
 mod mux;
 mod muxer;
+#[cfg(feature = "quic")]
+mod quic;
+mod secure;
 mod transport;
 
 pub(crate) use behaviour::{Behaviour, StreamEvent};

@@ -24,6 +24,7 @@ mod singleton;
 mod strict;
 mod support;
 mod tower;
+mod transports;
 mod two_hundred;
 mod two_nodes;
 mod work;

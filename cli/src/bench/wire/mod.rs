@@ -8,6 +8,7 @@ mod child;
 mod pair;
 mod report;
 mod serve;
+mod transport;
 mod turns;
 mod usage;
 
@@ -19,6 +20,7 @@ use archipelago_load::{Load, LoadError, Workload};
 use crate::live::progress::Progress;
 use pair::Pair;
 use report::Report;
+use transport::Transport;
 
 pub(crate) use serve::run as serve;
 
@@ -42,6 +44,9 @@ pub(crate) struct Options {
     /// Small calls per second of the workloads `paced` and `mixed`.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rate: u32,
+    /// What carries the connection of the two nodes.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) transport: Transport,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
@@ -110,7 +115,7 @@ pub(crate) async fn main(options: &Options) -> ExitCode {
 }
 
 async fn measure(options: &Options, report: &mut Report) -> Result<(), WireError> {
-    let pair = Pair::start().await?;
+    let pair = Pair::start(options.transport).await?;
     let workloads = options.workloads();
     let progress = Progress::new(!options.json);
     let bar = progress.phase("wire, by workload", workloads.len() * turns::TURNS);

@@ -9,6 +9,7 @@ use archipelago_load::raw::Raw;
 use super::WireError;
 use super::child::Serving;
 use super::serve::{Config, GROUP};
+use super::transport::Transport;
 use super::usage::Usage;
 
 /// How long the two may take to meet.
@@ -25,20 +26,21 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// Starts both, and returns when they are members of one group.
-    pub(crate) async fn start() -> Result<Self, WireError> {
-        let forming = tokio::time::timeout(FORMING_MAX, Self::form());
+    pub(crate) async fn start(transport: Transport) -> Result<Self, WireError> {
+        let forming = tokio::time::timeout(FORMING_MAX, Self::form(transport));
         let formed = forming.await;
         formed.map_err(|_| WireError::Forming(FORMING_MAX))?
     }
 
-    async fn form() -> Result<Self, WireError> {
+    async fn form(transport: Transport) -> Result<Self, WireError> {
         let realm = format!("bench-wire-{}", std::process::id());
-        let node = Node::builder("asking").realm(&realm);
+        let node = transport.of(Node::builder("asking").realm(&realm));
         let node = node.group(GroupSpec::open(GROUP)).start().await?;
         let seeds = node.addresses().into_iter().map(|seed| seed.0.to_string());
         let config = Config {
             realm,
             seeds: seeds.collect(),
+            transport,
         };
         let serving = Serving::start(&config).await?;
         node.wait_members(GROUP, 2).await?;
