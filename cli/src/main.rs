@@ -8,6 +8,7 @@ mod machine;
 mod member;
 mod plan;
 mod sim;
+mod simulated;
 mod up;
 
 use std::process::ExitCode;

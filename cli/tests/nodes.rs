@@ -155,3 +155,42 @@ fn a_size_that_fails_is_a_row_that_says_what_broke() {
     assert!(!failures.is_empty(), "{report}");
     assert!(rows[0]["formed_s"].is_null(), "{report}");
 }
+
+/// The same plan in virtual time has the same sessions, beside each other's figures; and the same
+/// seed gives the same row.
+#[test]
+fn simulated_rows_lie_beside_live_ones_and_are_repeatable() {
+    let both = [
+        "--nodes",
+        "40",
+        "--simulate",
+        "40,400",
+        "--topology",
+        "s-groups",
+        "--idle",
+        "2",
+        "--losses",
+        "2",
+    ];
+    let report = measured(&both);
+    let rows = report["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 3, "{report}");
+    let [live, simulated, larger] = &rows[..] else {
+        panic!("three rows: {report}");
+    };
+    assert_eq!(simulated["topology"], "s-groups, simulated");
+    for row in [simulated, larger] {
+        assert_eq!(row["ok"], true, "{row}");
+        assert_eq!(row["sessions_total"], row["sessions_expected"], "{row}");
+    }
+    assert_eq!(simulated["sessions_total"], live["sessions_total"]);
+    let deviations = report["deviations"].as_array().expect("deviations");
+    let percent = |figure: &str| {
+        let named = deviations.iter().find(|one| one["figure"] == figure);
+        named.expect(figure)["percent"].as_f64().expect("a number")
+    };
+    assert_eq!(percent("sessions_mean"), 0.0);
+    assert!(percent("control_messages_per_node_per_s").abs() < 20.0);
+    let again = measured(&both[2..]);
+    assert_eq!(again["rows"].as_array().expect("rows")[..], rows[1..]);
+}

@@ -30,6 +30,15 @@ impl Topology {
         }
     }
 
+    /// The same for rows in virtual time; `None` for what is not simulated.
+    pub(crate) const fn simulated_name(self) -> Option<&'static str> {
+        match self {
+            Self::SGroups => Some("s-groups, simulated"),
+            Self::FullMesh => Some("full-mesh, simulated"),
+            Self::FullMeshAllPairs => None,
+        }
+    }
+
     /// Observers of each member; `None` for the default.
     pub(super) const fn observers(self) -> Option<usize> {
         match self {

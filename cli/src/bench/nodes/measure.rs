@@ -2,7 +2,6 @@
 //!
 //! Each phase fills in its part of the [`Row`]; an error or an interruption leaves the rest `null`.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archipelago::NodeId;
@@ -55,10 +54,7 @@ impl Measure<'_> {
         let options = self.options;
         let mut plan = topology.plan(row.nodes, options.group_size(), options.tiers)?;
         plan.realm = format!("bench-{}-{}", std::process::id(), clock::now_us());
-        row.groups = plan.groups.len();
-        let tiers: BTreeSet<u8> = plan.groups.iter().map(|group| group.tier).collect();
-        row.tiers = tiers.len();
-        row.sessions_expected = plan.sessions_total();
+        row.note_plan(&plan);
         let needed = (2 * row.sessions_expected + 2 * row.nodes).div_ceil(self.ends_max);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let processes = options.processes.unwrap_or(cores).max(needed);
@@ -115,11 +111,7 @@ async fn count(crew: &mut Crew, row: &mut Row) -> Result<(), NodesError> {
         sessions.extend(counted.sessions);
         row.dials += counted.dials;
     }
-    let ends: usize = sessions.iter().sum();
-    row.sessions_min = sessions.iter().copied().min().unwrap_or(0);
-    row.sessions_max = sessions.iter().copied().max().unwrap_or(0);
-    row.sessions_mean = ends as f64 / sessions.len().max(1) as f64;
-    row.sessions_total = ends / 2;
+    row.note_sessions(&sessions);
     let (total, expected) = (row.sessions_total, row.sessions_expected);
     row.require(total == expected, || {
         format!("{total} sessions where the groups justify {expected}")

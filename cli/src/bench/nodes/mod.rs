@@ -7,6 +7,7 @@
 
 mod crew;
 mod csv;
+mod deviation;
 mod host;
 mod layout;
 mod losses;
@@ -14,6 +15,7 @@ mod measure;
 mod order;
 mod page;
 mod row;
+mod simulated;
 mod storm;
 mod table;
 mod talk;
@@ -29,13 +31,18 @@ use crate::live::progress::Progress;
 use crate::machine::{descriptors, usage};
 
 /// Live nodes, as many as are asked for, spread over processes: what forming, resting, joining,
-/// writing across groups and losing nodes takes.
+/// writing across groups and losing nodes takes; and the same plans simulated, beyond that.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Numbers of nodes; several are measured one after the other. Default: 50, 100, 200, 500,
-    /// 1000, 2000, 3000, 5000, and on until something breaks or the machine is full.
+    /// Numbers of live nodes; several are measured one after the other. Default: none if some are
+    /// to be simulated, else 50, 100, 200, 500, 1000, 2000, 3000, 5000, and on until something
+    /// breaks or the machine is full.
     #[arg(long, value_delimiter = ',')]
     pub(crate) nodes: Vec<usize>,
+    /// Numbers of nodes to simulate, after the live ones: the same plans and machines in virtual
+    /// time, up to 1,000,000. Beyond 2,000 they begin formed.
+    #[arg(long, value_delimiter = ',', value_name = "NODES,…")]
+    simulate: Vec<usize>,
     /// Nodes in a group.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(4..=512))]
     group_size: u16,
@@ -136,6 +143,7 @@ pub(crate) async fn main(options: &Options) -> ExitCode {
             row.require(false, || "interrupted".to_owned());
         }
     }
+    measured.compare();
     let printed = print(options, &measured);
     let error = outcome.and_then(Result::err).or(printed.err());
     if let Some(error) = error {
@@ -166,9 +174,9 @@ impl Options {
         usize::from(self.group_size)
     }
 
-    /// The sizes to measure; those given, or on and on.
+    /// The sizes to measure live; those given, or on and on.
     fn sizes(&self) -> Box<dyn Iterator<Item = usize> + '_> {
-        if !self.nodes.is_empty() {
+        if !self.nodes.is_empty() || !self.simulate.is_empty() {
             return Box::new(self.nodes.iter().copied());
         }
         let last = SIZES[SIZES.len() - 1];
@@ -208,11 +216,42 @@ async fn measure_all(measure: &Measure<'_>, measured: &mut Measured) -> Result<(
             }
         }
     }
+    for &topology in &options.topology {
+        if topology.simulated_name().is_some() {
+            simulate(measure, topology, measured).await?;
+        }
+    }
     if options.joins > 0 {
         let (joins, size) = (options.joins, options.group_size());
         for storm in [Storm::into_many(joins, size), Storm::into_one(joins)] {
             measured.joins.push(storm.run(measure).await?);
         }
+    }
+    Ok(())
+}
+
+/// Rows of one topology in virtual time.
+async fn simulate(
+    measure: &Measure<'_>,
+    topology: Topology,
+    measured: &mut Measured,
+) -> Result<(), NodesError> {
+    for &nodes in &measure.options.simulate {
+        measured.rows.push(Row {
+            nodes,
+            topology: topology.simulated_name().unwrap_or(topology.name()),
+            ..Row::default()
+        });
+        let Some(row) = measured.rows.last_mut() else {
+            continue;
+        };
+        let bar = measure.bar(row, "in virtual time", 1);
+        let outcome = simulated::run(measure.options, topology, row).await;
+        bar.finish_and_clear();
+        if let Err(error) = outcome {
+            row.failures.insert(0, error.to_string());
+        }
+        row.ok = row.failures.is_empty();
     }
     Ok(())
 }
@@ -224,7 +263,12 @@ fn fits(options: &Options, topology: Topology, nodes: usize, last: &Row) -> Resu
     };
     let plan = topology.plan(nodes, options.group_size(), options.tiers)?;
     let more = plan.sessions_total() as f64 / last.sessions_total.max(1) as f64;
-    let (needed_mb, available_mb) = (used * more, available as f64 / 1e6 * MEMORY_PERCENT / 100.0);
+    enough(nodes, used * more, available)
+}
+
+/// Refuses what would take more than most of the memory that is free.
+fn enough(nodes: usize, needed_mb: f64, available: u64) -> Result<(), NodesError> {
+    let available_mb = available as f64 / 1e6 * MEMORY_PERCENT / 100.0;
     if needed_mb > available_mb {
         return Err(NodesError::Memory {
             nodes,

@@ -55,7 +55,8 @@ pub(super) fn render(measured: &Measured) -> String {
             .collect(),
     });
     let about = format!(
-        "Live nodes over loopback on one machine, in groups of {}, and all in one group.",
+        "Live nodes over loopback on one machine, in groups of {}, and all in one group; simulated \
+         ones in virtual time, each with a processor of its own.",
         measured.group_size
     );
     let rows = measured.rows.iter().map(table::row).collect::<Vec<_>>();
@@ -69,13 +70,24 @@ pub(super) fn render(measured: &Measured) -> String {
         let what = format!("{} joins at once", one.joins);
         (what, table::joins(one))
     });
-    let facts: Vec<(String, String)> = broken.chain(joins).collect();
+    let deviations = measured.deviations.iter().map(|one| {
+        let what = format!("{} {}, {}", one.nodes, one.topology, one.figure);
+        let by = format!(
+            "{:.2} live, {:.2} simulated ({:+.0} %)",
+            one.live, one.simulated, one.percent
+        );
+        (what, by)
+    });
+    let facts: Vec<(String, String)> = broken.chain(joins).chain(deviations).collect();
     let page = ("How many nodes", about.as_str(), "archipelago bench nodes");
     curves_page(
         page,
         &curves,
         (&table::head(), &rows),
-        ("What did not hold, and joins at once", &facts),
+        (
+            "What did not hold, joins at once, and live beside simulated",
+            &facts,
+        ),
     )
 }
 

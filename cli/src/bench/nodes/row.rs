@@ -1,6 +1,11 @@
 //! What was measured of one number of nodes in one topology.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
+
+use super::deviation::Deviation;
+use crate::cluster::Plan;
 
 /// A figure that was not taken is `null`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -61,6 +66,23 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Which groups there are, and what they justify.
+    pub(super) fn note_plan(&mut self, plan: &Plan) {
+        let tiers: BTreeSet<u8> = plan.groups.iter().map(|group| group.tier).collect();
+        self.groups = plan.groups.len();
+        self.tiers = tiers.len();
+        self.sessions_expected = plan.sessions_total();
+    }
+
+    /// How many sessions each node has.
+    pub(super) fn note_sessions(&mut self, sessions: &[usize]) {
+        let ends: usize = sessions.iter().sum();
+        self.sessions_min = sessions.iter().copied().min().unwrap_or(0);
+        self.sessions_max = sessions.iter().copied().max().unwrap_or(0);
+        self.sessions_mean = ends as f64 / sessions.len().max(1) as f64;
+        self.sessions_total = ends / 2;
+    }
+
     /// Notes a property that does not hold.
     pub(super) fn require(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
         if !holds {
@@ -75,6 +97,8 @@ pub(crate) struct Measured {
     pub(crate) rows: Vec<Row>,
     pub(crate) joins: Vec<Joins>,
     pub(crate) group_size: usize,
+    /// How far the simulated rows are from live ones of as many nodes.
+    pub(crate) deviations: Vec<Deviation>,
     /// Ended by Ctrl-C: what was measured until then.
     pub(crate) interrupted: bool,
 }

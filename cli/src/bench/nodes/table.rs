@@ -40,6 +40,12 @@ pub(super) fn render(measured: &Measured) -> String {
             text.push_str(&format!("\n{} {}: {failure}", one.nodes, one.topology));
         }
     }
+    for one in &measured.deviations {
+        text.push_str(&format!(
+            "\n{} {}, {}: {:.2} live, {:.2} simulated ({:+.0} %)",
+            one.nodes, one.topology, one.figure, one.live, one.simulated, one.percent
+        ));
+    }
     for one in &measured.joins {
         text.push('\n');
         text.push_str(&joins(one));

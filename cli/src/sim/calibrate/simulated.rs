@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use archipelago_core::{GroupId, Rng, Time};
-use archipelago_router::{Command, Event};
-use archipelago_sgroup::{DownReason, GroupConfig, GroupEvent, Seed};
+use archipelago_core::{Rng, Time};
+use archipelago_router::Command;
+use archipelago_sgroup::GroupConfig;
 use archipelago_sim::topology::Topology;
-use archipelago_sim::{LinkProfile, NodeIx, Observation, World, WorldConfig};
+use archipelago_sim::{LinkProfile, NodeIx, World, WorldConfig};
 
 use super::baseline::Parameters;
 use super::course::{
@@ -18,6 +18,7 @@ use super::measured::{Figure, Measured, millis};
 use crate::cluster::Plan;
 use crate::demo::faults::Known;
 use crate::demo::options::IDLE_TIMEOUT;
+use crate::simulated::{deaths, ix, joined, known_to, late_comer, start};
 
 /// One simulated run.
 pub(super) struct Simulated<'a> {
@@ -92,10 +93,10 @@ impl<'a> Simulated<'a> {
     /// As live: the start of the process is added as measured.
     fn join(&mut self, course: &Course, measured: &mut Measured) {
         for _ in 0..course.joins {
-            let begin = self.world.now();
-            let node = late_comer(&mut self.world, &self.topology, 0);
+            let (begin, seen) = (self.world.now(), self.world.log().len());
+            let node = late_comer(&mut self.world, self.topology.members(0)[0]);
             self.world.run_for(STAY);
-            if let Some(at) = joined(&self.world, node) {
+            if let Some(at) = joined(&self.world, seen, node) {
                 measured.note_time(Figure::Join, at.since(begin) + self.parameters.start());
             }
             // It was started a moment ago: it is not leaving yet.
@@ -147,10 +148,8 @@ impl<'a> Simulated<'a> {
     fn known(&mut self, victim: NodeIx, end: impl FnOnce(&mut World)) -> Known {
         let group = self.plan.nodes[victim.0 as usize].groups[0];
         let (id, name) = (self.topology.id(group), self.world.id(victim));
-        let mut witnesses = self.topology.members(group).to_vec();
-        witnesses.retain(|node| {
-            *node != victim && Some(*node) != self.child && self.world.node(*node).is_some()
-        });
+        let without: Vec<_> = self.child.into_iter().chain([victim]).collect();
+        let witnesses = known_to(&self.world, self.topology.members(group), &without);
         let (since, seen) = (self.world.now(), self.world.log().len());
         end(&mut self.world);
         let is_known =
@@ -178,10 +177,10 @@ pub(super) fn join_of_two(parameters: &Parameters) -> Duration {
     let mut world = build(&topology, parameters, 1);
     start(&mut world, NodeIx(0));
     world.run_for(FORMING);
-    let begin = world.now();
-    let node = late_comer(&mut world, &topology, 0);
+    let (begin, seen) = (world.now(), world.log().len());
+    let node = late_comer(&mut world, NodeIx(0));
     world.run_for(STAY);
-    let took = joined(&world, node).map_or(Duration::ZERO, |at| at.since(begin));
+    let took = joined(&world, seen, node).map_or(Duration::ZERO, |at| at.since(begin));
     took + parameters.start()
 }
 
@@ -214,67 +213,6 @@ fn build(topology: &Topology, parameters: &Parameters, seed: u64) -> World {
     })
 }
 
-/// A node that comes after all others, started.
-fn late_comer(world: &mut World, topology: &Topology, group: usize) -> NodeIx {
-    let founder = topology.members(group)[0];
-    let like = world.node_config(founder).groups[0].clone();
-    let mut told = GroupConfig::clone(&like);
-    told.seeds = vec![Seed {
-        address: world.address(founder),
-        node: None,
-    }];
-    let node = world.add(&told.realm.clone(), |config| {
-        config.groups = vec![Arc::new(told)];
-    });
-    start(world, node);
-    node
-}
-
-fn start(world: &mut World, node: NodeIx) {
-    let started = world.start(node);
-    started.expect("topologies make working configurations");
-}
-
-/// When the node was up in its group.
-fn joined(world: &World, node: NodeIx) -> Option<Time> {
-    let mut log = world.log().iter();
-    let found = log.find(|seen| {
-        let is_joined = matches!(
-            &seen.what,
-            Observation::Event(Event::Group {
-                event: GroupEvent::Joined { .. },
-                ..
-            })
-        );
-        seen.node == node.0 && is_joined
-    });
-    found.map(|seen| seen.time)
-}
-
-/// When each of the witnesses was first told of the death, in the log from `seen` on.
-fn deaths(
-    world: &World,
-    seen: usize,
-    (group, name): (GroupId, archipelago::NodeId),
-    witnesses: &[NodeIx],
-) -> Vec<Time> {
-    let log = world.log().get(seen..).unwrap_or_default();
-    let told = |witness: &NodeIx| {
-        let found = log.iter().find(|seen| {
-            let is_told = matches!(
-                &seen.what,
-                Observation::Event(Event::Group {
-                    group: told,
-                    event: GroupEvent::MemberDown(member, DownReason::Dead),
-                }) if *told == group && member.node == name
-            );
-            seen.node == witness.0 && is_told
-        });
-        found.map(|seen| seen.time)
-    };
-    witnesses.iter().filter_map(told).collect()
-}
-
 /// Whether all members of the node's group see it.
 fn sees(world: &World, topology: &Topology, node: NodeIx) -> bool {
     let name = world.id(node);
@@ -285,8 +223,4 @@ fn sees(world: &World, topology: &Topology, node: NodeIx) -> bool {
             view.is_none_or(|view| view.iter().any(|seen| seen.node == name))
         })
     })
-}
-
-fn ix(index: usize) -> NodeIx {
-    NodeIx(u32::try_from(index).unwrap_or(u32::MAX))
 }
