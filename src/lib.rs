@@ -69,6 +69,7 @@ mod scratch;
 mod service;
 mod session;
 mod singleton;
+mod stream;
 mod swarm;
 mod typed;
 mod work;
@@ -126,10 +127,12 @@ pub use node::{
 };
 #[cfg(feature = "outbox")]
 pub use outbox::{Disk, Intake, Outbox, OutboxError, OutboxStats, Taken};
+pub use peer::PeerInfo;
 pub use registry::{RegistryEvent, RegistryEvents};
 pub use runtime::{Runtime, RuntimeError};
 pub use service::ServiceError;
 pub use singleton::{Singleton, TakeOverError, Turn};
+pub use stream::{StreamError, StreamReader, StreamWriter};
 pub use typed::{Delivery, Inbox, Protocol, Recipient, ReplyTo};
 pub use work::{Job, Pool, PoolError, PoolSpec, StartWorkerError};
 pub use worker::{Worker, WorkerContext, WorkerEnd};

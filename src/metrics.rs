@@ -71,6 +71,16 @@ counters! {
     letters_received,
     /// Messages to the control machine that were no letters, or not from another one.
     letters_ignored,
+    /// Streams of bytes opened to other nodes.
+    streams_opened,
+    /// Streams of bytes that other nodes opened.
+    streams_accepted,
+    /// Streams of bytes from other nodes that were refused: there were too many.
+    streams_refused,
+    /// Words and pieces of streams that made no sense.
+    stream_words_ignored,
+    /// Data streams that ended although their session went on, or was not known to have ended.
+    data_streams_lost,
     /// Bytes of frames put on data streams.
     data_bytes_sent,
     /// Bytes of frames read from data streams.

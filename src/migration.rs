@@ -30,6 +30,7 @@
 //! | gproc's properties and counters; syn's metadata | [`Group::set_property`](crate::Group::set_property), [`add_to_counter`](crate::Group::add_to_counter), [`Claim::metadata`](crate::Claim::metadata) | *no match specifications* |
 //! | `{Name, Node} ! M` | [`Pid::named`](crate::Pid::named) | resolved at the node |
 //! | `gen_server:call`, `cast` | [`Sender::call`](crate::Sender::call), [`Sender::send`](crate::Sender::send) | the deadline is absolute; typed by [`Recipient`](crate::Recipient) |
+//! | messages of any length | up to 16 MiB; beyond, [`Sender::send_stream`](crate::Sender::send_stream) | never in another message's way |
 //! | `monitor(process, P)`, `monitor_node` | [`Node::monitor`](crate::Node::monitor), [`Node::monitor_node`](crate::Node::monitor_node) | held across groups with no connection |
 //! | `link` | *not there*; monitor, and end yourself | |
 //! | `spawn(Node, M, F, A)` | [`Node::factory`](crate::Node::factory) there, [`Group::start_worker`](crate::Group::start_worker) here | code does not travel: factories are registered by name |
@@ -63,7 +64,8 @@
 //! | Distributed Data | [`Group::share`](crate::Group::share) | one writer a key and node; *no CRDTs, no merged values* |
 //! | Distributed Pub/Sub | [`Group::subscribe`](crate::Group::subscribe), [`Sender::groupcast`](crate::Sender::groupcast) | |
 //! | routers | [`Group::choose_nodes`](crate::Group::choose_nodes), [`providers`](crate::Group::providers) | |
-//! | Persistence, Streams, Projections | *not there* | |
+//! | `StreamRefs` | [`Sender::send_stream`](crate::Sender::send_stream) | bytes, with back-pressure; *no graph of stages* |
+//! | Persistence, Projections | *not there* | |
 //!
 //! # Orleans
 //!
@@ -86,7 +88,7 @@
 //! | request, reply | [`Sender::call`](crate::Sender::call) | to a process, whose end is told |
 //! | clusters, gateways, leaf nodes | groups, reflectors, nodes in one group | one machine for all, and no servers apart from your program |
 //! | JetStream | to one receiver, `Node::outbox` (feature `outbox`) | durable at the sender; *no replay, no replicas* |
-//! | key-value, object store | *not there* | |
+//! | key-value, object store | *not there*; a body of any length to one receiver: [`Sender::send_stream`](crate::Sender::send_stream) | |
 //! | accounts, JWT | a cookie per group; [`GroupSpec::closed`](crate::GroupSpec::closed) | *no users within a group* |
 //!
 //! # zenoh

@@ -7,6 +7,8 @@
 //!
 //! `cargo bench -p archipelago --bench priorities`
 
+#[path = "../load/src/shaper.rs"]
+#[allow(unreachable_pub, reason = "it is public where it lives")]
 mod shaper;
 
 use std::time::{Duration, Instant};

@@ -112,6 +112,9 @@ impl LocalId {
     /// given to a mailbox.
     pub const NODE: Self = Self(0);
 
+    /// What moves [`streams`](crate::streams) between two nodes; never given to a mailbox.
+    pub const STREAMS: Self = Self(2);
+
     /// Where messages to a name of one node go, whatever process has the name: a hash of it, so
     /// that a sender needs to ask nobody. Unlike a random id it can be guessed.
     pub fn named(name: &[u8]) -> Self {

@@ -15,6 +15,7 @@ mod peers;
 mod record;
 mod rng;
 mod small_map;
+pub mod streams;
 mod time;
 
 pub mod wire;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use archipelago_core::LocalId;
 use archipelago_core::channel::{
     Ack, CallId, Data, FRAME_HEADER_LEN_MAX, Frame, FrameDecoder, FrameEncoder, FrameError, Head,
-    Outcome, Part,
+    Outcome, Part, StreamId,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
@@ -39,6 +39,7 @@ fn head() -> impl Strategy<Value = Head> {
             life: Duration::from_micros(micros),
         }),
         1 => (id, outcome).prop_map(|(id, outcome)| Head::Reply { id, outcome }),
+        1 => any::<u64>().prop_map(|id| Head::Stream { id: StreamId(id) }),
     ]
 }
 
@@ -180,6 +181,8 @@ fn golden_bytes_of_calls_and_replies() {
             &[first, 0xac, 2, 0b1100_0000, 1, b'x'],
         );
     }
+    let id = StreamId(300);
+    golden(Head::Stream { id }, &[254, 0xac, 2, 0b1100_0000, 1, b'x']);
 }
 
 #[test]

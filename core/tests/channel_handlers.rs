@@ -252,6 +252,8 @@ fn a_long_message_delays_a_short_one_by_a_chunk() {
     rig.send(1, vec![0; 200_000]).unwrap();
     let (frames, _) = rig.burst(A, 1);
     assert!(matches!(&frames[..], [Frame::Data(data)] if data.payload.len() == 16 * 1024));
+    // It found nothing under way: its round trip is taken.
+    assert_eq!(rig.burst(A, 1).0, [Frame::AckAsk]);
     rig.send(2, "short").unwrap();
     assert_eq!(rig.burst(A, 1).0, [piece(1, 2, Part::Whole, "short")]);
     let (frames, _) = rig.burst(A, 1);

@@ -138,5 +138,7 @@ fn a_long_reply_says_once_what_it_answers() {
     send(&mut rig, reply);
     let head = Head::Reply { id: ID, outcome };
     let first = with(piece(0, 1, Part::First { len: 4 }, "ab"), head);
-    assert_eq!(rig.transmit(A), [first, piece(1, 1, Part::Last, "cd")]);
+    // A full chunk that finds nothing under way is followed by a question.
+    let last = piece(1, 1, Part::Last, "cd");
+    assert_eq!(rig.transmit(A), [first, Frame::AckAsk, last]);
 }

@@ -24,6 +24,7 @@ use crate::node::{Builder, Clock, Life, Replica, Shared, StartError};
 use crate::peer::Registry;
 use crate::registry::Tables;
 use crate::service::Services;
+use crate::stream;
 use crate::swarm::Swarm;
 use crate::work::Desk;
 use crate::worker::Workers;
@@ -81,7 +82,17 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         services: Services::default(),
         desk: Desk::default(),
         peers: Registry::new(builder.limits.busy_peers_max),
-        channel_config_short: with_room(&channel_config, builder.limits.send_queue_bytes_max),
+        channel_config_short: with_room(
+            &channel_config,
+            builder.limits.send_queue_bytes_max + stream::QUEUE_BYTES,
+        ),
+        // Pieces are bounded by their own count: what others have queued never refuses them.
+        channel_config_stream: with_room(
+            &channel_config,
+            builder.limits.send_queue_bytes_max + 3 * stream::QUEUE_BYTES,
+        ),
+        streams_config: builder.limits.streams(),
+        stream_next: AtomicU64::new(stream::FIRST),
         channel_config,
         limits: builder.limits,
         timing,

@@ -46,7 +46,8 @@ impl Actor {
             } => self.on_frames(peer, boot, path, frames),
             Output::Unreachable { peer, reason } => {
                 if let Some(handle) = self.shared.peers.find(peer) {
-                    handle.signal(Signal::Unreachable(reason));
+                    // One that came to rest waits for no way.
+                    let _ended = handle.signal(Signal::Unreachable(reason));
                 }
             }
             Output::NameFound { request, result } => {
@@ -155,9 +156,8 @@ impl Actor {
         known.is_attached = true;
         let connection = known.connection;
         for stream in self.sessions.take_early(connection) {
-            if let Ok(handle) = self.shared.peer(peer, None) {
-                handle.signal(Signal::Inbound(session, stream));
-            }
+            // Too many busy peers: who sent finds its stream gone, and begins it again.
+            let _refused = self.shared.signal(peer, Signal::Inbound(session, stream));
         }
     }
 
@@ -173,11 +173,7 @@ impl Actor {
     }
 
     fn on_frames(&self, peer: NodeId, boot: Boot, path: Path, frames: Bytes) {
-        let is_taken = self
-            .shared
-            .peer(peer, None)
-            .is_ok_and(|handle| handle.relayed(path, boot, frames));
-        if !is_taken {
+        if !self.shared.relayed(peer, path, boot, &frames) {
             self.shared.metrics.relay_dropped.add(1);
         }
     }

@@ -114,9 +114,8 @@ impl Actor {
             .map(|(session, known)| (session, known.node));
         if let Some((session, node)) = attached {
             // Too many busy peers: the stream is dropped, and the peer's send fails with it.
-            if let Ok(peer) = self.shared.peer(node, None) {
-                peer.signal(Signal::Inbound(session, stream));
-            } else {
+            let signal = Signal::Inbound(session, stream);
+            if self.shared.signal(node, signal).is_err() {
                 self.swarm.awake().close_connection(connection);
             }
         } else if !self.sessions.keep_early(connection, stream) {
@@ -131,7 +130,8 @@ impl Actor {
         if let Some(session) = known.session
             && let Some(peer) = self.shared.peers.find(known.node)
         {
-            peer.signal(Signal::Outbound(session, stream));
+            // Who came to rest meanwhile has nothing to write.
+            let _ended = peer.signal(Signal::Outbound(session, stream));
         }
     }
 

@@ -16,7 +16,7 @@ pub enum SendError {
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
     /// Longer than a message may be.
-    #[error("{len} bytes, but a message holds at most {max}: send it in parts")]
+    #[error("{len} bytes, but a message holds at most {max}: send it as a stream")]
     TooLong {
         /// Its length in bytes.
         len: usize,
@@ -35,6 +35,11 @@ pub enum SendError {
     /// As many peers have traffic as may at once.
     #[error("too many peers have traffic at once: try later, or raise `busy_peers_max`")]
     TooManyPeers,
+    /// There are as many streams to that node as may be.
+    #[error(
+        "too many streams to that node: try again when others ended, or raise `streams_per_peer_max`"
+    )]
+    TooManyStreams,
     /// This node was shut down or killed.
     #[error("this node has stopped: start another")]
     Stopped,

@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::call::{CallError, Deadline, Reply};
 use crate::identity::random_seed;
 use crate::node::Shared;
-use crate::{NodeError, groupcast};
+use crate::{NodeError, StreamReader, StreamWriter, groupcast};
 use queue::Outlet;
 
 /// A message as its receiver gets it.
@@ -41,6 +41,9 @@ pub struct Received {
     pub payload: Bytes,
     /// How to answer, if the sender waits for that.
     pub reply: Option<Reply>,
+    /// The stream of bytes that it opens, if it was sent by [`Sender::send_stream`]; the payload
+    /// says what it is about.
+    pub stream: Option<StreamReader>,
     /// In place of the payload, from a sender on this node to a mailbox of the value's type.
     pub(crate) value: Option<Box<dyn Any + Send>>,
 }
@@ -66,7 +69,7 @@ impl Mailbox {
         // 64 random bits: a second draw after a clash is already unheard of.
         for _ in 0..4 {
             let local = LocalId(random_u64()?);
-            if local == LocalId::NODE || local == groupcast::MAILBOX {
+            if matches!(local, LocalId::NODE | LocalId::STREAMS | groupcast::MAILBOX) {
                 continue;
             }
             if let Some(queue) = shared.mailboxes.insert(local, type_id) {
@@ -184,6 +187,18 @@ impl Mailbox {
         self.sender.send(to, payload).await
     }
 
+    /// As [`Sender::send_stream`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_stream(
+        &self,
+        to: Pid,
+        about: impl Into<Bytes>,
+    ) -> Result<StreamWriter, SendError> {
+        self.sender.send_stream(to, about).await
+    }
+
     /// As [`Sender::call`].
     ///
     /// # Errors
@@ -225,6 +240,7 @@ impl Received {
             from,
             payload,
             reply: None,
+            stream: None,
             value: None,
         }
     }

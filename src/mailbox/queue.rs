@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use archipelago_core::streams::Stop;
 use tokio::sync::Semaphore;
 
 use super::Received;
@@ -228,11 +229,14 @@ impl Queue {
     }
 }
 
-/// A call that nobody takes is answered so.
+/// Of a call or stream that nobody takes its sender hears so.
 pub(crate) fn end(messages: impl IntoIterator<Item = Received>) {
     for message in messages {
         if let Some(reply) = message.reply {
             reply.no_mailbox();
+        }
+        if let Some(stream) = message.stream {
+            stream.refuse(Stop::NoMailbox);
         }
     }
 }

@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::{Deliver, Received, SendError, Slot};
 use crate::call::Reply;
 use crate::node::Shared;
-use crate::peer::{Outgoing, PeerHandle, PushError};
+use crate::peer::{Opening, Outgoing, PeerHandle, Place, PushError};
+use crate::stream::{Far, Pipe, StreamReader, StreamWriter, Way};
 
 /// What sends in the name of one mailbox. Clones send in the same name.
 ///
@@ -172,6 +173,64 @@ impl Sender {
                 Err(PushError::Failed(error)) => return Err(error),
             }
         }
+    }
+
+    /// Opens a stream of bytes to `to`, for a body of any length: the receiver gets a message with
+    /// `about` as its payload and a [`StreamReader`] in [`Received::stream`], in the order of this
+    /// sender's messages to `to`.
+    ///
+    /// What is written leaves as the reader takes it, whatever path there is, and beside all other
+    /// messages: pieces wait for no one's messages and hold up none. `Ok` says that the opening has
+    /// its place in the order; what comes of it the [`StreamWriter`] says.
+    ///
+    /// Cancel safe: dropped before it returns, nothing was sent.
+    ///
+    /// # Errors
+    /// [`SendError::TooManyStreams`] beyond [`Limits::streams_per_peer_max`]; other [`SendError`]s
+    /// as for [`Sender::send`]. Nothing was sent.
+    ///
+    /// [`Limits::streams_per_peer_max`]: crate::Limits::streams_per_peer_max
+    pub async fn send_stream(
+        &self,
+        to: Pid,
+        about: impl Into<Bytes>,
+    ) -> Result<StreamWriter, SendError> {
+        let about = self.checked(about.into())?;
+        if to.node == self.shared.id {
+            return self.stream_here(to, about).await;
+        }
+        let limits = &self.shared.limits;
+        let (id, way) = (self.shared.stream_id(), Way::Out);
+        let pipe = Pipe::new(limits.stream_buffer_bytes, None);
+        let mut outgoing = Outgoing::new(self.pid.local, to, Kind::Stream { id }, about);
+        loop {
+            let peer = self.shared.peer(to.node, to.home)?;
+            peer.reached(to.boot).await?;
+            let place = Place::take(&peer, limits.streams_per_peer_max);
+            let place = place.ok_or(SendError::TooManyStreams)?;
+            let far = Far { peer, way, id };
+            pipe.set_far(far.clone());
+            outgoing.stream = Some(Box::new(Opening::new(pipe.clone(), place)));
+            match far.peer.push(outgoing).await {
+                Ok(()) => return Ok(StreamWriter::new(pipe)),
+                Err(PushError::Ended(mut back)) => {
+                    back.stream.take().and_then(|opening| opening.take());
+                    outgoing = back;
+                }
+                Err(PushError::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// A stream between two mailboxes of this node: one pipe, and nothing else.
+    async fn stream_here(&self, to: Pid, about: Bytes) -> Result<StreamWriter, SendError> {
+        let slot = self.here(to)?;
+        let pipe = Pipe::new(self.shared.limits.stream_window_bytes, None);
+        let writer = StreamWriter::new(pipe.clone());
+        let mut received = self.received(Kind::Cast, about);
+        received.stream = Some(StreamReader::new(pipe));
+        self.put(slot, received).await?;
+        Ok(writer)
     }
 
     /// Sends a value to `to`, written with postcard; [`Mailbox::recv_typed`] reads it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use archipelago_core::streams::StreamsConfig;
 use archipelago_router::watch::WatchConfig;
 
 /// Limits of one node's sockets and queues.
@@ -34,6 +35,20 @@ pub struct Limits {
     /// to 16 KiB) and long ones. Default 256 KiB; beyond it `send` waits and `try_send` says
     /// `Full`.
     pub send_queue_bytes_max: usize,
+    /// How long a data stream of a session stays open without use, and what belongs to a peer's
+    /// traffic without any. Default 5 s; the next message opens them again unnoticed.
+    pub data_linger: Duration,
+    /// Streams from this node to one other. Default 32; beyond it one is refused. From another node
+    /// half as many more are taken.
+    pub streams_per_peer_max: usize,
+    /// Bytes of one stream that wait at its writer, beside one write. Default 128 KiB; beyond it
+    /// the writer waits.
+    pub stream_buffer_bytes: usize,
+    /// Bytes of one stream that wait at its reader. Default 256 KiB; beyond it the writer waits.
+    pub stream_window_bytes: usize,
+    /// A stream to or from another node in which nothing is written, arrives or is read for so
+    /// long ends. Default 60 s.
+    pub stream_idle_max: Duration,
     /// Messages waiting in one mailbox. Default 1,024; beyond it its senders wait, nobody else.
     pub mailbox_len_max: usize,
     /// Mailboxes of the node. Default 1,048,576.
@@ -68,6 +83,11 @@ impl Default for Limits {
             control_rate: 8_192,
             control_queue_bytes_max: 1024 * 1024,
             send_queue_bytes_max: 256 * 1024,
+            data_linger: Duration::from_secs(5),
+            streams_per_peer_max: 32,
+            stream_buffer_bytes: 128 * 1024,
+            stream_window_bytes: 256 * 1024,
+            stream_idle_max: Duration::from_secs(60),
             mailbox_len_max: 1_024,
             mailboxes_max: 1_048_576,
             workers_for_others_max: 4_096,
@@ -81,6 +101,16 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Those of streams.
+    pub(crate) fn streams(&self) -> StreamsConfig {
+        StreamsConfig {
+            window_bytes: self.stream_window_bytes as u64,
+            len_max: self.streams_per_peer_max,
+            idle_max: self.stream_idle_max,
+            ..StreamsConfig::default()
+        }
+    }
+
     /// Those of monitors.
     pub(crate) fn watch(&self) -> WatchConfig {
         WatchConfig {

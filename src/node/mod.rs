@@ -35,7 +35,7 @@ use archipelago_sgroup::registry::choose::Choice;
 use archipelago_sgroup::{Cookies, MemberInfo};
 use bytes::Bytes;
 
-use crate::{Events, Group, Mailbox, Metrics, Monitor, SendError, Sender};
+use crate::{Events, Group, Mailbox, Metrics, Monitor, PeerInfo, SendError, Sender};
 
 /// How long [`Node::shutdown`] waits for goodbyes to be read.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -184,6 +184,13 @@ impl Node {
     /// A mailbox that takes values of `type_id` without codec from this node.
     pub(crate) async fn mailbox_of(&self, type_id: Option<TypeId>) -> Result<Mailbox, NodeError> {
         Mailbox::open(self.shared(), type_id).await
+    }
+
+    /// What is held for each peer that has traffic, and the most that it may be, ordered by id.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        let shared = self.shared();
+        let config = &shared.channel_config;
+        shared.peers.infos(&shared.limits, config)
     }
 
     /// Sends bytes in the name of `from`'s mailbox; see [`Sender::send`].

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use archipelago_core::channel::ChannelConfig;
+use archipelago_core::channel::{ChannelConfig, Path, StreamId};
+use archipelago_core::streams::StreamsConfig;
 use archipelago_core::{Address, Boot, GroupId, NodeId, Time};
 use archipelago_router::Command;
 use archipelago_sgroup::Timing;
 use archipelago_sgroup::names::NameAct;
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{GroupSpec, Limits, NodeError, Replica};
@@ -18,7 +20,7 @@ use crate::event::Hub;
 use crate::groupcast::Groupcasts;
 use crate::metrics::Counters;
 use crate::names::Names;
-use crate::peer::{PeerHandle, Registry};
+use crate::peer::{PeerHandle, Registry, Relayed, Signal};
 use crate::registry::Tables;
 use crate::service::Services;
 use crate::work::Desk;
@@ -40,6 +42,11 @@ pub(crate) struct Shared {
     pub(crate) channel_config: ChannelConfig,
     /// The same, with room in the queue that only short messages may take.
     pub(crate) channel_config_short: ChannelConfig,
+    /// The same, with room for the pieces of streams.
+    pub(crate) channel_config_stream: ChannelConfig,
+    pub(crate) streams_config: StreamsConfig,
+    /// The number of the next stream that this node writes.
+    pub(crate) stream_next: AtomicU64,
     /// Messages and bytes by relay beyond which the node's machine may dial.
     pub(crate) dial_threshold: (u32, u32),
     pub(crate) clock: Clock,
@@ -129,6 +136,11 @@ impl Shared {
 
     pub(crate) fn set_boot(&self, boot: Boot) {
         self.boot.store(boot.0, Ordering::Release);
+    }
+
+    /// A number for a stream, used once.
+    pub(crate) fn stream_id(&self) -> StreamId {
+        StreamId(self.stream_next.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -246,5 +258,38 @@ impl Shared {
             return Err(SendError::Stopped);
         }
         crate::peer::start(self, peer, home)
+    }
+
+    /// Tells the task of a peer something: the one that runs, or another if that just came to rest.
+    /// A stream that found nobody would be lost with all that was written to it.
+    pub(crate) fn signal(self: &Arc<Self>, peer: NodeId, signal: Signal) -> Result<(), SendError> {
+        let mut signal = signal;
+        loop {
+            match self.peer(peer, None)?.signal(signal) {
+                Ok(()) => return Ok(()),
+                Err(back) => signal = *back,
+            }
+        }
+    }
+
+    /// Hands frames that came by relay or detour to the task of a peer, likewise; whether they were
+    /// taken.
+    pub(crate) fn relayed(
+        self: &Arc<Self>,
+        peer: NodeId,
+        path: Path,
+        boot: Boot,
+        frames: &Bytes,
+    ) -> bool {
+        loop {
+            let Ok(handle) = self.peer(peer, None) else {
+                return false;
+            };
+            match handle.relayed(path, boot, frames.clone()) {
+                Relayed::Taken => return true,
+                Relayed::NoRoom => return false,
+                Relayed::Ended => {}
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use archipelago_core::channel::Path;
+use archipelago_core::channel::{ChannelConfig, Path, StreamId};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId};
 use archipelago_router::Unreachable;
 use bytes::Bytes;
@@ -17,9 +17,11 @@ use futures::task::AtomicWaker;
 use libp2p::Stream;
 use tokio::sync::{Semaphore, watch};
 
+use super::figures::{Figures, PeerInfo};
 use super::inbox::{Inbox, Left};
 use super::outgoing::{Freed, Lane, OVERHEAD_BYTES, Outgoing, PushError};
-use crate::SendError;
+use crate::stream::Way;
+use crate::{Limits, SendError};
 
 /// Frames by relay that wait for the task; beyond it they are dropped, and sent again.
 const RELAYED_MAX: usize = 256;
@@ -54,6 +56,17 @@ pub(crate) enum Signal {
     Outbound(archipelago_core::wire::SessionId, Stream),
 }
 
+/// What became of frames that came by relay or detour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relayed {
+    /// The task has them.
+    Taken,
+    /// There is no room for them.
+    NoRoom,
+    /// The task came to rest in between; another must be started.
+    Ended,
+}
+
 /// The way to one peer's task.
 #[derive(Debug)]
 pub(crate) struct PeerHandle {
@@ -69,6 +82,9 @@ pub(crate) struct PeerHandle {
     long_count: AtomicUsize,
     /// Mailboxes in `full`: while there are none, no gate has to be looked for.
     full_count: AtomicUsize,
+    /// Streams to the peer that have a place.
+    pub(super) streams_len: AtomicUsize,
+    pub(super) figures: Figures,
     queue_bytes_max: usize,
     reach: watch::Sender<Reach>,
 }
@@ -85,6 +101,8 @@ impl PeerHandle {
             room_long: Semaphore::new(queue_bytes_max),
             long_count: AtomicUsize::new(0),
             full_count: AtomicUsize::new(0),
+            streams_len: AtomicUsize::new(0),
+            figures: Figures::default(),
             queue_bytes_max,
             reach: watch::Sender::new(Reach::Seeking),
         }
@@ -265,6 +283,13 @@ impl PeerHandle {
         u32::try_from(outgoing.cost(self.queue_bytes_max)).unwrap_or(u32::MAX)
     }
 
+    /// What is held for the peer.
+    pub(crate) fn info(&self, limits: &Limits, config: &ChannelConfig) -> PeerInfo {
+        let free = self.room_short.available_permits() + self.room_long.available_permits();
+        let queued = (2 * self.queue_bytes_max).saturating_sub(free);
+        self.figures.read(self.id, queued, limits, config)
+    }
+
     /// For the task: a message left the queue for the channel, or is given up.
     pub(super) fn note_freed(&self, outgoing: &Outgoing, freed: &mut Freed) {
         freed.add(outgoing, self.queue_bytes_max);
@@ -307,30 +332,45 @@ impl PeerHandle {
         Ok(())
     }
 
-    /// Tells the task something; `false` if it has ended.
-    pub(crate) fn signal(&self, signal: Signal) -> bool {
+    /// Tells the task something; gives it back if the task has ended.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Box<Signal>> {
         {
             let mut inbox = self.lock();
             if inbox.is_ended {
-                return false;
+                return Err(Box::new(signal));
             }
             inbox.signals.push_back(signal);
         }
         self.waker.wake();
-        true
+        Ok(())
     }
 
-    /// Hands frames over that came by relay or detour; `false` if there is no room for them.
-    pub(crate) fn relayed(&self, path: Path, boot: Boot, frames: Bytes) -> bool {
+    /// Hands frames over that came by relay or detour.
+    pub(crate) fn relayed(&self, path: Path, boot: Boot, frames: Bytes) -> Relayed {
         {
             let mut inbox = self.lock();
-            if inbox.is_ended || inbox.relayed.len() >= RELAYED_MAX {
-                return false;
+            if inbox.is_ended {
+                return Relayed::Ended;
+            }
+            if inbox.relayed.len() >= RELAYED_MAX {
+                return Relayed::NoRoom;
             }
             inbox.relayed.push_back((path, boot, frames));
         }
         self.waker.wake();
-        true
+        Relayed::Taken
+    }
+
+    /// A user did something with a stream that the task is to look at.
+    pub(crate) fn touch(&self, way: Way, id: StreamId) {
+        {
+            let mut inbox = self.lock();
+            if inbox.is_ended {
+                return;
+            }
+            inbox.touched.push((way, id));
+        }
+        self.waker.wake();
     }
 
     pub(crate) fn set_reach(&self, reach: Reach) {
@@ -380,5 +420,31 @@ impl PeerHandle {
             has_letters: !left.letters.is_empty(),
             signals: left.signals,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream or a frame that comes in the moment in which the task ends is not lost: whoever
+    /// brings it has it back, for the next task.
+    #[test]
+    fn a_task_that_ended_gives_back_what_comes_for_it() {
+        let handle = PeerHandle::new(NodeId([1; 32]), None, 1_024);
+        let boot = Boot(1);
+        let frames = Bytes::from_static(b"frames");
+        assert!(handle.signal(Signal::Attach(Path::Relay, boot)).is_ok());
+        let relayed = handle.relayed(Path::Relay, boot, frames.clone());
+        assert_eq!(relayed, Relayed::Taken);
+        assert!(!handle.end_if_empty());
+        handle.end(Reach::Ended);
+        let back = handle.signal(Signal::Attach(Path::Relay, boot));
+        assert!(matches!(
+            back.map_err(|back| *back),
+            Err(Signal::Attach(Path::Relay, Boot(1)))
+        ));
+        let relayed = handle.relayed(Path::Relay, boot, frames);
+        assert_eq!(relayed, Relayed::Ended);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use archipelago_core::channel::Path;
+use archipelago_core::channel::{Path, StreamId};
 use archipelago_core::{Boot, LocalId};
 use archipelago_router::{LETTERS_BYTES_MAX, LETTERS_LEN_MAX};
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::handle::Signal;
 use super::outgoing::Outgoing;
+use crate::stream::Way;
 
 /// What waited for a task that ended.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Inbox {
     pub(crate) signals: VecDeque<Signal>,
     pub(crate) letters: Letters,
     pub(crate) relayed: VecDeque<(Path, Boot, Bytes)>,
+    /// Streams with which users did something; each once.
+    pub(crate) touched: Vec<(Way, StreamId)>,
     /// The peer's full mailboxes; each gate closes, and lets all pass, when there is room.
     pub(super) full: HashMap<LocalId, Arc<Semaphore>>,
     /// The start of the peer that a path leads to.
@@ -79,6 +82,7 @@ impl Inbox {
             && self.signals.is_empty()
             && self.letters.is_empty()
             && self.relayed.is_empty()
+            && self.touched.is_empty()
     }
 
     pub(super) fn open_gates(&mut self) {

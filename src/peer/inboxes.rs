@@ -62,6 +62,11 @@ impl Inboxes {
         self.waiting.is_empty()
     }
 
+    /// Payloads that wait for full mailboxes.
+    pub(crate) const fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
     /// Whether a message for `to` may join those that are not handed over yet.
     pub(crate) fn may_join(&self, to: LocalId) -> bool {
         self.batch.is_empty() || self.to == to
@@ -97,7 +102,9 @@ impl Inboxes {
                 }
                 _ => {
                     handed.taken = 0;
-                    let casts = batch.iter().filter(|message| message.reply.is_none());
+                    let casts = batch
+                        .iter()
+                        .filter(|message| message.reply.is_none() && message.stream.is_none());
                     handed.strays = casts.map(|message| message.from.local).collect();
                     end(batch.drain(..));
                 }

@@ -6,6 +6,7 @@
 //! watermarks, stays in [`Registry`].
 
 mod demand;
+mod figures;
 mod handle;
 mod inbox;
 mod inboxes;
@@ -14,6 +15,7 @@ mod registry;
 mod streams;
 mod task;
 
-pub(crate) use handle::{PeerHandle, Signal};
-pub(crate) use outgoing::{Outgoing, PushError};
+pub use figures::PeerInfo;
+pub(crate) use handle::{PeerHandle, Relayed, Signal};
+pub(crate) use outgoing::{Opening, Outgoing, Place, PushError};
 pub(crate) use registry::{Registry, start};

@@ -1,10 +1,15 @@
 //! A message on its way into a peer's channel, and what it takes of the queue before it.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use archipelago_core::channel::{Kind, Message};
 use archipelago_core::{Boot, LocalId, Pid};
 use bytes::Bytes;
 
+use super::PeerHandle;
 use crate::SendError;
+use crate::stream::{Pipe, StreamError};
 
 /// Bytes that a message counts for beside its payload.
 pub(super) const OVERHEAD_BYTES: usize = 64;
@@ -22,6 +27,62 @@ pub(crate) struct Outgoing {
     pub(super) lane: Lane,
     /// A mailbox of this node whose messages go first.
     pub(crate) after: Option<LocalId>,
+    /// The stream that it opens.
+    pub(crate) stream: Option<Box<Opening>>,
+}
+
+/// A stream that is to be opened. Dropped before it is, its writer hears that this node stopped.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pipe: Option<Arc<Pipe>>,
+    place: Option<Place>,
+}
+
+/// A stream's place among those to its peer; free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<PeerHandle>);
+
+impl Place {
+    /// `None`: there are `len_max` streams to the peer already.
+    pub(crate) fn take(peer: &Arc<PeerHandle>, len_max: usize) -> Option<Self> {
+        let add = |len: usize| (len < len_max).then(|| len + 1);
+        let len = &peer.streams_len;
+        let taken = len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        taken.is_ok().then(|| Self(peer.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.streams_len.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Opening {
+    pub(crate) const fn new(pipe: Arc<Pipe>, place: Place) -> Self {
+        Self {
+            pipe: Some(pipe),
+            place: Some(place),
+        }
+    }
+
+    /// Leaves the writer as it is.
+    pub(crate) fn take(mut self) -> Option<(Arc<Pipe>, Place)> {
+        self.pipe.take().zip(self.place.take())
+    }
+
+    /// It cannot be opened.
+    pub(super) fn fail(&self, error: StreamError) {
+        if let Some(pipe) = &self.pipe {
+            pipe.end(Err(error));
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.fail(StreamError::Stopped);
+    }
 }
 
 /// Which of the two queues a message is in.
@@ -54,6 +115,7 @@ impl Outgoing {
             boot: to.boot,
             lane: Lane::Short,
             after: None,
+            stream: None,
         }
     }
 
@@ -69,6 +131,7 @@ impl Outgoing {
             boot: Boot::ANY,
             lane: Lane::Short,
             after,
+            stream: None,
         }
     }
 

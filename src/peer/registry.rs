@@ -11,12 +11,12 @@ use std::time::Duration;
 use archipelago_core::channel::{Channel, ChannelConfig, Path, PathEvent};
 use archipelago_core::{Boot, GroupId, NodeId, Time};
 
-use super::PeerHandle;
 use super::handle::{Reach, Signal};
 use super::inbox::Left;
 use super::task::Task;
-use crate::SendError;
+use super::{PeerHandle, PeerInfo};
 use crate::node::Shared;
+use crate::{Limits, SendError};
 
 /// How long watermarks outlive the last path: two lives of a relayed frame.
 const WATERMARK_LIFE: Duration = Duration::from_secs(120);
@@ -71,10 +71,20 @@ impl Registry {
         inner.busy.get(&peer).cloned()
     }
 
+    /// What is held for each peer with traffic, ordered by id.
+    pub(crate) fn infos(&self, limits: &Limits, config: &ChannelConfig) -> Vec<PeerInfo> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let infos = inner.busy.values().map(|peer| peer.info(limits, config));
+        let mut infos: Vec<_> = infos.collect();
+        infos.sort_unstable_by_key(|info| info.peer);
+        infos
+    }
+
     pub(crate) fn attach(&self, peer: NodeId, boot: Boot, path: Path) {
         let mut inner = self.write();
         if let Some(handle) = inner.busy.get(&peer) {
-            handle.signal(Signal::Attach(path, boot));
+            // It ends under this lock only.
+            let _ended = handle.signal(Signal::Attach(path, boot));
             return;
         }
         let resting = inner.resting.entry(peer).or_default();
@@ -88,7 +98,7 @@ impl Registry {
     pub(crate) fn detach(&self, peer: NodeId, path: Path, config: &ChannelConfig, now: Time) {
         let mut inner = self.write();
         if let Some(handle) = inner.busy.get(&peer) {
-            handle.signal(Signal::Detach(path));
+            let _ended = handle.signal(Signal::Detach(path));
             return;
         }
         if let Some(resting) = inner.resting.get_mut(&peer) {

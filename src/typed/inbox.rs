@@ -91,6 +91,8 @@ fn open<M: Protocol>(received: Received) -> Result<Delivery<M>, RecvError> {
         payload,
         reply,
         value,
+        // It takes values: whoever opens a stream hears that nobody reads it.
+        stream: _,
     } = received;
     let message = match value {
         // Senders look at the mailbox's type before they hand a value over.

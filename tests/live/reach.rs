@@ -5,14 +5,14 @@ use crate::support::{group_of, mailboxes, shutdown, within};
 use archipelago::{GroupSpec, Node, Pid, SendError, SessionKind};
 
 /// Two groups of two, and a reflector that is in both.
-struct Bridged {
-    east: Vec<Node>,
-    west: Vec<Node>,
+pub(crate) struct Bridged {
+    pub(crate) east: Vec<Node>,
+    pub(crate) west: Vec<Node>,
     bridge: Node,
 }
 
 impl Bridged {
-    async fn start(name: &str) -> Self {
+    pub(crate) async fn start(name: &str) -> Self {
         let (east_name, west_name) = (format!("{name}-east"), format!("{name}-west"));
         let east = group_of(&east_name, 2).await;
         let west = group_of(&west_name, 2).await;
@@ -33,7 +33,7 @@ impl Bridged {
         Self { east, west, bridge }
     }
 
-    async fn shutdown(self) {
+    pub(crate) async fn shutdown(self) {
         shutdown(self.east).await;
         shutdown(self.west).await;
         shutdown(vec![self.bridge]).await;

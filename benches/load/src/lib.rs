@@ -16,6 +16,7 @@ pub mod raw;
 mod requests;
 mod run;
 mod sample;
+pub mod shaper;
 mod tally;
 mod workload;
 

@@ -10,6 +10,7 @@
 //!             [epoch, seq: unless next] [from, to: unless same] [len: if first] payload len, payload
 //!   kind      6 | 1<<3, id, microseconds left         a call
 //!             6 | (2 + outcome)<<3, id                a reply
+//!             6 | 31<<3, id                           the beginning of a stream
 //! Ack         1, epoch, expected, credit       Resume      2, likewise
 //! Reset       3, epoch                         Flow        4 | kind<<3, to
 //! NoMailbox   5, from, to                      AckAsk      6
@@ -23,7 +24,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::config::{FrameError, to_u64};
 use super::frame::{Ack, Data, Frame, Part};
-use super::kind::{CallId, Head, Outcome};
+use super::kind::{CallId, Head, Outcome, StreamId};
 use crate::LocalId;
 
 /// Most bytes that a frame takes besides its payload.
@@ -47,6 +48,8 @@ const TAG_EPOCH: u8 = 7;
 
 const KIND_CALL: u8 = 1;
 const KIND_REPLY: u8 = 2;
+/// Far from the replies, which may become more.
+const KIND_STREAM: u8 = 31;
 
 /// The outcomes of a reply by their numbers on the wire.
 const OUTCOMES: [Outcome; 5] = [
@@ -358,7 +361,7 @@ impl Frame {
 pub(super) const fn data_len_max(payload_len: usize, head: Head) -> usize {
     let header_len_max = match head {
         Head::Cast => CAST_HEADER_LEN_MAX,
-        Head::Call { .. } | Head::Reply { .. } => FRAME_HEADER_LEN_MAX,
+        Head::Call { .. } | Head::Reply { .. } | Head::Stream { .. } => FRAME_HEADER_LEN_MAX,
     };
     payload_len.saturating_add(header_len_max)
 }
@@ -384,6 +387,10 @@ fn encode_kind(head: Head, out: &mut Vec<u8>) {
             let number = OUTCOMES.iter().position(|known| *known == outcome);
             let number = number.map_or(0, |number| number as u8);
             out.push(TAG_ACK_ASK | (KIND_REPLY + number) << 3);
+            put_varint(id.0, out);
+        }
+        Head::Stream { id } => {
+            out.push(TAG_ACK_ASK | KIND_STREAM << 3);
             put_varint(id.0, out);
         }
     }
@@ -473,6 +480,10 @@ impl Reader<'_> {
             let (id, life) = (CallId(self.varint()?), self.varint()?);
             let life = Duration::from_micros(life);
             return Ok(Some(Head::Call { id, life }));
+        }
+        if number == KIND_STREAM {
+            let id = StreamId(self.varint()?);
+            return Ok(Some(Head::Stream { id }));
         }
         let outcome = usize::from(number - KIND_REPLY);
         let outcome = *OUTCOMES.get(outcome).ok_or(FrameError::Malformed)?;

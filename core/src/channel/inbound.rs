@@ -171,7 +171,8 @@ impl Inbound {
         self.accept(data, config, now, out)?;
         marks.rx_expected = marks.rx_expected.saturating_add(1);
         self.unacked_bytes = self.unacked_bytes.saturating_add(len + FRAME_COST);
-        if self.unacked_bytes >= config.window_bytes_max / 2 {
+        // Of half a window that is not full by a chunk, half would always be waited for.
+        if self.unacked_bytes >= config.window_bytes_max / 4 {
             self.is_ack_due = true;
         }
         Ok(Taken::InOrder)

@@ -1,4 +1,4 @@
-//! What a message is for: cast, called for, or answered.
+//! What a message is for: cast, called for, answered, or the beginning of a stream.
 //!
 //! A cast says nothing about itself and costs no byte. A call carries the caller's number and the
 //! time that is left; a reply carries that number back. In memory a deadline is an instant of the
@@ -8,11 +8,19 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Time;
 
 /// The caller's number for a call: unique within a start of its node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
+
+/// The writer's number for a stream: unique within a start of its node.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct StreamId(pub u64);
 
 /// What a message is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -34,6 +42,12 @@ pub enum Kind {
         id: CallId,
         /// How it went.
         outcome: Outcome,
+    },
+    /// Opens a stream of bytes to the same mailbox; its pieces come beside the message
+    /// ([`streams`](crate::streams)).
+    Stream {
+        /// The sender's number for it.
+        id: StreamId,
     },
 }
 
@@ -73,6 +87,11 @@ pub enum Head {
         /// How it went.
         outcome: Outcome,
     },
+    /// [`Kind::Stream`].
+    Stream {
+        /// The sender's number for it.
+        id: StreamId,
+    },
 }
 
 impl Kind {
@@ -85,6 +104,7 @@ impl Kind {
                 life: deadline.since(now),
             },
             Self::Reply { id, outcome } => Head::Reply { id, outcome },
+            Self::Stream { id } => Head::Stream { id },
         }
     }
 
@@ -104,6 +124,7 @@ impl Head {
                 deadline: now.after(life),
             },
             Self::Reply { id, outcome } => Kind::Reply { id, outcome },
+            Self::Stream { id } => Kind::Stream { id },
         }
     }
 }

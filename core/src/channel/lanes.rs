@@ -119,6 +119,12 @@ impl Lanes {
             .any(|flow| flow.from == from && !flow.queue.is_empty())
     }
 
+    /// Bytes queued for a mailbox, with the cost of each message. O(flows to it).
+    pub(super) fn bytes_to(&self, to: LocalId) -> usize {
+        let slots = self.index.range(flows_to(to)).map(|(_, slot)| slot);
+        slots.map(|&slot| self.flows[slot].bytes).sum()
+    }
+
     /// Whether a flow is ready that is not paused.
     pub(super) fn is_ready(&self) -> bool {
         !self.ring.is_empty()

@@ -34,6 +34,7 @@ mod inbound;
 mod kind;
 mod lanes;
 mod outbound;
+mod pace;
 mod paths;
 mod types;
 
@@ -41,7 +42,7 @@ pub use burst::{Encoded, FrameSink};
 pub use codec::{FRAME_HEADER_LEN_MAX, FrameDecoder, FrameEncoder};
 pub use config::{ChannelConfig, FrameError, SendError};
 pub use frame::{Ack, Data, Frame, Part};
-pub use kind::{CallId, Head, Kind, Outcome};
+pub use kind::{CallId, Head, Kind, Outcome, StreamId};
 pub use types::{ChannelOutput, ChannelStats, Message, Path, PathEvent};
 
 use std::time::Duration;
@@ -309,6 +310,13 @@ impl Channel {
     pub fn holds_from(&self, from: LocalId) -> bool {
         let busy = self.busy.as_ref();
         busy.is_some_and(|busy| busy.outbound.holds_from(from))
+    }
+
+    /// Bytes queued for this mailbox of the peer and not numbered yet, bookkeeping included: for
+    /// owners who give the queue no more than it needs. O(flows to the mailbox).
+    pub fn queued_to(&self, to: LocalId) -> usize {
+        let busy = self.busy.as_ref();
+        busy.map_or(0, |busy| busy.outbound.queued_to(to))
     }
 
     /// Whether nothing is queued, unacknowledged, half received or waiting to be said.

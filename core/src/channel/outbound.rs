@@ -12,10 +12,11 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use super::burst::{Burst, FrameSink};
-use super::codec::data_len_max;
+use super::codec::{FRAME_HEADER_LEN_MAX, data_len_max};
 use super::config::{ChannelConfig, FRAME_COST, FrameError, HELD_COST, SendError, to_u64};
 use super::frame::{Ack, Data, Frame, Part};
 use super::lanes::{Chunk, Lanes, Pull, message_cost};
+use super::pace::Pace;
 use super::{ChannelOutput, Marks, Message, Path};
 use crate::{LocalId, Time};
 
@@ -51,6 +52,7 @@ pub(super) struct Outbound {
     /// As last told by the receiver; `None`: not told since the last rest.
     credit: Option<u64>,
     stall: Stall,
+    pace: Pace,
     retransmit_at: Option<Time>,
     retransmit_backoff: u32,
     paused: BTreeSet<LocalId>,
@@ -76,6 +78,10 @@ impl Outbound {
         self.lanes.holds_from(from)
     }
 
+    pub(super) fn queued_to(&self, to: LocalId) -> usize {
+        self.lanes.bytes_to(to)
+    }
+
     pub(super) const fn window_bytes(&self) -> usize {
         self.window_bytes
     }
@@ -92,7 +98,9 @@ impl Outbound {
 
     /// Whether a pull could give a frame.
     pub(super) fn has_data(&self) -> bool {
-        self.cursor < self.window.len() || (self.stall == Stall::None && self.lanes.is_ready())
+        self.cursor < self.window.len()
+            || (self.stall == Stall::None && self.lanes.is_ready())
+            || self.pace.is_asking()
     }
 
     /// Whether a message of `len` bytes to that mailbox has room.
@@ -136,6 +144,9 @@ impl Outbound {
         now: Time,
     ) {
         let mut is_sent = false;
+        let is_direct = matches!(path, Path::Direct(_));
+        self.pace.on_path(is_direct);
+        self.ask_for_ack(burst);
         while !burst.is_full() && (self.cursor < self.window.len() || self.pull(marks, config, now))
         {
             let base = self.base(marks);
@@ -157,16 +168,31 @@ impl Outbound {
                 head,
                 payload: Bytes::new(),
             };
+            let (seq, len) = (data.seq, chunk.payload.len());
             burst.push_data(Frame::Data(data), &chunk.payload);
+            if is_direct {
+                self.pace.on_sent(seq, len, config, now);
+                self.ask_for_ack(burst);
+            }
             self.cursor += 1;
             self.sent = self.sent.max(self.cursor);
             is_sent = true;
         }
-        if is_sent && !matches!(path, Path::Direct(_)) && self.retransmit_at.is_none() {
+        // A window that is emptied ends with the question.
+        self.ask_for_ack(burst);
+        if is_sent && !is_direct && self.retransmit_at.is_none() {
             self.retransmit_at = Some(self.retransmit_after(config, now));
         }
         if self.stall == Stall::Credit && self.window.is_empty() {
             self.arm_ask(config, now);
+        }
+    }
+
+    /// The question for an acknowledgement, if it is due and there is room.
+    fn ask_for_ack<S: FrameSink>(&mut self, burst: &mut Burst<'_, S>) {
+        if self.pace.is_asking() && burst.fits(FRAME_HEADER_LEN_MAX) {
+            burst.push(Frame::AckAsk);
+            self.pace.on_asked();
         }
     }
 
@@ -208,9 +234,12 @@ impl Outbound {
         if self.is_short(config) {
             self.arm_ask(config, now);
         }
+        let before = self.window_bytes;
         for _ in 0..news {
             self.pop();
         }
+        let bytes = before.saturating_sub(self.window_bytes);
+        self.pace.on_acked(bytes, ack.expected, config, now);
         self.retransmit_backoff = 0;
         self.retransmit_at = None;
         if self.sent > 0 && !is_direct {
@@ -222,6 +251,7 @@ impl Outbound {
     /// Another path is active, or none: all that is not acknowledged is sent again.
     pub(super) fn rewind(&mut self) {
         self.cursor = 0;
+        self.pace.forget();
         self.retransmit_at = None;
         self.retransmit_backoff = 0;
     }
@@ -314,9 +344,10 @@ impl Outbound {
             return false;
         }
         let room = config.chunk_bytes_max.saturating_add(FRAME_COST);
-        let is_full = self.window_bytes.saturating_add(room) > config.window_bytes_max;
+        let is_full = self.window_bytes.saturating_add(room) > self.pace.window(config);
         if is_full && !self.window.is_empty() {
             self.stall = Stall::Window;
+            self.pace.on_limited(now);
             return false;
         }
         let granted = self.credit.unwrap_or_else(|| config.credit_initial());
@@ -333,7 +364,7 @@ impl Outbound {
             Part::First { .. } => charge(len, part).saturating_add(reserve) <= left,
         }) {
             Pull::Chunk(chunk) => {
-                self.number(chunk, marks, now);
+                self.number(chunk, marks, config, now);
                 true
             }
             Pull::Empty => false,
@@ -344,11 +375,14 @@ impl Outbound {
         }
     }
 
-    fn number(&mut self, chunk: Chunk, marks: &mut Marks, now: Time) {
+    fn number(&mut self, chunk: Chunk, marks: &mut Marks, config: &ChannelConfig, now: Time) {
         if marks.tx_epoch == 0 {
             marks.begin_epoch(now);
         }
         let len = chunk.payload.len();
+        let under_way = self.window_bytes;
+        self.pace
+            .on_numbered(marks.tx_next, len, under_way, config, now);
         self.window_bytes = self.window_bytes.saturating_add(message_cost(len));
         self.charged = self.charged.saturating_add(charge(len, chunk.part));
         self.window.push_back(chunk);

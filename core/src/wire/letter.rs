@@ -168,7 +168,9 @@ impl Exit {
 }
 
 impl ExitText {
-    fn new(text: &str) -> Self {
+    /// Of any text; what is beyond the limit is cut, what peers would refuse to show is replaced by
+    /// spaces.
+    pub fn new(text: &str) -> Self {
         let mut clean = String::new();
         for c in text.chars() {
             let is_plain = bounded::is_plain_text(c.encode_utf8(&mut [0; 4]));

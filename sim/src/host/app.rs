@@ -257,6 +257,7 @@ impl Host {
     /// A message arrived; whether its mailbox is here.
     pub(super) fn on_deliver(&mut self, source: u32, message: Message, net: &mut Net) -> bool {
         match message.kind {
+            Kind::Stream { .. } => false,
             Kind::Cast => self.on_message(source, &message, net),
             Kind::Reply { id, outcome } => {
                 let boot = self.boot_of(source).unwrap_or_default();

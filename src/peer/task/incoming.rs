@@ -10,6 +10,7 @@ use archipelago_router::Command;
 use bytes::Bytes;
 
 use super::Task;
+use super::streams::fail_stream;
 use crate::actor::Request;
 use crate::call::Reply;
 use crate::groupcast;
@@ -113,6 +114,7 @@ impl Task {
                     ChannelOutput::Reset { unacked } => {
                         self.handle.clear_full();
                         self.lose_letters(None, false);
+                        self.on_streams_reset();
                         self.on_lost(unacked);
                     }
                     // The queue is offered anew in every round.
@@ -126,6 +128,9 @@ impl Task {
     }
 
     pub(super) fn on_deliver(&mut self, message: Message) {
+        if message.to == LocalId::STREAMS {
+            return self.on_stream_message(&message);
+        }
         let is_reply = matches!(message.kind, Kind::Reply { .. });
         if is_reply || message.to == LocalId::NODE || message.to == groupcast::MAILBOX {
             // What came before them is in its mailbox when they are heard of.
@@ -145,7 +150,13 @@ impl Task {
         if !self.inboxes.may_join(to) {
             self.hand_over();
         }
-        let received = self.received(from, to, kind, payload);
+        let mut received = self.received(from, to, kind, payload);
+        if let Kind::Stream { id } = kind {
+            received.stream = self.on_stream_open(id);
+            if received.stream.is_none() {
+                return;
+            }
+        }
         self.inboxes.add(to, received);
     }
 
@@ -216,6 +227,7 @@ impl Task {
     pub(super) fn unsent(&self, outgoing: &Outgoing, error: &SendError) {
         match outgoing.message.kind {
             Kind::Call { id, .. } => self.shared.calls.fail(id, error.clone()),
+            Kind::Stream { .. } => fail_stream(outgoing, error),
             _ => self.undelivered(1),
         }
     }

@@ -9,6 +9,7 @@ mod incoming;
 mod letters;
 mod outgoing;
 mod rest;
+mod streams;
 mod ways;
 
 use std::collections::VecDeque;
@@ -29,6 +30,7 @@ use super::{Outgoing, PeerHandle, demand::Demand};
 use crate::actor::Request;
 use crate::node::Shared;
 use letters::Letters;
+use streams::TaskStreams;
 
 /// Rounds of work before other tasks have their turn.
 const ROUNDS_MAX: usize = 16;
@@ -44,6 +46,7 @@ pub(crate) struct Task {
     short: VecDeque<Outgoing>,
     long: VecDeque<Outgoing>,
     letters: Letters,
+    streams: TaskStreams,
     writers: Vec<Writer>,
     /// The session on which a data stream is being opened.
     opening: Option<SessionId>,
@@ -91,6 +94,7 @@ impl Task {
             short: VecDeque::new(),
             long: VecDeque::new(),
             letters: Letters::default(),
+            streams: TaskStreams::default(),
             writers: Vec::new(),
             opening: None,
             readers: Vec::new(),
@@ -160,28 +164,39 @@ impl Task {
                 return Poll::Ready(Step::End);
             }
             if self.arm(cx, now).is_pending() {
+                self.note_figures();
                 return Poll::Pending;
             }
         }
+        self.note_figures();
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
+    fn note_figures(&self) {
+        let counted = self.streams.counted(self.inboxes.waiting_bytes());
+        self.handle.figures.set(self.channel.stats(), counted);
+    }
+
     /// Takes what other tasks left; `true` if the task is over, or this node has stopped.
     fn take_inbox(&mut self, now: Time) -> bool {
-        let (signals, relayed) = {
+        let (signals, relayed, touched) = {
             let mut inbox = self.handle.lock();
             if inbox.is_ended {
                 return true;
             }
             let signals = std::mem::take(&mut inbox.signals);
-            (signals, std::mem::take(&mut inbox.relayed))
+            let relayed = std::mem::take(&mut inbox.relayed);
+            (signals, relayed, std::mem::take(&mut inbox.touched))
         };
         for signal in signals {
             self.on_signal(signal, now);
         }
         for (path, boot, frames) in relayed {
             self.on_relayed(path, boot, frames, now);
+        }
+        for (way, id) in touched {
+            self.on_touched(way, id, now);
         }
         if !self.is_over && !self.paths.is_empty() {
             self.take_messages();

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Context;
 
-use archipelago_core::channel::{ChannelConfig, Frame, FrameEncoder, Part, Path, SendError};
+use archipelago_core::channel::{
+    ChannelConfig, Frame, FrameEncoder, Part, Path, PathEvent, SendError,
+};
 use archipelago_core::wire::SessionId;
 use archipelago_core::{LocalId, Time};
 use archipelago_router::Command;
@@ -26,6 +28,11 @@ impl Task {
     /// there may be more to take.
     pub(super) fn feed(&mut self, now: Time) -> bool {
         self.feed_letters(now);
+        let has_sent = self.feed_queues(now);
+        self.feed_streams(now) | has_sent
+    }
+
+    fn feed_queues(&mut self, now: Time) -> bool {
         let before = self.short.len() + self.long.len();
         if before == 0 {
             return false;
@@ -48,7 +55,7 @@ impl Task {
         now: Time,
     ) -> VecDeque<Outgoing> {
         let (mut freed, mut sent) = (Freed::default(), 0);
-        while let Some(outgoing) = queue.pop_front() {
+        while let Some(mut outgoing) = queue.pop_front() {
             if !outgoing.boot.covers(self.channel.peer_boot()) {
                 self.handle.note_freed(&outgoing, &mut freed);
                 self.unsent(&outgoing, &crate::SendError::NoMailbox);
@@ -65,10 +72,15 @@ impl Task {
                 }
                 admitted => {
                     self.handle.note_freed(&outgoing, &mut freed);
+                    let opening = outgoing.stream.take();
+                    let kind = outgoing.message.kind;
                     let admitted =
                         admitted.and_then(|()| self.channel.send(outgoing.message, config, now));
                     match admitted {
-                        Ok(()) => sent += 1,
+                        Ok(()) => {
+                            sent += 1;
+                            self.on_stream_sent(kind, opening, now);
+                        }
                         Err(_) => self.undelivered(1),
                     }
                 }
@@ -99,7 +111,7 @@ impl Task {
                 break;
             }
             if matches!(path, Path::Direct(_)) {
-                let is_blocked = self.poll_writers(cx, false);
+                let is_blocked = self.poll_writers(cx, false, now);
                 has_moved = true;
                 if is_blocked {
                     break;
@@ -108,7 +120,7 @@ impl Task {
                 break;
             }
         }
-        self.poll_writers(cx, true);
+        self.poll_writers(cx, true, now);
         has_moved
     }
 
@@ -212,13 +224,30 @@ impl Task {
     }
 
     /// Whether any has no room.
-    pub(super) fn poll_writers(&mut self, cx: &mut Context<'_>, is_last: bool) -> bool {
-        let mut is_blocked = false;
+    pub(super) fn poll_writers(&mut self, cx: &mut Context<'_>, is_last: bool, now: Time) -> bool {
+        let (mut is_blocked, mut lost) = (false, Vec::new());
         self.writers.retain_mut(|writer| {
             let state = writer.poll(cx, is_last);
             is_blocked |= state == WriteState::Blocked;
+            if state == WriteState::Ended && !writer.is_closing() {
+                lost.push(writer.session);
+            }
             state != WriteState::Ended
         });
+        for session in lost {
+            self.on_stream_lost(session, now);
+        }
         is_blocked
+    }
+
+    /// A stream ended that was not closed here, and may have lost what was written to it. If the
+    /// session ended with it, that is told in a moment; if not, the two ends begin on it anew.
+    fn on_stream_lost(&mut self, session: SessionId, now: Time) {
+        let path = Path::Direct(session);
+        if self.paths.contains(&path) {
+            self.shared.metrics.data_streams_lost.add(1);
+            self.on_path(PathEvent::Detached(path), self.boot, now);
+            self.on_path(PathEvent::Attached(path), self.boot, now);
+        }
     }
 }

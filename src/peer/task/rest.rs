@@ -10,9 +10,6 @@ use futures::Future;
 use super::{Seeking, Task};
 use crate::peer::registry::{Resting, RestingPath};
 
-/// How long a data stream stays open without use, and the task without traffic.
-const LINGER: Duration = Duration::from_secs(5);
-
 impl Task {
     /// What has come due; whether the channel may have something to send since.
     pub(super) fn on_timeout(&mut self, now: Time) -> bool {
@@ -22,18 +19,25 @@ impl Task {
             self.channel.handle_timeout(config, now, &mut self.outputs);
             self.on_outputs();
         }
+        self.on_streams_timeout(now);
         if let Seeking::Pausing { at, .. } = self.seeking
             && at <= now
         {
             self.seek(now);
         }
         let is_at_rest = self.channel.is_at_rest();
+        let linger = self.linger();
         for writer in &mut self.writers {
-            if is_at_rest && now.since(writer.used_at) >= LINGER {
+            if is_at_rest && now.since(writer.used_at) >= linger {
                 writer.close();
             }
         }
         is_due
+    }
+
+    /// How long streams and the task outlive their use.
+    fn linger(&self) -> Duration {
+        self.shared.limits.data_linger
     }
 
     /// Nothing is under way or expected: gives up the task's place, if nobody wants it.
@@ -41,11 +45,12 @@ impl Task {
         let is_idle = self.channel.is_at_rest()
             && self.is_fed()
             && self.inboxes.is_empty()
+            && self.streams.is_empty()
             && self.readers.is_empty()
             && self.writers.is_empty()
             && self.opening.is_none()
             && !matches!(self.seeking, Seeking::Asked { .. })
-            && now.since(self.used_at) >= LINGER;
+            && now.since(self.used_at) >= self.linger();
         is_idle && self.give_up_place(now)
     }
 
@@ -81,11 +86,13 @@ impl Task {
             let used = self.writers.iter().map(|writer| writer.used_at);
             let first = used.chain([self.used_at]).min().unwrap_or(now);
             // What should have ended by now waits for something else, which wakes the task.
-            Some(first.after(LINGER)).filter(|at| *at > now)
+            Some(first.after(self.linger())).filter(|at| *at > now)
         } else {
             None
         };
-        channel.min(retry).min(linger.unwrap_or(Time::NEVER))
+        let streams = self.streams.deadline(&self.shared.streams_config);
+        let linger = linger.unwrap_or(Time::NEVER);
+        channel.min(retry).min(linger).min(streams)
     }
 
     /// Sets the timer; ready when it has run out already. One that fires early is left as it is:

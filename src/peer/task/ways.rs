@@ -50,6 +50,7 @@ impl Task {
             return false;
         }
         let is_silent = self.channel.is_at_rest() && self.is_fed() && self.inboxes.is_empty();
+        let is_silent = is_silent && self.streams.is_empty();
         if is_silent && self.give_up_place(now) {
             return true;
         }
@@ -87,7 +88,7 @@ impl Task {
             return;
         };
         self.handle.set_reach(Reach::Failed(reason));
-        if self.channel.is_at_rest() {
+        if self.channel.is_at_rest() && self.streams.is_empty() {
             let resting = self.resting(now);
             let handle = self.handle.clone();
             let reach = Reach::Failed(reason);
@@ -104,6 +105,7 @@ impl Task {
             let lost = self.channel.abandon(&self.shared.channel_config, now);
             self.handle.clear_full();
             self.lose_letters(Some(reason), false);
+            self.on_streams_unreachable(reason);
             self.on_lost(lost);
         }
         let at = now.after(RETRY_PAUSE);

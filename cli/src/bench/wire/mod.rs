@@ -47,6 +47,10 @@ pub(crate) struct Options {
     /// What carries the connection of the two nodes.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,
+    /// Run both transports over a path of so many bits per second each way, through buffers of
+    /// 16 KiB: loopback takes megabytes at once, and hides what waits where. As `100mbit`.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) shape: Option<u64>,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
@@ -75,6 +79,27 @@ impl Options {
     }
 }
 
+/// Bits per second, from a number with `kbit`, `mbit`, `gbit` or nothing behind it.
+fn rate(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "bit" => 1,
+        "kbit" => 1_000,
+        "mbit" => 1_000_000,
+        "gbit" => 1_000_000_000,
+        unit => return Err(format!("{unit} is no unit: say 100mbit, kbit or gbit")),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("{digits} is no whole number"))?;
+    let rate = number.saturating_mul(unit);
+    if (10_000..=100_000_000_000).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("from 10kbit to 100gbit".to_owned())
+    }
+}
+
 /// The wire could not be measured.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WireError {
@@ -92,6 +117,8 @@ pub(crate) enum WireError {
     Answer(#[from] serde_json::Error),
     #[error("the two nodes did not meet within {0:?}: is loopback TCP allowed here? Try again")]
     Forming(Duration),
+    #[error("the node has no TCP port that a shaped path could lead to; run without --shape")]
+    NoPort,
     #[error("no configuration on standard input: this command is for `bench wire` itself")]
     NoConfig,
 }
@@ -115,7 +142,7 @@ pub(crate) async fn main(options: &Options) -> ExitCode {
 }
 
 async fn measure(options: &Options, report: &mut Report) -> Result<(), WireError> {
-    let pair = Pair::start(options.transport).await?;
+    let pair = Pair::start(options.transport, options.shape).await?;
     let workloads = options.workloads();
     let progress = Progress::new(!options.json);
     let bar = progress.phase("wire, by workload", workloads.len() * turns::TURNS);
@@ -125,4 +152,19 @@ async fn measure(options: &Options, report: &mut Report) -> Result<(), WireError
     bar.finish_and_clear();
     pair.end().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+
+    #[test]
+    fn rates_have_units_and_bounds() {
+        assert_eq!(rate("100mbit"), Ok(100_000_000));
+        assert_eq!(rate("64kbit"), Ok(64_000));
+        assert_eq!(rate("20000"), Ok(20_000));
+        for wrong in ["", "mbit", "100mb", "1.5gbit", "1", "9000gbit"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
 }

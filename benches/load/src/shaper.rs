@@ -15,8 +15,12 @@ const OVERSLEPT_MAX: Duration = Duration::from_millis(3);
 /// What the kernel may hold in each socket.
 const BUFFER_BYTES: u32 = 16 * 1024;
 
-/// Forwards connections to the local `port`; returns the proxy's own port.
-pub(crate) async fn start(port: u16, bits_per_s: u64) -> std::io::Result<u16> {
+/// Forwards connections to the local `port`; returns the proxy's own port. It runs until the
+/// executor ends.
+///
+/// # Errors
+/// Those of the listening socket.
+pub async fn start(port: u16, bits_per_s: u64) -> std::io::Result<u16> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(BUFFER_BYTES)?;
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
