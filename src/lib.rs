@@ -51,6 +51,7 @@ mod event;
 mod group;
 mod groupcast;
 mod identity;
+mod keep;
 mod keyed;
 #[cfg(all(feature = "launcher", target_os = "linux"))]
 mod launcher;

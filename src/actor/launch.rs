@@ -18,6 +18,7 @@ use super::{Actor, Request};
 use crate::call::CallTable;
 use crate::groupcast::{self, Groupcasts};
 use crate::identity::{Identity, random_seed};
+use crate::keep::{self, Keeper};
 use crate::metrics::Counters;
 use crate::names::Names;
 use crate::node::{Builder, Clock, Life, Replica, Shared, StartError};
@@ -51,10 +52,19 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     let realm: Arc<str> = builder.realm.as_str().into();
     let timing = builder.timing_arc();
     let groups = builder.groups.iter().cloned();
-    let groups: Vec<Arc<GroupConfig>> = groups
+    let mut groups: Vec<Arc<GroupConfig>> = groups
         .map(|spec| Arc::new(spec.into_config(&realm, &timing)))
         .collect();
+    let configured: Vec<GroupId> = groups.iter().map(|group| group.id()).collect();
+    let mut resumed = match &builder.groups_file {
+        Some(path) => keep::read(path, &realm, &timing)?,
+        None => Vec::new(),
+    };
+    // What is configured counts for more than what was.
+    resumed.retain(|group| !configured.contains(&group.id()));
+    groups.extend(resumed.iter().cloned().map(Arc::new));
     let mut config = node_config(&builder, &identity, &addresses, groups);
+    config.resumed = resumed.iter().map(GroupConfig::id).collect();
     config.clients = clients(&builder, &realm, &timing);
     let config = Arc::new(config);
     let clock = Clock::new();
@@ -108,7 +118,9 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         boot: AtomicU64::new(config.boot.0),
         configured: tokio::sync::Mutex::new(builder.groups.clone()),
     });
-    let mut actor = Actor::new(node, swarm, shared.clone(), inbox, identity);
+    let keeper = builder.groups_file.clone();
+    let keeper = keeper.map(|path| Keeper::new(path, (configured, &resumed), shared.clone()));
+    let mut actor = Actor::new(node, swarm, shared.clone(), inbox, (identity, keeper));
     actor.on_request(Request::Command {
         command: Command::Start,
         reply: None,

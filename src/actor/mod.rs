@@ -35,6 +35,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 
 use crate::identity::Identity;
+use crate::keep::Keeper;
 use crate::node::{Life, Shared};
 use crate::swarm::{Drowsy, Swarm};
 use sessions::Sessions;
@@ -59,6 +60,8 @@ pub(crate) struct Actor {
     requests: mpsc::Receiver<Request>,
     /// Keeps the boot on disk.
     identity: Identity,
+    /// Keeps groups on disk, if that is wanted.
+    keeper: Option<Keeper>,
     sessions: Sessions,
     waiting: changes::Waiting,
     dials: dials::Dials,
@@ -113,7 +116,7 @@ impl Actor {
         swarm: Swarm,
         shared: Arc<Shared>,
         requests: mpsc::Receiver<Request>,
-        identity: Identity,
+        (identity, keeper): (Identity, Option<Keeper>),
     ) -> Self {
         Self {
             node,
@@ -121,6 +124,7 @@ impl Actor {
             shared,
             requests,
             identity,
+            keeper,
             sessions: Sessions::default(),
             waiting: changes::Waiting::default(),
             dials: dials::Dials::default(),
@@ -146,7 +150,11 @@ impl Actor {
             () = self.drive() => {}
             _ = life.wait_for(|life| *life >= Life::Killed) => {}
         }
+        let keeper = self.keeper.take();
         drop(self);
+        if let Some(keeper) = keeper {
+            keeper.close().await;
+        }
         shared.peers.close();
         shared.mailboxes.clear();
         shared.monitors.close();
@@ -264,6 +272,13 @@ impl Actor {
 
     fn refresh(&mut self) {
         let replica = &self.shared.replica;
+        if let Some(keeper) = self
+            .keeper
+            .as_ref()
+            .filter(|_| !self.stale.groups.is_empty())
+        {
+            keeper.keep(&self.node);
+        }
         while let Some(group) = self.stale.groups.pop_first() {
             let members = self.node.members(group);
             if members.is_none() {

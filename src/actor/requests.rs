@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::changes::{Change, ChangeReply};
 use super::{Actor, FoundReply, NameReply, ProvidersReply, StrictRequest};
+use crate::keep::Keeper;
 use crate::session::PumpEnd;
 
 /// Something for the node's task.
@@ -124,11 +125,19 @@ impl Actor {
         match &command {
             Command::Registry(_, said) => self.check_process(said)?,
             Command::Leave(group) => left = Some(*group),
+            Command::Shutdown => self.keeper.iter_mut().for_each(Keeper::end),
             _ => {}
         }
         let now = self.now();
+        let is_of_groups = matches!(
+            command,
+            Command::Join(_) | Command::Leave(_) | Command::Recharter(_) | Command::SetCookies(..)
+        );
         let result = self.node.handle_command(command, now, &mut self.out);
         self.perform();
+        if let Some(keeper) = self.keeper.as_ref().filter(|_| is_of_groups) {
+            keeper.keep(&self.node);
+        }
         if let Some(group) = left.filter(|_| result.is_ok()) {
             self.shared.names.forget(group);
             self.shared.tables.forget(group);

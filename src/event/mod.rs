@@ -145,6 +145,13 @@ pub enum NodeEvent {
         /// Whether this node's own was kept.
         kept: bool,
     },
+    /// Groups that were made or entered at run time could not be written to
+    /// [`Builder::groups_file`](crate::Builder::groups_file): a restart would not be in them. Tried
+    /// again at the next change.
+    GroupsNotKept {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A session is up.
     SessionUp {
         /// With whom.

@@ -12,12 +12,12 @@ use super::{IdentityError, random_seed};
 
 const KEY_HEADER: &str = "archipelago-key-1 ";
 
-/// Longest file that is read; ours are below 100 bytes.
+/// Longest key or boot file that is read; ours are below 100 bytes.
 const LEN_MAX: u64 = 1_024;
 
 /// The key in the file at `path`; `None` when there is no file.
 pub(super) fn read_key(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, IdentityError> {
-    let Some(text) = open(path, check_permissions)? else {
+    let Some(text) = open(path, LEN_MAX, check_permissions)? else {
         return Ok(None);
     };
     match parse_key(&text) {
@@ -50,11 +50,19 @@ pub(super) fn create_key(
 
 /// What the file at `path` holds; `None` when there is no file.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, IdentityError> {
-    open(path, |_, _| Ok(()))
+    open(path, LEN_MAX, |_, _| Ok(()))
+}
+
+/// The same of a longer file that nobody but its owner may read; of `len_max` bytes at most.
+pub(crate) fn read_private(
+    path: &Path,
+    len_max: u64,
+) -> Result<Option<Zeroizing<Vec<u8>>>, IdentityError> {
+    open(path, len_max, check_permissions)
 }
 
 /// Puts `bytes` in place of what the file at `path` holds.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
     let temporary = write_temporary(path, bytes)?;
     std::fs::rename(&temporary, path)
         .and_then(|()| sync_directory(path))
@@ -66,6 +74,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
 
 fn open(
     path: &Path,
+    len_max: u64,
     check: fn(&Path, &File) -> Result<(), IdentityError>,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, IdentityError> {
     let read_error = |source| IdentityError::Read {
@@ -79,7 +88,7 @@ fn open(
     };
     check(path, &file)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(128));
-    file.take(LEN_MAX)
+    file.take(len_max)
         .read_to_end(&mut bytes)
         .map_err(read_error)?;
     Ok(Some(bytes))

@@ -7,7 +7,7 @@
 
 mod boot;
 mod error;
-mod file;
+pub(crate) mod file;
 
 pub use error::IdentityError;
 

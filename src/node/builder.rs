@@ -17,6 +17,7 @@ pub struct Builder {
     pub(crate) name: String,
     pub(crate) realm: String,
     pub(crate) key_file: Option<PathBuf>,
+    pub(crate) groups_file: Option<PathBuf>,
     pub(crate) listen: Vec<String>,
     pub(crate) groups: Vec<GroupSpec>,
     pub(crate) clients: Vec<GroupSpec>,
@@ -39,6 +40,7 @@ impl Builder {
             name: name.to_owned(),
             realm: "default".to_owned(),
             key_file: None,
+            groups_file: None,
             listen: Vec::new(),
             groups: Vec::new(),
             clients: Vec::new(),
@@ -68,6 +70,20 @@ impl Builder {
     #[must_use]
     pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.key_file = Some(path.into());
+        self
+    }
+
+    /// Where groups are kept that are made, joined or entered by invitation while the node runs, with
+    /// their cookies, for the owner of the file only. The next start with the same file is in them
+    /// again, besides those of [`Builder::group`], which count for more: it asks the members that it
+    /// saw last, and begins a group anew of which nobody is left. What it leaves, and what is
+    /// deleted, is forgotten. Without it such groups end with the node.
+    ///
+    /// A call that made a group may return a moment before the file is written;
+    /// [`NodeEvent::GroupsNotKept`](crate::NodeEvent::GroupsNotKept) says that it could not be.
+    #[must_use]
+    pub fn groups_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.groups_file = Some(path.into());
         self
     }
 

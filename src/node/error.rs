@@ -1,5 +1,7 @@
 //! What can go wrong with a node as a whole.
 
+use std::path::PathBuf;
+
 use archipelago_router::{ConfigError, Refused};
 
 use crate::{IdentityError, RuntimeError};
@@ -17,6 +19,14 @@ pub enum StartError {
     /// The key file cannot be read, made or trusted.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The file of groups that the node was in cannot be read or trusted.
+    #[error("{path}: {reason}", path = path.display())]
+    Groups {
+        /// Which.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The handshake refuses the key: a fault of this library.
     #[error("the handshake refuses the key: {0}")]
     Handshake(String),

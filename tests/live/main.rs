@@ -12,6 +12,7 @@ mod changes;
 mod clients;
 mod group;
 mod groupcast;
+mod kept;
 mod keyed;
 mod linger;
 mod local_names;

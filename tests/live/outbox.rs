@@ -1,36 +1,13 @@
 //! Outboxes on loopback: nothing that was acknowledged is lost, and nothing comes twice to a
 //! receiver that keeps its marks (U13, F12).
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use archipelago::{
     GroupSpec, Intake, Mark, Node, OutboxConfig, OutboxError, OutboxRefused, Taken, WhenFull,
 };
 
-use crate::support::{group_of, shutdown, within};
-
-/// A folder of a test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let name = format!("archipelago-outbox-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use crate::support::{Folder, group_of, shutdown, within};
 
 async fn take(intake: &mut Intake) -> Taken {
     within("a record", intake.recv()).await.unwrap()
@@ -54,7 +31,7 @@ async fn send(outbox: &archipelago::Outbox, group: &str, numbers: std::ops::Rang
 /// and arrive once and in order when somebody comes; so do those after its crash, elsewhere.
 #[tokio::test]
 async fn u13_records_wait_for_a_recorder_that_comes_back_elsewhere() {
-    let folder = Folder::new("waits");
+    let folder = Folder::new("outbox-waits");
     let nodes = group_of("waits", 3).await;
     let open = || nodes[0].outbox(folder.file("outbox"), OutboxConfig::default());
     let outbox = open().await.unwrap();
@@ -101,7 +78,7 @@ async fn u13_records_wait_for_a_recorder_that_comes_back_elsewhere() {
 /// a file of the intake's.
 #[tokio::test]
 async fn f12_marks_in_a_file_outlive_the_receiver() {
-    let folder = Folder::new("marks");
+    let folder = Folder::new("outbox-marks");
     let nodes = group_of("marks", 2).await;
     let config = OutboxConfig {
         answer_timeout: Duration::from_millis(500),
@@ -139,7 +116,7 @@ async fn f12_marks_in_a_file_outlive_the_receiver() {
 /// Several names, each with its order; a full outbox says so, or drops the oldest and counts them.
 #[tokio::test]
 async fn a_full_outbox_says_so() {
-    let folder = Folder::new("full");
+    let folder = Folder::new("outbox-full");
     let node = Node::builder("full").group(GroupSpec::open("full"));
     let node = node.start().await.unwrap();
     let config = OutboxConfig {

@@ -1,40 +1,23 @@
 //! Strict names on real nodes: one holder, fail-over, and who may not have it (U16, E8, U9).
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::{group_of, mailboxes, shutdown, within};
+use crate::support::{Folder, group_of, mailboxes, shutdown, within};
 use archipelago::{AcquireError, GroupSpec, Identity, Node, StrictError};
-
-/// A folder that is gone when the test ends.
-pub(crate) struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Three nodes that are the council of their group, and their keys.
 pub(crate) async fn council(name: &str) -> (Vec<Node>, Folder) {
-    let folder = format!("archipelago-{name}-{}", std::process::id());
-    let folder = Folder(std::env::temp_dir().join(folder));
-    std::fs::create_dir_all(&folder.0).unwrap();
-    let key = |folder: &Path, index: usize| folder.join(format!("{index}.key"));
-    let ids: Vec<_> = (0..3)
-        .map(|index| {
-            Identity::load_or_create(&key(&folder.0, index))
-                .unwrap()
-                .id()
-        })
-        .collect();
+    let folder = Folder::new(&format!("council-{name}"));
+    let key = |index: usize| folder.file(&format!("{index}.key"));
+    let ids = (0..3).map(|index| Identity::load_or_create(&key(index)).unwrap().id());
+    let ids: Vec<_> = ids.collect();
     let mut nodes: Vec<Node> = Vec::new();
     for index in 0..3 {
         let mut group = GroupSpec::open(name).council(ids.iter().copied());
         if let Some(first) = nodes.first() {
             group = group.seed(first.addresses()[0].clone());
         }
-        let node = Node::builder(&format!("{name}-{index}")).key_file(key(&folder.0, index));
+        let node = Node::builder(&format!("{name}-{index}")).key_file(key(index));
         nodes.push(node.group(group).start().await.unwrap());
     }
     for node in &nodes {

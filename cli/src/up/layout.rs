@@ -58,6 +58,7 @@ pub(super) fn config(plan: &Plan, state: &State, index: usize, folder: &Folder) 
         realm: plan.realm.clone(),
         listen: state.nodes[index].address.clone(),
         key_file: folder.file(&planned.name, "key"),
+        groups_file: Some(folder.file(&planned.name, "groups")),
         is_reflector: planned.is_reflector,
         groups: own
             .map(|&group| told((plan, state, folder), group, index))

@@ -23,6 +23,9 @@ pub(super) struct NodeConfig {
     pub(super) realm: String,
     pub(super) listen: String,
     pub(super) key_file: PathBuf,
+    /// Groups that it enters while it runs.
+    #[serde(default)]
+    pub(super) groups_file: Option<PathBuf>,
     pub(super) is_reflector: bool,
     pub(super) groups: Vec<NodeGroup>,
 }
@@ -116,6 +119,9 @@ async fn start(config: &NodeConfig) -> Result<Node, UpError> {
         .realm(&config.realm)
         .listen(&config.listen)
         .key_file(&config.key_file);
+    if let Some(path) = &config.groups_file {
+        builder = builder.groups_file(path);
+    }
     if config.is_reflector {
         builder = builder.reflector();
     }

@@ -233,6 +233,7 @@ mod tests {
             realm: "realm".to_owned(),
             listen: "/ip4/127.0.0.1/tcp/0".to_owned(),
             key_file: "node.key".into(),
+            groups_file: None,
             is_reflector: false,
             groups: Vec::new(),
         }

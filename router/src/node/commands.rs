@@ -104,6 +104,11 @@ impl Node {
         for config in self.config.groups.clone() {
             self.enter_group(config, now);
         }
+        for id in self.config.resumed.clone() {
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.handle_elected();
+            }
+        }
         for config in self.config.clients.clone() {
             self.enter_as_client(config, now);
         }

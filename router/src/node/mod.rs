@@ -25,6 +25,7 @@ mod foresee;
 mod formed;
 mod forwarding;
 mod groups;
+mod kept;
 mod lend;
 mod letters;
 mod limits;

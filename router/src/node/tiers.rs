@@ -76,7 +76,7 @@ impl Node {
         }
     }
 
-    fn seed_of(&self, node: &NodeId) -> Option<Seed> {
+    pub(super) fn seed_of(&self, node: &NodeId) -> Option<Seed> {
         let peer = self.base.peers.find(node)?;
         let record = self.base.peers.get(peer)?.record()?;
         Some(Seed {

@@ -152,6 +152,13 @@ impl Up {
         level.is_some_and(|level| std::mem::take(&mut level.is_elected))
     }
 
+    /// Whether this node is in a group by election only.
+    pub fn is_elected(&self, group: GroupId) -> bool {
+        self.levels
+            .get(&group)
+            .is_some_and(|level| level.is_elected)
+    }
+
     /// A member's log says something else under one of the keys of a hierarchy.
     pub fn handle_told(
         &mut self,

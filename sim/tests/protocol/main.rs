@@ -19,6 +19,7 @@ mod free;
 mod generated;
 mod groups;
 mod hierarchies;
+mod kept;
 mod keyed;
 mod lanes;
 mod miswired;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it happens")]
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use archipelago::{GroupSpec, Mailbox, Node};
@@ -51,4 +52,26 @@ pub(crate) async fn mailboxes(nodes: &[Node]) -> Vec<Mailbox> {
         mailboxes.push(within("a mailbox", node.mailbox()).await.unwrap());
     }
     mailboxes
+}
+
+/// A folder of a test's own, gone with it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let name = format!("archipelago-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

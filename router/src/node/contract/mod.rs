@@ -39,6 +39,11 @@ pub struct NodeConfig {
     pub addresses: Vec<Address>,
     /// The groups to join at start, the first one being home. Empty: a free node.
     pub groups: Vec<Arc<GroupConfig>>,
+    /// Those of `groups` that it entered at run time before this start ([`Node::kept`]): should all
+    /// of their members have been lost meanwhile, it begins such a group anew. Default: none.
+    ///
+    /// [`Node::kept`]: super::Node::kept
+    pub resumed: Vec<GroupId>,
     /// The groups to use without being in them, as a hidden node: outside the view and free of
     /// duties. Each needs seeds; [`GroupConfig::commons`] stands for whatever open group its seeds
     /// are in. Default: none. [`GROUPS_MAX`] with `groups` together.
@@ -73,6 +78,7 @@ impl NodeConfig {
             roles: Roles::default(),
             addresses: Vec::new(),
             groups: Vec::new(),
+            resumed: Vec::new(),
             clients: Vec::new(),
             idle_timeout: Duration::from_secs(60),
             on_demand_max: 64,
