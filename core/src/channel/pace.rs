@@ -6,14 +6,15 @@
 //! as that is measured, and the limit of the configuration at most.
 //!
 //! The round trip is taken with a full chunk that finds next to nothing under way: it is followed by
-//! a question, so that the answer waits for nothing. A window that is always full is emptied for it
-//! every ten seconds, which costs a round trip. The rate is what acknowledgements tell while the
+//! a question, so that the answer waits for nothing. A window that is always full is emptied for it,
+//! which costs a round trip in fifty. Of the last few the shortest counts: what held up one of them,
+//! here or there, is no length of the path. The rate is what acknowledgements tell while the
 //! window is the limit, the best of the last few samples, so that a receiver that was held up once
 //! is not taken for a slow path. Of a short window acknowledgements are asked for, since a receiver
 //! knows only the long one.
 //!
 //! Sources: BBR (Cardwell et al. 2016) for rate times round trip; Vegas (Brakmo, Peterson 1995) for
-//! keeping little in queues. Cost: O(1) per frame, 100 bytes while something is under way.
+//! keeping little in queues. Cost: O(1) per frame, 200 bytes while something is under way.
 
 use std::time::Duration;
 
@@ -29,8 +30,13 @@ const SAMPLES: usize = 4;
 /// What may wait beyond two round trips.
 const WAIT: Duration = Duration::from_millis(5);
 
-/// A round trip is taken again after so long.
-const PROBE_PERIOD: Duration = Duration::from_secs(10);
+/// A round trip is taken again after so many of itself, and within these times.
+const PROBE_ROUND_TRIPS: u32 = 50;
+const PROBE_PERIOD_MIN: Duration = Duration::from_millis(250);
+const PROBE_PERIOD_MAX: Duration = Duration::from_secs(10);
+
+/// Round trips of which the shortest counts.
+const PROBES: usize = 8;
 
 /// What may be under way when a round trip is taken.
 const PROBE_BYTES_MAX: usize = 4 * 1024;
@@ -48,7 +54,8 @@ pub(super) struct Pace {
     is_direct: bool,
     /// The window is emptied, so that a round trip can be taken.
     is_draining: bool,
-    round_trip: Option<Duration>,
+    /// The last ones, the latest first; zero: none yet.
+    round_trips: [Duration; PROBES],
     /// The frame whose acknowledgement ends a round trip, and when it left, if it has.
     probe: Option<(u64, Option<Time>)>,
     probed_at: Option<Time>,
@@ -153,7 +160,8 @@ impl Pace {
         if let Some((probe, Some(at))) = self.probe
             && expected > probe
         {
-            self.round_trip = Some(now.since(at));
+            self.round_trips.rotate_right(1);
+            self.round_trips[0] = now.since(at).max(Duration::from_micros(1));
             self.probe = None;
             return self.begin_sample(now);
         }
@@ -186,8 +194,17 @@ impl Pace {
     }
 
     fn is_probe_due(&self, now: Time) -> bool {
-        let is_old = |at| now.since(at) >= PROBE_PERIOD;
+        let period = self.round_trip().map_or(PROBE_PERIOD_MIN, |one| {
+            one.saturating_mul(PROBE_ROUND_TRIPS)
+        });
+        let period = period.clamp(PROBE_PERIOD_MIN, PROBE_PERIOD_MAX);
+        let is_old = |at| now.since(at) >= period;
         self.probed_at.is_none_or(is_old)
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        let taken = self.round_trips.iter().filter(|one| !one.is_zero());
+        taken.min().copied()
     }
 
     fn rate(&self) -> u64 {
@@ -195,7 +212,7 @@ impl Pace {
     }
 
     fn fit(&mut self, config: &ChannelConfig) {
-        let Some(round_trip) = self.round_trip else {
+        let Some(round_trip) = self.round_trip() else {
             return;
         };
         // The best of too few may be the worst of all.
