@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use archipelago_core::LocalId;
 use archipelago_core::channel::{
-    Ack, CallId, Data, FRAME_HEADER_LEN_MAX, Frame, FrameDecoder, FrameEncoder, FrameError, Head,
-    Outcome, Part, StreamId,
+    Ack, BATCH_FRAMES_MAX, CallId, Data, FRAME_HEADER_LEN_MAX, Frame, FrameDecoder, FrameEncoder,
+    FrameError, Head, Outcome, Part, StreamId,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
@@ -211,6 +211,28 @@ fn a_length_beyond_the_limit_is_refused_before_its_bytes_arrive() {
     let mut batch = Vec::new();
     let result = FrameDecoder::new(PAYLOAD_MAX).decode(&mut Bytes::from(out), &mut batch);
     assert_eq!((result, batch), (Err(FrameError::TooLong), vec![]));
+}
+
+/// A6: a read of the shortest frames, a byte each, is decoded by and by, and the stream goes on.
+#[test]
+fn a6_many_short_frames_come_in_portions() {
+    const FRAMES: usize = 2 * BATCH_FRAMES_MAX + 1;
+    let mut out = Vec::new();
+    Frame::AckAsk.encode(&mut out);
+    assert_eq!(out.len(), 1);
+    let bytes = out.repeat(FRAMES);
+    let mut decoder = FrameDecoder::new(PAYLOAD_MAX);
+    let (mut input, mut lens) = (BytesMut::from(&bytes[..]), Vec::new());
+    let mut has_more = true;
+    while has_more {
+        let mut batch = Vec::new();
+        has_more = decoder.decode_mut(&mut input, &mut batch).unwrap();
+        lens.push(batch.len());
+    }
+    assert_eq!(lens, [BATCH_FRAMES_MAX, BATCH_FRAMES_MAX, 1]);
+    let mut all = Vec::new();
+    Frame::decode_batch(&mut Bytes::from(bytes), PAYLOAD_MAX, &mut all).unwrap();
+    assert_eq!(all, vec![Frame::AckAsk; FRAMES]);
 }
 
 #[test]

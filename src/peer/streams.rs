@@ -135,6 +135,8 @@ pub(crate) struct Reader {
     stream: Stream,
     decoder: FrameDecoder,
     partial: BytesMut,
+    /// There may be whole frames in `partial`.
+    has_more: bool,
 }
 
 /// What came out of a stream.
@@ -153,28 +155,38 @@ impl Reader {
             stream,
             decoder: FrameDecoder::new(config.chunk_bytes_max),
             partial: BytesMut::new(),
+            has_more: false,
         }
     }
 
-    /// Reads once, and appends the frames that are complete.
+    /// Reads once, or not yet where frames are left, and appends those that are complete, up to a
+    /// number: hand them over before the next call.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         batch: &mut Vec<Frame>,
     ) -> Poll<Result<ReadState, FrameError>> {
-        let count = ready!(with_scratch(READ_BYTES, |scratch| {
-            let count = ready!(Pin::new(&mut self.stream).poll_read(cx, scratch)).unwrap_or(0);
-            self.partial
-                .extend_from_slice(scratch.get(..count).unwrap_or_default());
-            Poll::Ready(count)
-        }));
-        if count == 0 {
-            return Poll::Ready(Ok(ReadState::Ended));
+        let mut count = 0;
+        if !self.has_more {
+            count = ready!(self.poll_read(cx));
+            if count == 0 {
+                return Poll::Ready(Ok(ReadState::Ended));
+            }
         }
-        self.decoder.decode_mut(&mut self.partial, batch)?;
+        self.has_more = self.decoder.decode_mut(&mut self.partial, batch)?;
         if self.partial.is_empty() {
             self.partial = BytesMut::new();
         }
         Poll::Ready(Ok(ReadState::Read(count)))
+    }
+
+    /// How many bytes came; 0 is the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        with_scratch(READ_BYTES, |scratch| {
+            let count = ready!(Pin::new(&mut self.stream).poll_read(cx, scratch)).unwrap_or(0);
+            self.partial
+                .extend_from_slice(scratch.get(..count).unwrap_or_default());
+            Poll::Ready(count)
+        })
     }
 }

@@ -27,6 +27,9 @@ use super::frame::{Ack, Data, Frame, Part};
 use super::kind::{CallId, Head, Outcome, StreamId};
 use crate::LocalId;
 
+/// Frames that one call decodes at most: the shortest take a hundred times their bytes in memory.
+pub const BATCH_FRAMES_MAX: usize = 512;
+
 /// Most bytes that a frame takes besides its payload.
 pub const FRAME_HEADER_LEN_MAX: usize = CAST_HEADER_LEN_MAX + KIND_LEN_MAX;
 
@@ -189,12 +192,20 @@ impl FrameDecoder {
         }
     }
 
-    /// Moves all complete frames of `input` to `batch` and leaves the rest, less than one frame.
+    /// Moves complete frames of `input` to `batch`, [`BATCH_FRAMES_MAX`] at most; whether it stopped
+    /// for that. If so, there may be more: use those up, and call again. Else less than one is left.
     ///
     /// # Errors
     /// [`FrameError`]: the stream is of no more use. Frames before the fault are in `batch`.
-    pub fn decode(&mut self, input: &mut Bytes, batch: &mut Vec<Frame>) -> Result<(), FrameError> {
-        while let Some((mut frame, header_len, payload_len)) = self.decode_header(input)? {
+    pub fn decode(
+        &mut self,
+        input: &mut Bytes,
+        batch: &mut Vec<Frame>,
+    ) -> Result<bool, FrameError> {
+        for _ in 0..BATCH_FRAMES_MAX {
+            let Some((mut frame, header_len, payload_len)) = self.decode_header(input)? else {
+                return Ok(false);
+            };
             input.advance(header_len);
             if let Frame::Data(data) = &mut frame {
                 data.payload = input.split_to(payload_len);
@@ -202,7 +213,7 @@ impl FrameDecoder {
             }
             batch.push(frame);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The same for a buffer that is read into; its unread capacity stays with it.
@@ -213,8 +224,11 @@ impl FrameDecoder {
         &mut self,
         input: &mut BytesMut,
         batch: &mut Vec<Frame>,
-    ) -> Result<(), FrameError> {
-        while let Some((mut frame, header_len, payload_len)) = self.decode_header(input)? {
+    ) -> Result<bool, FrameError> {
+        for _ in 0..BATCH_FRAMES_MAX {
+            let Some((mut frame, header_len, payload_len)) = self.decode_header(input)? else {
+                return Ok(false);
+            };
             input.advance(header_len);
             if let Frame::Data(data) = &mut frame {
                 data.payload = input.split_to(payload_len).freeze();
@@ -222,7 +236,7 @@ impl FrameDecoder {
             }
             batch.push(frame);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The first frame without its payload, if all of it is there.
@@ -339,7 +353,8 @@ impl Frame {
         }
     }
 
-    /// All frames of a batch that travels alone.
+    /// All frames of a batch that travels alone: of one whose sender is trusted with memory, since
+    /// the shortest take a hundred times their bytes.
     ///
     /// # Errors
     /// [`FrameError`], also when bytes are left over. Frames before the fault are in `batch`.
@@ -348,7 +363,8 @@ impl Frame {
         payload_bytes_max: usize,
         batch: &mut Vec<Self>,
     ) -> Result<(), FrameError> {
-        FrameDecoder::new(payload_bytes_max).decode(input, batch)?;
+        let mut decoder = FrameDecoder::new(payload_bytes_max);
+        while decoder.decode(input, batch)? {}
         if input.is_empty() {
             Ok(())
         } else {

@@ -39,7 +39,7 @@ mod paths;
 mod types;
 
 pub use burst::{Encoded, FrameSink};
-pub use codec::{FRAME_HEADER_LEN_MAX, FrameDecoder, FrameEncoder};
+pub use codec::{BATCH_FRAMES_MAX, FRAME_HEADER_LEN_MAX, FrameDecoder, FrameEncoder};
 pub use config::{ChannelConfig, FrameError, SendError};
 pub use frame::{Ack, Data, Frame, Part};
 pub use kind::{CallId, Head, Kind, Outcome, StreamId};

@@ -3,7 +3,9 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use archipelago_core::channel::{CallId, ChannelOutput, Frame, Kind, Message, Outcome, Path};
+use archipelago_core::channel::{
+    CallId, ChannelOutput, FrameDecoder, Kind, Message, Outcome, Path,
+};
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Boot, LocalId, Pid, Time};
 use archipelago_router::Command;
@@ -23,19 +25,23 @@ impl Task {
         self.used_at = now;
         let len = bytes.len();
         self.shared.metrics.relay_bytes_received.add(len as u64);
-        let config = &self.shared.channel_config;
-        // Authenticated by its seal: a fault is its sender's, and costs it the frame.
-        let decoded = Frame::decode_batch(&mut bytes, config.chunk_bytes_max, &mut self.frames);
-        if decoded.is_err() {
+        let mut decoder = FrameDecoder::new(self.shared.channel_config.chunk_bytes_max);
+        let mut has_more = true;
+        while has_more {
+            let config = &self.shared.channel_config;
+            // Authenticated by its seal: a fault is its sender's, and costs it the frames.
+            has_more = match decoder.decode(&mut bytes, &mut self.frames) {
+                Ok(has_more) if has_more || bytes.is_empty() => has_more,
+                _ => return self.frames.clear(),
+            };
+            let (frames, out) = (&mut self.frames, &mut self.outputs);
+            let taken = self
+                .channel
+                .handle_frames(path, boot, frames, config, now, out);
             self.frames.clear();
-            return;
+            self.on_outputs();
+            has_more &= taken.is_ok();
         }
-        let (frames, out) = (&mut self.frames, &mut self.outputs);
-        let _ = self
-            .channel
-            .handle_frames(path, boot, frames, config, now, out);
-        self.frames.clear();
-        self.on_outputs();
     }
 
     /// Whether anything was read.
