@@ -6,7 +6,7 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// The packages from the bottom up, each with how many of those before it it may name.
-const LAYERS: [(&str, usize); 7] = [
+const LAYERS: [(&str, usize); 9] = [
     ("archipelago-core", 0),
     ("archipelago-sgroup", 1),
     ("archipelago-router", 2),
@@ -14,6 +14,8 @@ const LAYERS: [(&str, usize); 7] = [
     ("archipelago-sim", 3),
     ("archipelago-load", 4),
     ("archipelago-cli", 6),
+    ("archipelago-fuzz", 3),
+    ("archipelago-machines", 5),
 ];
 
 const SANS_IO: [&str; 4] = [
