@@ -23,6 +23,9 @@ pub(crate) enum Command {
     Wire(wire::Options),
     /// Live nodes, as many as the machine bears, in groups and in a full mesh.
     Nodes(nodes::Options),
+    /// One of the processes of `workers`; for that itself.
+    #[command(hide = true)]
+    WorkersHost,
     /// One of the processes of `nodes`; for that itself.
     #[command(hide = true)]
     NodesHost,
@@ -36,6 +39,7 @@ pub(crate) async fn main(command: &Command) -> ExitCode {
     match command {
         Command::Names(options) => names::main(options).await,
         Command::Workers(options) => workers::main(options).await,
+        Command::WorkersHost => workers::host().await,
         Command::Nodes(options) => nodes::main(options).await,
         Command::NodesHost => nodes::host().await,
         Command::Wire(options) => wire::main(options).await,

@@ -67,14 +67,6 @@ impl Options {
 pub(crate) enum BenchError {
     #[error("{members} members: 2 to 1024 are measured, in groups of 2 or more")]
     Members { members: u32 },
-    #[error("{members} members: workers are measured on 2 to 256")]
-    Hosts { members: u32 },
-    #[error("there must be keys, requests, and no more bodies than requests")]
-    Load,
-    #[error(transparent)]
-    Descriptors(#[from] crate::machine::descriptors::TooFewDescriptors),
-    #[error(transparent)]
-    Host(#[from] archipelago::HostError),
     #[error(transparent)]
     Start(#[from] archipelago::StartError),
     #[error(transparent)]

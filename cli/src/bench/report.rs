@@ -36,7 +36,7 @@ pub(crate) struct Report {
 }
 
 /// Prints each report as one line of JSON.
-pub(super) fn print_json(reports: &[impl Serialize]) -> Result<(), BenchError> {
+pub(super) fn print_json(reports: &[impl Serialize]) -> Result<(), serde_json::Error> {
     for report in reports {
         println!("{}", serde_json::to_string(report)?);
     }
@@ -46,7 +46,7 @@ pub(super) fn print_json(reports: &[impl Serialize]) -> Result<(), BenchError> {
 /// Prints everything that was measured.
 pub(crate) fn print(reports: &[Report], json: bool) -> Result<(), BenchError> {
     if json {
-        return print_json(reports);
+        return Ok(print_json(reports)?);
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);

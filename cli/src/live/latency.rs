@@ -3,6 +3,12 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+/// A histogram on its way to another process: durations in µs, and how many there are of each.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Buckets(Vec<(u64, u64)>);
 
 /// A histogram of durations up to a minute; longer ones count as a minute.
 #[derive(Clone, Debug)]
@@ -30,6 +36,21 @@ impl Latency {
     pub(crate) fn record(&mut self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.0.saturating_record(micros.min(Self::MICROS_MAX));
+    }
+
+    /// All of it, for another process.
+    pub(crate) fn buckets(&self) -> Buckets {
+        let recorded = self.0.iter_recorded();
+        let buckets = recorded.map(|one| (one.value_iterated_to(), one.count_at_value()));
+        Buckets(buckets.collect())
+    }
+
+    /// Adds what another process recorded.
+    pub(crate) fn add(&mut self, buckets: &Buckets) {
+        for &(micros, count) in &buckets.0 {
+            let micros = micros.min(Self::MICROS_MAX);
+            self.0.saturating_record_n(micros, count);
+        }
     }
 
     /// How many.

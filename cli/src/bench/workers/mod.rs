@@ -1,98 +1,201 @@
 //! `archipelago bench workers`: keyed workers under the load that the mission's users have.
 //!
-//! Members of one live group host 100,000 workers; entries ask them at a fixed rate, some requests
+//! Members of live groups host 100,000 workers; entries ask them at a fixed rate, some requests
 //! with large bodies, whether or not earlier ones were answered. A request's time counts from when
 //! it was due, not from when it could be sent, so a stall shows in every request that it held up
-//! (coordinated omission). All nodes run in this process and share its processors.
+//! (coordinated omission). Before that the same cluster is looked at without requests, and with
+//! the small ones alone: what bodies delay is the difference.
+//!
+//! This process runs no node. It starts others of the same program, which run the nodes and ask;
+//! all share this machine's processors.
 
-mod cluster;
-mod load;
-mod measured;
+mod crew;
+mod host;
+mod layout;
+mod order;
+mod phase;
 mod report;
+mod run;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use clap::ValueEnum;
+use tokio::sync::watch;
 
-use super::names::BenchError;
+use self::layout::{EntryKind, Layout, Topology};
+use self::report::{Cluster, Report};
+use self::run::Run;
 use crate::live::progress::Progress;
 use crate::machine::descriptors;
-use measured::Measured;
 
-/// 100,000 keyed workers on the members of a live group, asked at a fixed rate, some requests with
+/// 100,000 keyed workers on the members of live groups, asked at a fixed rate, some requests with
 /// large bodies.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Members that host workers; several sizes are measured one after the other.
     #[arg(long, value_delimiter = ',', default_value = "4")]
     pub(crate) members: Vec<u32>,
-    /// Who takes requests: two proxies that host nothing, or the hosts themselves.
-    #[arg(long, value_enum, default_value_t = EntryKind::Any)]
-    pub(crate) entry: EntryKind,
+    /// Who is in a group with whom.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "mesh")]
+    pub(crate) topology: Vec<Topology>,
+    /// Members of a group, where there are several groups.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(3..=512))]
+    pub(crate) group_size: u16,
+    /// Who takes requests: proxies that host nothing, or the hosts themselves.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "any")]
+    pub(crate) entry: Vec<EntryKind>,
+    /// Proxies, where they take the requests.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) proxies: u16,
     /// Workers.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) keys: u64,
-    /// Requests a second in all.
-    #[arg(long, default_value_t = 5_000)]
-    pub(crate) rate: u32,
-    /// Of those, requests a second with a body of 300 kB; the others have 200 bytes.
-    #[arg(long, default_value_t = 1_000)]
-    pub(crate) bodies: u32,
-    /// Seconds that the load lasts.
+    /// Requests a second in all; several rates are asked one after the other.
+    #[arg(long, value_delimiter = ',', default_value = "5000")]
+    pub(crate) rate: Vec<u32>,
+    /// Of those, requests a second with a body of 300 kB; the others have 200 bytes. Default: a
+    /// fifth.
+    #[arg(long)]
+    pub(crate) bodies: Option<u32>,
+    /// Seconds that the load lasts; small requests alone are asked for a sixth of it before.
     #[arg(long, default_value_t = 60.0)]
     pub(crate) seconds: f64,
     /// Kill one host in the middle, and add another one.
+    #[arg(long, visible_alias = "kill")]
+    pub(crate) kill_and_add: bool,
+    /// Processes that the nodes are spread over; more, if what one may open demands it. Default:
+    /// one per core.
     #[arg(long)]
-    pub(crate) kill: bool,
-    /// Print one JSON object for each size instead of a table.
+    pub(crate) processes: Option<usize>,
+    /// A rate is held if the 99th percentile of small requests is at most so many ms.
+    #[arg(long, default_value_t = 100.0)]
+    pub(crate) p99_ms: f64,
+    /// Print one JSON object for each load instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Who takes requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EntryKind {
-    Proxy,
-    Any,
+/// Nothing or not all could be measured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkersError {
+    #[error(transparent)]
+    Start(#[from] archipelago::StartError),
+    #[error(transparent)]
+    Node(#[from] archipelago::NodeError),
+    #[error(transparent)]
+    Host(#[from] archipelago::HostError),
+    #[error(transparent)]
+    Descriptors(#[from] descriptors::TooFewDescriptors),
+    #[error(transparent)]
+    Process(#[from] crate::live::process::ProcessError),
+    #[error("a process of nodes: {0}")]
+    Told(String),
+    #[error("not formed in time: is the machine busy with something else?")]
+    Forming,
+    #[error("{members} members: 2 to 256 are measured")]
+    Members { members: u32 },
+    #[error("--keys and --rate must be above 0, and --bodies at most --rate")]
+    Load,
+    #[error("standard input or output: {0}")]
+    Pipe(#[from] std::io::Error),
+    #[error("what was read or is to be written is no JSON as it should be: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
-impl EntryKind {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Proxy => "proxy",
-            Self::Any => "any",
-        }
-    }
-}
+/// Of the descriptors that a process may open, those that sessions may take in a hundred.
+const DESCRIPTORS_PERCENT: u64 = 80;
 
 impl Options {
-    fn duration(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds.clamp(0.1, 86_400.0))
+    fn bodies_of(&self, rate: u32) -> u32 {
+        self.bodies.unwrap_or(rate / 5)
     }
 
-    fn check(&self) -> Result<(), BenchError> {
-        for &members in &self.members {
-            // Each pair has a session, whose ends both take a descriptor of this process.
-            let pairs = u64::from(members + 4).pow(2);
-            if !(2..=256).contains(&members) {
-                return Err(BenchError::Hosts { members });
-            }
-            descriptors::require(pairs + 256)?;
+    fn check(&self) -> Result<(), WorkersError> {
+        let mut members = self.members.iter();
+        if let Some(&members) = members.find(|members| !(2..=256).contains(*members)) {
+            return Err(WorkersError::Members { members });
         }
-        if self.keys == 0 || self.rate == 0 || self.bodies > self.rate {
-            return Err(BenchError::Load);
+        let mut rates = self.rate.iter();
+        if self.keys == 0 || rates.any(|&rate| rate == 0 || self.bodies_of(rate) > rate) {
+            return Err(WorkersError::Load);
         }
         Ok(())
     }
+
+    /// The nodes of one measurement, in as many processes as they need.
+    fn layout(
+        &self,
+        members: u32,
+        topology: Topology,
+        entry: EntryKind,
+    ) -> Result<Layout, WorkersError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let wanted = self.processes.unwrap_or(cores).max(1);
+        let lay_out = |processes| {
+            let (size, proxies) = (usize::from(self.group_size), usize::from(self.proxies));
+            Layout::new(members as usize, topology, size, entry, proxies, processes)
+        };
+        let allowed = descriptors::raise() * DESCRIPTORS_PERCENT / 100;
+        let fits = |layout: &Layout| layout.descriptors() <= allowed;
+        let mut layouts = (wanted..=members as usize).map(lay_out);
+        if let Some(layout) = layouts.find(fits) {
+            return Ok(layout);
+        }
+        // Every node in a process of its own is all that there is.
+        let last = lay_out(wanted.max(members as usize));
+        descriptors::require(last.descriptors())?;
+        Ok(last)
+    }
 }
 
-/// Measures every size and prints what was found, also when it is interrupted.
+/// Whether somebody wants no more of it.
+#[derive(Clone, Debug)]
+struct Stop(Arc<watch::Sender<bool>>);
+
+impl Stop {
+    /// By Ctrl-C.
+    fn new() -> Self {
+        let stop = Self(Arc::new(watch::Sender::new(false)));
+        let told = stop.clone();
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                told.0.send_replace(true);
+            }
+        });
+        stop
+    }
+
+    fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    async fn wait(&self) {
+        // The sender is here: it does not end.
+        let _ = self.0.subscribe().wait_for(|&is_set| is_set).await;
+    }
+}
+
+/// Measures everything and prints what was found, also when it is interrupted.
 pub(crate) async fn main(options: &Options) -> ExitCode {
-    match measure(options).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let stop = Stop::new();
+    let mut reports = Vec::new();
+    let measured = measure(options, &stop, &mut reports).await;
+    let printed = report::print(&reports, options.json);
+    if let Err(error) = measured.and(printed) {
+        eprintln!("archipelago: {error}");
+        return ExitCode::FAILURE;
+    }
+    if !stop.is_set() && reports.iter().all(|report| report.lost() == 0) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// One of the processes of nodes.
+pub(crate) async fn host() -> ExitCode {
+    match host::run().await {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("archipelago: {error}");
             ExitCode::FAILURE
@@ -100,27 +203,36 @@ pub(crate) async fn main(options: &Options) -> ExitCode {
     }
 }
 
-/// Whether nothing was lost.
-async fn measure(options: &Options) -> Result<bool, BenchError> {
+async fn measure(
+    options: &Options,
+    stop: &Stop,
+    reports: &mut Vec<Report>,
+) -> Result<(), WorkersError> {
     options.check()?;
-    let progress = Progress::new(!options.json);
-    let mut reports = Vec::new();
+    let run = Run {
+        options,
+        progress: Progress::new(!options.json),
+        stop: stop.clone(),
+    };
     for &members in &options.members {
-        let measured = Arc::new(Measured::default());
-        let ended = tokio::select! {
-            ended = load::run(members, options, &measured, progress) => Some(ended),
-            _ = tokio::signal::ctrl_c() => None,
-        };
-        reports.push(measured.report(members, options, ended.is_none()));
-        match ended {
-            Some(Ok(())) => {}
-            Some(Err(error)) => {
-                report::print(&reports, options.json)?;
-                return Err(error);
+        for &topology in &options.topology {
+            for &entry in &options.entry {
+                if stop.is_set() {
+                    return Ok(());
+                }
+                let layout = options.layout(members, topology, entry)?;
+                let cluster = Cluster {
+                    members,
+                    topology: topology.name(),
+                    groups: layout.groups.len(),
+                    entry: entry.name(),
+                    processes: layout.processes,
+                    keys: options.keys,
+                    p99_ms_max: options.p99_ms,
+                };
+                run.run(layout, cluster, reports).await?;
             }
-            None => break,
         }
     }
-    report::print(&reports, options.json)?;
-    Ok(reports.iter().all(|report| report.lost == 0))
+    Ok(())
 }
