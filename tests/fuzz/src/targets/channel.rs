@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use archipelago_core::channel::{
     Ack, CallId, Channel, ChannelConfig, ChannelOutput, Data, Frame, FrameDecoder, FrameError,
-    Head, Kind, Message, Outcome, Part, Path, PathEvent,
+    Head, Kind, Message, Outcome, Part, Path, PathEvent, StreamId,
 };
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Boot, Time};
@@ -216,11 +216,14 @@ impl Owner {
             4 => Part::Middle,
             _ => Part::Last,
         };
-        let head = match input.below(6) {
+        let head = match input.below(7) {
             0..=3 => Head::Cast,
             4 => Head::Call {
                 id: CallId(input.number()),
                 life: Duration::from_micros(input.number()),
+            },
+            5 => Head::Stream {
+                id: StreamId(input.number()),
             },
             _ => Head::Reply {
                 id: CallId(input.number()),

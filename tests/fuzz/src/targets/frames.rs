@@ -3,7 +3,7 @@
 use archipelago_core::LocalId;
 use archipelago_core::channel::{
     Ack, BATCH_FRAMES_MAX, CallId, Data, Frame, FrameDecoder, FrameEncoder, FrameError, Head,
-    Outcome, Part,
+    Outcome, Part, StreamId,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -127,6 +127,7 @@ fn corpus() -> Vec<Vec<u8>> {
         data(3, Part::Last, Head::Cast, b"six"),
         data(4, Part::Whole, reply(Outcome::Done), b""),
         data(5, Part::Whole, reply(Outcome::Refused), b""),
+        data(6, Part::Whole, Head::Stream { id: StreamId(9) }, b"first"),
         Frame::Ack(ack),
         Frame::FlowPause { to },
         Frame::FlowAsk { to },
