@@ -14,8 +14,11 @@ const PARENTS_MAX: usize = 4;
 /// Most members of a group that join its parents.
 const REFLECTORS_MAX: usize = 8;
 
-/// Most nodes of one cluster in one process: two descriptors per loopback connection.
+/// Most live nodes of one cluster on a machine: two descriptors per loopback connection.
 const NODES_MAX: usize = 10_000;
+
+/// Most nodes of a plan that is only looked at or simulated.
+const PLANNED_MAX: usize = 1_000_000;
 
 /// Whether so many nodes, groups and reflectors make a cluster.
 pub(super) fn regular(nodes: usize, groups: usize, reflectors: usize) -> Result<(), ClusterError> {
@@ -28,11 +31,8 @@ pub(super) fn regular(nodes: usize, groups: usize, reflectors: usize) -> Result<
     if groups == 0 {
         return refuse("a cluster of no groups".to_owned(), "ask for at least one");
     }
-    if nodes > NODES_MAX {
-        return refuse(
-            format!("{nodes} nodes"),
-            "one process takes at most 10000: ask for fewer",
-        );
+    if nodes > PLANNED_MAX {
+        return refuse(format!("{nodes} nodes"), "ask for at most 1000000");
     }
     let smallest = nodes / groups;
     if smallest < 2 {
@@ -48,6 +48,17 @@ pub(super) fn regular(nodes: usize, groups: usize, reflectors: usize) -> Result<
         );
     }
     Ok(())
+}
+
+/// Whether so many nodes can live on one machine.
+pub(super) fn live(nodes: usize) -> Result<(), ClusterError> {
+    if nodes <= NODES_MAX {
+        return Ok(());
+    }
+    Err(ClusterError::Numbers {
+        problem: format!("{nodes} live nodes"),
+        remedy: "one machine takes at most 10000: ask for fewer, or simulate them".to_owned(),
+    })
 }
 
 /// Whether so many groups and reflectors make so many tiers.

@@ -88,6 +88,15 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The same plan, if all of it can live on one machine.
+    ///
+    /// # Errors
+    /// [`ClusterError`] says how many nodes can.
+    pub(crate) fn live(self) -> Result<Self, ClusterError> {
+        check::live(self.nodes.len())?;
+        Ok(self)
+    }
+
     fn add_regular(&mut self, group: usize, position: usize, is_reflector: bool) {
         let node = self.nodes.len();
         let backbone = self.groups.len() - 1;
@@ -236,5 +245,7 @@ mod tests {
         assert!(Plan::regular(24, 12, 3).is_err());
         assert!(Plan::regular(24, 12, 0).is_err());
         assert!(Plan::regular(24, 0, 2).is_err());
+        assert!(Plan::regular(1_000_001, 10, 2).is_err());
+        assert!(Plan::regular(10_001, 10, 2).unwrap().live().is_err());
     }
 }

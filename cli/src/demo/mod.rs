@@ -74,6 +74,7 @@ fn laid_out(options: &Options) -> Result<Plan, crate::cluster::ClusterError> {
         1 => Plan::regular(nodes, groups, reflectors),
         tiers => Plan::tiered(nodes, groups, reflectors, tiers),
     }
+    .and_then(Plan::live)
 }
 
 /// Two ends of each session, a listener per node, on-demand sessions at their most, and some.

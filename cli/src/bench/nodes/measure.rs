@@ -52,7 +52,8 @@ impl Measure<'_> {
 
     fn lay_out(&self, topology: Topology, row: &mut Row) -> Result<Crew, NodesError> {
         let options = self.options;
-        let mut plan = topology.plan(row.nodes, options.group_size(), options.tiers)?;
+        let plan = topology.plan(row.nodes, options.group_size(), options.tiers)?;
+        let mut plan = plan.live()?;
         plan.realm = format!("bench-{}-{}", std::process::id(), clock::now_us());
         row.note_plan(&plan);
         let needed = (2 * row.sessions_expected + 2 * row.nodes).div_ceil(self.ends_max);
