@@ -46,19 +46,23 @@ fn u32_workers_are_measured_behind_proxies_and_behind_any_node() {
         assert_eq!(report["answered"], report["asked"]);
         assert_eq!(report["entry"], entry);
         for figure in [
-            "answered_per_s",
-            "small_p50_us",
-            "small_p99_us",
-            "small_p999_us",
-            "body_p50_us",
-            "body_p999_us",
-            "cores",
-            "memory_peak_mb",
-            "activations_per_s",
-            "bytes_per_idle_worker",
+            "/answered_per_s",
+            "/small/p50_ms",
+            "/small/p99_ms",
+            "/small/p999_ms",
+            "/body/p50_ms",
+            "/body/p999_ms",
+            "/small_alone/p99_ms",
+            "/control_round/p99_ms",
+            "/cores",
+            "/memory_peak_mb",
+            "/activations_per_s",
         ] {
-            assert!(report[figure].as_f64() >= Some(0.0), "{figure} of {report}");
+            let found = report.pointer(figure).and_then(Value::as_f64);
+            assert!(found > Some(0.0), "{figure} of {report}");
         }
+        // So few workers may fit into memory that was there before.
+        assert!(report["bytes_per_idle_worker"].is_number(), "{report}");
     }
 }
 
@@ -75,7 +79,7 @@ fn impossible_loads_are_refused_with_a_remedy() {
     let output = bench(&["workers", "--rate", "5", "--bodies", "6"]);
     assert!(!output.status.success());
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.contains("no more bodies than requests"), "{errors}");
+    assert!(errors.contains("--bodies at most --rate"), "{errors}");
     let output = bench(&["workers", "--members", "1"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("2 to 256"), "{errors}");

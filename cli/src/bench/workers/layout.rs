@@ -211,15 +211,21 @@ impl Layout {
         }
     }
 
-    /// A host of the first group that nobody joined through.
+    /// A host of the first group that nobody joined through, the last one whose process has another
+    /// node to ask in its place.
     pub(super) fn victim(&self) -> usize {
         // Not a reflector either: with those, other things are measured.
-        let last = self
-            .homes
-            .iter()
-            .take(self.hosts)
-            .rposition(|&home| home == 0);
-        last.unwrap_or(0)
+        let of_first = (0..self.hosts).filter(|&node| self.homes.get(node) == Some(&0));
+        let others: Vec<usize> = of_first.skip(1).collect();
+        let replaceable = others.iter().rev().find(|&&node| self.is_replaceable(node));
+        replaceable.or(others.last()).copied().unwrap_or(0)
+    }
+
+    /// Whether what it would be asked is asked of another node of its process if it is dead.
+    fn is_replaceable(&self, node: usize) -> bool {
+        let is_beside = |other: &usize| self.process_of(*other) == self.process_of(node);
+        let mut beside = (0..self.len()).filter(is_beside);
+        !self.is_entry(node) || beside.any(|other| other != node && self.is_entry(other))
     }
 }
 
@@ -257,6 +263,14 @@ mod tests {
         let member = groups.order(25, "realm", |_| Some("there".into()));
         assert_eq!(member.groups.len(), 1);
         assert_eq!(groups.victim(), 19);
+    }
+
+    #[test]
+    fn who_is_killed_leaves_somebody_to_ask_in_its_process() {
+        let three = layout(3, Topology::Mesh, EntryKind::Any);
+        let places: Vec<_> = (0..3).map(|node| three.process_of(node)).collect();
+        assert_eq!((places, three.victim()), (vec![0, 0, 1], 1));
+        assert_eq!(layout(2, Topology::Mesh, EntryKind::Any).victim(), 1);
     }
 
     #[test]
