@@ -2,7 +2,7 @@
 //!
 //! One UDP socket serves all connections of a listener. QUIC encrypts by TLS 1.3 with the node's
 //! own key and has streams of its own, so that neither [`super::secure`] nor [`super::mux`] is
-//! asked. What it costs beside TCP is in `benches/README.md`.
+//! asked. What it costs beside TCP is in the README.
 //!
 //! Source: RFC 9000; libp2p's specification *quic*.
 
