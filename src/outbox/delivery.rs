@@ -9,7 +9,8 @@ use archipelago_router::outbox::{
 };
 use bytes::Bytes;
 
-use super::{SharedStore, blocking, with};
+use super::blocking;
+use super::shared::SharedStore;
 use crate::node::Shared;
 use crate::{CallError, Group, Sender};
 
@@ -81,7 +82,7 @@ fn read(
     stream: StreamId,
     seqs: &[u64],
 ) -> Result<(Records, Vec<RecordId>), StoreError> {
-    with(store, |store| {
+    store.with(|store| {
         let (mut records, mut corrupt) = (Vec::new(), Vec::new());
         for &seq in seqs {
             let id = RecordId { stream, seq };

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use archipelago_core::{NodeId, Pid};
 use archipelago_router::outbox::{
@@ -11,7 +10,8 @@ use archipelago_router::outbox::{
 };
 use bytes::Bytes;
 
-use super::{Disk, OutboxError, SharedStore, blocking, with};
+use super::shared::SharedStore;
+use super::{Disk, OutboxError, blocking};
 use crate::{Mailbox, Node, Reply};
 
 /// Streams whose marks are kept.
@@ -93,9 +93,10 @@ impl Node {
         })
         .await??;
         let mut intake = self.intake_with(marks).await?;
-        let store: Box<dyn Store> = Box::new(store);
+        // Every write of an intake is waited for: with it goes its last hand on the store.
+        let (store, _) = SharedStore::new(Box::new(store));
         intake.store = Some(Kept {
-            store: Arc::new(Mutex::new(store)),
+            store,
             unsaved: BTreeMap::new(),
         });
         Ok(intake)
@@ -154,7 +155,8 @@ impl Intake {
     /// The effect of a record, and of all before it in its stream, is safe: its sender may forget
     /// them, and they do not come again.
     ///
-    /// Not cancel safe: dropped before it returns, the mark may be stored; call it again.
+    /// Not cancel safe: dropped before it returns, the mark may be stored; call it again. Until the
+    /// disk has ended what it began, the file is not free either.
     ///
     /// # Errors
     /// [`StoreError`]: the mark is not safe and the sender was not told. Call it again, with this
@@ -170,7 +172,7 @@ impl Intake {
             let changes = kept.changes(&forgotten);
             let store = kept.store.clone();
             let shared = self.mailbox.sender().shared().clone();
-            blocking(&shared, move || with(&store, |s| s.commit(&changes))).await??;
+            blocking(&shared, move || store.with(|s| s.commit(&changes))).await??;
             kept.unsaved.clear();
             for stream in saved {
                 self.answer(stream).await;

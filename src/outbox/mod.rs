@@ -8,13 +8,14 @@
 mod delivery;
 mod disk;
 mod intake;
+mod shared;
 mod task;
 
 pub use disk::Disk;
 pub use intake::{Intake, Taken};
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use archipelago_core::{GroupId, Rng};
 use archipelago_router::outbox::{
@@ -24,15 +25,13 @@ use archipelago_router::outbox::{
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::shared::SharedStore;
 use crate::identity::random_seed;
 use crate::node::Shared;
 use crate::{Node, NodeError};
 
 /// Records that wait for the task.
 const REQUESTS_LEN_MAX: usize = 256;
-
-/// A store that tasks share; it is locked while the disk works, by threads that may wait.
-type SharedStore = Arc<Mutex<Box<dyn Store>>>;
 
 /// A durable stream of records to names that may be down. Clones are handles to the same outbox;
 /// it sends while one of them and its node live, and goes on from its disk when it is opened again.
@@ -135,10 +134,10 @@ impl Node {
         })
         .await??;
         let (requests, waiting) = mpsc::channel(REQUESTS_LEN_MAX);
-        let store = Arc::new(Mutex::new(store));
+        let (store, closed) = SharedStore::new(store);
         let (task, stats) =
             task::Task::new((shared.clone(), mailbox), (config, rng), &loaded, store);
-        shared.runtime.handle().spawn(task.run(waiting));
+        shared.runtime.handle().spawn(task.run(waiting, closed));
         Ok(Outbox {
             shared: shared.clone(),
             requests,
@@ -217,10 +216,4 @@ async fn blocking<T: Send + 'static>(
         is_uncertain: true,
         is_full: false,
     })
-}
-
-/// Does something with a store, one at a time.
-fn with<T>(store: &SharedStore, work: impl FnOnce(&mut dyn Store) -> T) -> T {
-    let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
-    work(&mut **store)
 }

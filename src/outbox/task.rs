@@ -18,7 +18,8 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::delivery::{Delivery, Tried};
-use super::{OutboxError, OutboxStats, Request, SharedStore, blocking, with};
+use super::shared::{Closed, SharedStore};
+use super::{OutboxError, OutboxStats, Request, blocking};
 use crate::node::{Life, Shared};
 use crate::{Group, Mailbox};
 
@@ -72,7 +73,7 @@ impl Task {
         loaded: &Loaded,
         store: SharedStore,
     ) -> (Self, watch::Receiver<OutboxStats>) {
-        let is_damaged = with(&store, |store| store.is_damaged());
+        let is_damaged = store.with(|store| store.is_damaged());
         let (stats, watched) = watch::channel(OutboxStats::default());
         let task = Self {
             shared,
@@ -99,7 +100,7 @@ impl Task {
     }
 
     /// Runs until it is closed, all handles are gone, or the node ends.
-    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>, closed: Closed) {
         let mut life = self.shared.life.subscribe();
         let mut writing: Option<BoxFuture<'static, Written>> = None;
         let mut closing = None;
@@ -132,9 +133,10 @@ impl Task {
             self.perform();
             self.tell();
         }
-        // A write that is under way ends by itself; the store is let go after it.
+        // What the disk has begun to write or to read ends by itself; the store is let go after it.
         drop(writing);
         drop(self);
+        closed.wait().await;
         drop(closing);
     }
 
@@ -285,7 +287,7 @@ impl Task {
         Box::pin(async move {
             let changes = Arc::new(writing.changes);
             let written = changes.clone();
-            let result = blocking(&shared, move || with(&store, |s| s.commit(&written))).await;
+            let result = blocking(&shared, move || store.with(|s| s.commit(&written))).await;
             let changes = Arc::try_unwrap(changes).unwrap_or_else(|shared| (*shared).clone());
             let writing = Writing { changes, ..writing };
             (writing, result.and_then(|written| written))

@@ -1,11 +1,14 @@
 //! Outboxes on loopback: nothing that was acknowledged is lost, and nothing comes twice to a
 //! receiver that keeps its marks (U13, F12).
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use archipelago::{
-    GroupSpec, Intake, Mark, Node, OutboxConfig, OutboxError, OutboxRefused, Taken, WhenFull,
+    Change, Disk, Entry, GroupSpec, Intake, Mark, Node, OutboxConfig, OutboxError, OutboxRefused,
+    Store, StoreError, Taken, WhenFull,
 };
+use bytes::Bytes;
 
 use crate::support::{Folder, group_of, shutdown, within};
 
@@ -159,4 +162,56 @@ async fn a_full_outbox_says_so() {
         assert_eq!(taken.from, node.id());
     }
     shutdown(vec![node]).await;
+}
+
+/// A disk that is in the middle of a read until it is told to go on.
+struct Slow {
+    disk: Disk,
+    is_reading: mpsc::Sender<()>,
+    go_on: mpsc::Receiver<()>,
+}
+
+impl Store for Slow {
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        self.disk.commit(changes)
+    }
+
+    fn read(&mut self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        // The test may be over: then nobody listens and nobody holds it up.
+        let _ = self.is_reading.send(());
+        let _ = self.go_on.recv();
+        self.disk.read(key)
+    }
+
+    fn scan(&mut self, prefix: &[u8]) -> Result<Vec<Entry>, StoreError> {
+        self.disk.scan(prefix)
+    }
+}
+
+/// A closed outbox's file is free, even if it was closed in the middle of a read.
+#[tokio::test]
+async fn closing_waits_for_a_read_that_has_begun() {
+    let folder = Folder::new("outbox-slow");
+    let nodes = group_of("slow", 1).await;
+    let (is_reading, reading) = mpsc::channel();
+    let (go_on, told) = mpsc::channel();
+    let slow = Slow {
+        disk: Disk::open(folder.file("outbox")).unwrap(),
+        is_reading,
+        go_on: told,
+    };
+    let outbox = nodes[0].outbox_in(slow, OutboxConfig::default());
+    let outbox = outbox.await.unwrap();
+    send(&outbox, "slow", 0..1).await;
+    let begun = tokio::task::spawn_blocking(move || reading.recv());
+    within("a read", begun).await.unwrap().unwrap();
+
+    let mut closing = Box::pin(outbox.close());
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut closing).await;
+    assert!(early.is_err(), "closed in the middle of a read");
+    drop(go_on);
+    within("the end of the read", closing).await;
+    let anew = nodes[0].outbox(folder.file("outbox"), OutboxConfig::default());
+    assert_eq!(anew.await.unwrap().stats().records, 1);
+    shutdown(nodes).await;
 }
