@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use archipelago_sim::picture;
-use archipelago_sim::topology::{GroupPlan, Overlay, OverlayFormat, TopologyError};
+use archipelago_sim::topology::{OverlayFormat, TopologyError};
 
-use crate::cluster::{self, ClusterError, Plan};
+use crate::cluster::{self, ClusterError};
+use crate::simulated::overlay;
 use report::Report;
 
 /// Show the groups, tiers and sessions that a cluster file stands for.
@@ -71,23 +72,4 @@ fn write(path: &PathBuf, text: &str) -> Result<(), PlanError> {
         path: path.clone(),
         source,
     })
-}
-
-/// The same plan as the simulator has it.
-fn overlay(plan: &Plan) -> Overlay {
-    let numbers = |nodes: &[usize]| -> Vec<u32> {
-        let nodes = nodes.iter();
-        nodes.filter_map(|&it| u32::try_from(it).ok()).collect()
-    };
-    let groups = plan.groups.iter().map(|group| GroupPlan {
-        name: group.name.clone(),
-        members: numbers(&group.members),
-        reflectors: numbers(&group.reflectors),
-        parents: group.parents.clone(),
-        tier: group.tier,
-    });
-    Overlay {
-        nodes: u32::try_from(plan.nodes.len()).unwrap_or(u32::MAX),
-        groups: groups.collect(),
-    }
 }

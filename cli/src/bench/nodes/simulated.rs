@@ -14,7 +14,7 @@ use archipelago_router::NodeConfig;
 use archipelago_sgroup::GroupConfig;
 use archipelago_sim::check::views;
 use archipelago_sim::tiers::{Hierarchy, forming_limit, is_formed};
-use archipelago_sim::topology::{self, GroupPlan, Overlay, REALM, start_all};
+use archipelago_sim::topology::{self, REALM, start_all};
 use archipelago_sim::{LinkProfile, NodeIx, Random, World, WorldConfig};
 
 use tokio::sync::oneshot;
@@ -24,7 +24,7 @@ use super::{NodesError, Options, Topology, enough};
 use crate::cluster::Plan;
 use crate::live::latency::Latency;
 use crate::machine::usage;
-use crate::simulated::{deaths, ix, joined, known_to, late_comer};
+use crate::simulated::{deaths, ix, joined, known_to, late_comer, overlay};
 
 /// Above so many nodes, groups are formed from the beginning.
 pub(super) const JOINED_MAX: usize = 2_000;
@@ -325,21 +325,5 @@ impl<'a> Rehearsal<'a> {
             let is_strange = groups.all(|group| !self.plan.nodes[other].groups.contains(group));
             (one != other && is_strange).then(|| (ix(one), ix(other)))
         })
-    }
-}
-
-/// The plan as the simulator has them.
-fn overlay(plan: &Plan) -> Overlay {
-    let numbers = |nodes: &[usize]| nodes.iter().map(|&node| ix(node).0).collect();
-    let groups = plan.groups.iter().map(|group| GroupPlan {
-        name: group.name.clone(),
-        members: numbers(&group.members),
-        reflectors: numbers(&group.reflectors),
-        parents: group.parents.clone(),
-        tier: group.tier,
-    });
-    Overlay {
-        nodes: ix(plan.nodes.len()).0,
-        groups: groups.collect(),
     }
 }
