@@ -1,5 +1,6 @@
 //! This same program as another process, which reads a line of JSON and answers with one.
 
+use std::io::{BufRead, Write};
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -27,6 +28,23 @@ pub(crate) enum ProcessError {
     Ended(String),
     #[error("another process of this program cannot be signalled: {0}")]
     Signal(#[from] rustix::io::Errno),
+}
+
+/// The other side of it: answers each line of the standard input with one, until that ends.
+///
+/// # Errors
+/// Those of the pipes, and the first of `obey`: nothing is answered after it.
+pub(crate) async fn serve<E: From<std::io::Error>>(
+    mut obey: impl AsyncFnMut(&str) -> Result<String, E>,
+) -> Result<(), E> {
+    // Blocking reads are harmless here: what is hosted runs on other threads.
+    for line in std::io::stdin().lock().lines() {
+        let answer = obey(&line?).await?;
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{answer}")?;
+        stdout.flush()?;
+    }
+    Ok(())
 }
 
 impl Process {

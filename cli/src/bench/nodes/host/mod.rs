@@ -5,7 +5,6 @@ mod hosted;
 mod letters;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
 
 use archipelago::{Mailbox, Node, NodeId, Pid};
@@ -16,6 +15,7 @@ use self::hosted::Hosted;
 use self::letters::Letters;
 use super::NodesError;
 use super::order::{Counted, FalseDeaths, Formed, NodeOrder, Order, Refusals, Sight, Started};
+use crate::live::process::serve;
 use crate::live::watch::Watch;
 use crate::machine::{clock, descriptors};
 
@@ -41,14 +41,7 @@ struct Host {
 pub(super) async fn run() -> Result<(), NodesError> {
     descriptors::raise();
     let mut host = Host::default();
-    // Blocking reads are harmless here: what is hosted runs on other threads.
-    for line in std::io::stdin().lock().lines() {
-        let answer = host.obey(serde_json::from_str(&line?)?).await?;
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{answer}")?;
-        stdout.flush()?;
-    }
-    Ok(())
+    serve(async |order| Ok(host.obey(serde_json::from_str(order)?).await?)).await
 }
 
 impl Host {

@@ -6,7 +6,6 @@ mod member;
 mod tally;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use self::member::Member;
 use self::tally::Counting;
 use super::WorkersError;
 use super::order::{LoadOrder, NodeOrder, Order, Started, Tally};
+use crate::live::process::serve;
 use crate::live::watch::Watch;
 use crate::machine::{clock, descriptors};
 
@@ -56,14 +56,7 @@ struct Counted {
 pub(super) async fn run() -> Result<(), WorkersError> {
     descriptors::raise();
     let mut host = Host::default();
-    // Blocking reads are harmless here: what is hosted runs on other threads.
-    for line in std::io::stdin().lock().lines() {
-        let answer = host.obey(serde_json::from_str(&line?)?).await?;
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{answer}")?;
-        stdout.flush()?;
-    }
-    Ok(())
+    serve(async |order| Ok(host.obey(serde_json::from_str(order)?).await?)).await
 }
 
 impl Host {
