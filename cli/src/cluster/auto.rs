@@ -17,7 +17,7 @@
 //! With an underlay, a node is at the site that its attribute `at` (default the first of `by`)
 //! names, and round-trip times decide where labels do not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use archipelago_router::grouping::{self, Candidate, Grouped, Wish};
@@ -159,9 +159,9 @@ fn node(name: String) -> PlannedNode {
 }
 
 fn names(nodes: &IndexMap<Spanned<String>, AutoNode>) -> Result<Vec<String>, Complaint> {
-    let mut names = Vec::new();
+    let (mut names, mut taken) = (Vec::new(), BTreeSet::new());
     for (name, node) in nodes {
-        names.extend(check::copies(name, node.count.as_ref(), names.len())?);
+        names.extend(check::copies(name, node.count.as_ref(), &mut taken)?);
     }
     Ok(names)
 }

@@ -95,10 +95,10 @@ pub(super) fn file(file: &ClusterFile) -> Result<Plan, Complaint> {
     for (name, table) in &file.groups {
         plan.groups.push(group(name, table)?);
     }
-    let mut copies = BTreeMap::new();
+    let (mut copies, mut names) = (BTreeMap::new(), BTreeSet::new());
     for (name, table) in &file.nodes {
         let first = plan.nodes.len();
-        nodes(&mut plan, name, table)?;
+        nodes(&mut plan, &mut names, name, table)?;
         copies.insert(name.get_ref().clone(), first..plan.nodes.len());
     }
     for (index, table) in file.groups.values().enumerate() {
@@ -237,9 +237,14 @@ fn leads_up(plan: &Plan, group: usize, name: &Spanned<String>) -> Result<(), Com
     ))
 }
 
-fn nodes(plan: &mut Plan, name: &Spanned<String>, table: &NodeTable) -> Result<(), Complaint> {
+fn nodes(
+    plan: &mut Plan,
+    names: &mut BTreeSet<String>,
+    name: &Spanned<String>,
+    table: &NodeTable,
+) -> Result<(), Complaint> {
     let groups = memberships(plan, name, table)?;
-    for name in copies(name, table.count.as_ref(), plan.nodes.len())? {
+    for name in copies(name, table.count.as_ref(), names)? {
         let node = plan.nodes.len();
         for &group in &groups {
             plan.groups[group].members.push(node);
@@ -253,15 +258,24 @@ fn nodes(plan: &mut Plan, name: &Spanned<String>, table: &NodeTable) -> Result<(
     Ok(())
 }
 
-/// The names of a node, or of its copies, where there are `before` others.
+/// The names of a node, or of its copies, beside those that are `taken`, to which they come. They
+/// are names of files as well.
 pub(super) fn copies(
     name: &Spanned<String>,
     count: Option<&Spanned<usize>>,
-    before: usize,
+    taken: &mut BTreeSet<String>,
 ) -> Result<Vec<String>, Complaint> {
     named("node", name, 48)?;
+    let text = name.get_ref();
+    if text.contains('/') {
+        return Err(Complaint::at(
+            name.span().start,
+            format!("node {text:?} has a slash in its name"),
+            "name it without: its files are named after it",
+        ));
+    }
     let copies = count.map_or(1, |count| *count.get_ref());
-    if copies == 0 || copies > NODES_MAX.saturating_sub(before) {
+    if copies == 0 || copies > NODES_MAX.saturating_sub(taken.len()) {
         let place = count.map_or(name.span(), Spanned::span);
         return Err(Complaint::at(
             place.start,
@@ -269,11 +283,18 @@ pub(super) fn copies(
             format!("ask for at least 1, and at most {NODES_MAX} nodes in all"),
         ));
     }
-    let text = name.get_ref();
-    Ok(match count {
+    let names: Vec<String> = match count {
         Some(_) => (1..=copies).map(|copy| format!("{text}-{copy}")).collect(),
         None => vec![text.clone()],
-    })
+    };
+    match names.iter().find(|&name| !taken.insert(name.clone())) {
+        None => Ok(names),
+        Some(twice) => Err(Complaint::at(
+            name.span().start,
+            format!("two nodes are named {twice:?}"),
+            "copies are named after their node and numbered: rename one of the two",
+        )),
+    }
 }
 
 fn memberships(

@@ -92,6 +92,21 @@ fn a_node_in_no_group_and_a_group_of_one_are_refused() {
     assert!(lonely.contains("fewer than two nodes"), "{lonely}");
 }
 
+/// Each node's files are named after it, and copies are numbered.
+#[test]
+fn two_nodes_of_one_name_and_a_name_with_a_slash_are_refused() {
+    let twice = error(&BRIDGED.replace("[nodes.y]", "[nodes.x-2]"));
+    assert!(
+        twice.starts_with("c.toml:14: two nodes are named \"x-2\"; "),
+        "{twice}"
+    );
+    let outside = error(&BRIDGED.replace("[nodes.y]", "[nodes.\"../y\"]"));
+    assert!(
+        outside.starts_with("c.toml:14: node \"../y\" has a slash in its name; "),
+        "{outside}"
+    );
+}
+
 #[test]
 fn the_clusters_that_ship_can_be_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/clusters");
