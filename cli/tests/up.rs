@@ -172,6 +172,35 @@ fn u14_nodes_outlive_the_master_and_are_started_again() {
     }
 }
 
+/// U14: of masters that start at one instant one looks after the cluster, and the others say so;
+/// each node is started once.
+#[test]
+fn u14_one_of_many_masters_at_once_has_the_cluster() {
+    let mut cluster = Cluster::new("at-once");
+    let file = cluster.folder.join("cluster.toml");
+    let rivals = (0..6).map(|_| {
+        let mut command = cluster.program(&["up", file.to_str().unwrap()]);
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    });
+    let mut rivals: Vec<Child> = rivals.collect();
+    cluster.wait_up();
+    let status = cluster.status();
+    let place = rivals
+        .iter()
+        .position(|rival| status["master"] == rival.id());
+    cluster.master = Some(rivals.swap_remove(place.expect("the master is one of them")));
+    for rival in rivals {
+        let output = rival.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "two masters");
+        assert!(said.contains("looks after this cluster already"), "{said}");
+    }
+    for node in cluster.status()["nodes"].as_array().unwrap() {
+        assert_eq!(node["starts"], 1);
+    }
+}
+
 /// U14: nodes that cannot run are given up after a while, which is said, and is the exit status.
 #[test]
 fn u14_what_keeps_dying_is_given_up() {

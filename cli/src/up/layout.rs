@@ -57,8 +57,8 @@ pub(super) fn config(plan: &Plan, state: &State, index: usize, folder: &Folder) 
         name: planned.name.clone(),
         realm: plan.realm.clone(),
         listen: state.nodes[index].address.clone(),
-        key_file: folder.file(&planned.name, "key"),
-        groups_file: Some(folder.file(&planned.name, "groups")),
+        key_file: folder.node_file(&planned.name, "key"),
+        groups_file: Some(folder.node_file(&planned.name, "groups")),
         is_reflector: planned.is_reflector,
         groups: own
             .map(|&group| told((plan, state, folder), group, index))
@@ -89,7 +89,7 @@ fn seeds((plan, state, folder): Known<'_>, group: usize, index: usize) -> Vec<St
     let others = planned.members.iter().filter(|&&one| one != index);
     let is_there = |other: usize| {
         let node = &state.nodes[other];
-        let told = || NodeConfig::read(&folder.file(&node.name, "json"));
+        let told = || NodeConfig::read(&folder.node_file(&node.name, "json"));
         node.is_alive() && told().is_ok_and(|told| told.names(&planned.name))
     };
     if plan.founder(group) == index && !others.clone().any(|&other| is_there(other)) {

@@ -6,6 +6,7 @@
 //! any node noticing.
 
 mod hangup;
+mod hold;
 mod layout;
 mod node;
 mod reload;
@@ -88,6 +89,8 @@ pub(crate) enum UpError {
     },
     #[error("process {0} looks after this cluster already; stop it first, or use another --state")]
     Running(u32),
+    #[error("another process starts or stops this cluster just now; try again when it has ended")]
+    Busy,
     #[error(
         "nobody looks after this cluster: `archipelago up CLUSTER` does, and takes the file too"
     )]

@@ -11,6 +11,7 @@ use archipelago::{Launched, Launcher, Program};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::hangup::Hangup;
+use super::hold::Hold;
 use super::node::NodeConfig;
 use super::reload::{self, Reloaded, ReloadedNode, Wish};
 use super::retold::Taken;
@@ -42,6 +43,8 @@ pub(super) struct Master<'a> {
     histories: Vec<History>,
     begun: Instant,
     hangup: Hangup,
+    /// Given back when everything else is done.
+    _hold: Hold,
 }
 
 impl<'a> Master<'a> {
@@ -49,7 +52,8 @@ impl<'a> Master<'a> {
     /// more.
     ///
     /// # Errors
-    /// [`UpError::Running`] where another master looks after this cluster.
+    /// [`UpError::Running`] where another master looks after this cluster, [`UpError::Busy`] where
+    /// it is being stopped.
     pub(super) async fn new(
         (cluster, folder): (PathBuf, &'a Folder),
         launcher: Box<dyn Launcher>,
@@ -58,7 +62,9 @@ impl<'a> Master<'a> {
     ) -> Result<Self, UpError> {
         // Before anybody can know of this master, so that no signal finds it without a handler.
         let hangup = Hangup::new()?;
+        let hold = Hold::take(folder).await?;
         let mut state = folder.load()?;
+        // One of an older version, which holds nothing.
         if let Some(master) = state.other_master() {
             return Err(UpError::Running(master.pid));
         }
@@ -75,6 +81,7 @@ impl<'a> Master<'a> {
             state,
             begun: Instant::now(),
             hangup,
+            _hold: hold,
         };
         let gone = master.settle()?;
         for (node, history) in master.state.nodes.iter().zip(&mut master.histories) {
@@ -178,7 +185,7 @@ impl<'a> Master<'a> {
         let limit = Instant::now() + ANSWER_MAX;
         for (index, version) in asked {
             let node = &mut self.state.nodes[index];
-            let told = self.folder.file(&node.name, "json");
+            let told = self.folder.node_file(&node.name, "json");
             if let Some(taken) = taken(&told, version, limit).await {
                 said[index] = of_taken(&node.name, taken);
             }
@@ -196,7 +203,7 @@ impl<'a> Master<'a> {
         let Some(process) = node.process.filter(|_| node.is_alive()) else {
             return Ok(Told::NotRunning);
         };
-        let before = NodeConfig::read(&self.folder.file(&node.name, "json")).ok();
+        let before = NodeConfig::read(&self.folder.node_file(&node.name, "json")).ok();
         let config = self.config(index, before.as_ref());
         let is_same = before.is_some_and(|before| before.substance() == config.substance());
         if is_same && !node.is_behind {
@@ -237,17 +244,17 @@ impl<'a> Master<'a> {
 
     fn start(&mut self, index: usize, now: Duration) -> Result<(), UpError> {
         let name = self.state.nodes[index].name.clone();
-        let before = NodeConfig::read(&self.folder.file(&name, "json")).ok();
+        let before = NodeConfig::read(&self.folder.node_file(&name, "json")).ok();
         let config = self.config(index, before.as_ref());
         self.folder.write(&name, &config)?;
         let file = self
             .folder
-            .file(&name, "json")
+            .node_file(&name, "json")
             .to_string_lossy()
             .into_owned();
         let program = Program {
             arguments: vec![self.program.clone(), "node".to_owned(), file],
-            log: self.folder.file(&name, "log"),
+            log: self.folder.node_file(&name, "log"),
             name,
         };
         let launched = self.launcher.launch(&program);
@@ -270,7 +277,7 @@ impl<'a> Master<'a> {
         let node = &mut self.state.nodes[index];
         node.is_given_up = true;
         let (name, ends) = (&node.name, self.histories[index].ends());
-        let log = self.folder.file(name, "log");
+        let log = self.folder.node_file(name, "log");
         eprintln!(
             "{name} is given up: it ended {ends} times within a minute; see {}",
             log.display()

@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! DIR/cluster.json     the master, and for each node its address, process and standing
-//! DIR/NAME.json        what a node is told (with cookies: readable by its owner only)
-//! DIR/NAME.taken       what it answered when it was told anew
-//! DIR/reload.json      a wish that the master takes the cluster file anew; DIR/reloaded.json its answer
-//! DIR/NAME.key         its key      DIR/NAME.log   what it said
+//! DIR/cluster.lock     held by who changes the cluster: a master, or who stops it
+//! DIR/reload.json      a wish that the master takes the cluster file anew
+//! DIR/reloaded.json    its answer
+//! DIR/nodes/NAME.json  what a node is told (with cookies: readable by its owner only)
+//!          /NAME.taken what it answered when it was told anew
+//!          /NAME.key   its key
+//!          /NAME.log   what it said
 //! ```
 //! Files are replaced as a whole, so that a crash leaves the old or the new one.
 
@@ -18,6 +21,9 @@ use archipelago::Launched;
 use serde::{Deserialize, Serialize};
 
 use super::UpError;
+
+/// The folder of the nodes' files, in the cluster's.
+const NODES: &str = "nodes";
 
 /// The folder of one cluster.
 #[derive(Clone, Debug)]
@@ -68,16 +74,21 @@ impl State {
 impl Folder {
     /// The folder at `path`, made if it is not there.
     pub(super) fn open(path: &Path) -> Result<Self, UpError> {
-        fs::create_dir_all(path).map_err(|error| UpError::file(path, error))?;
+        fs::create_dir_all(path.join(NODES)).map_err(|error| UpError::file(path, error))?;
         let path = path
             .canonicalize()
             .map_err(|error| UpError::file(path, error))?;
         Ok(Self(path))
     }
 
-    /// A file in it.
+    /// A file of the cluster.
     pub(super) fn file(&self, name: &str, ending: &str) -> PathBuf {
         self.0.join(format!("{name}.{ending}"))
+    }
+
+    /// A file of one node, in a folder apart: a node may have any name.
+    pub(super) fn node_file(&self, name: &str, ending: &str) -> PathBuf {
+        self.0.join(NODES).join(format!("{name}.{ending}"))
     }
 
     /// What is known; nothing where there is no file yet.
@@ -93,12 +104,12 @@ impl Folder {
 
     /// Keeps what is known.
     pub(super) fn save(&self, state: &State) -> Result<(), UpError> {
-        self.write("cluster", state)
+        replace(&self.file("cluster", "json"), state)
     }
 
-    /// Writes NAME.json, readable by its owner only, at once as a whole.
+    /// Writes what a node is told, readable by its owner only, at once as a whole.
     pub(super) fn write(&self, name: &str, value: &impl Serialize) -> Result<(), UpError> {
-        replace(&self.file(name, "json"), value)
+        replace(&self.node_file(name, "json"), value)
     }
 }
 

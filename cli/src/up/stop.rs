@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use archipelago::Launched;
 
 use super::UpError;
+use super::hold::Hold;
 use super::state::{Folder, NodeState};
 
 const LOOK_PERIOD: Duration = Duration::from_millis(20);
@@ -17,7 +18,8 @@ pub(super) async fn cluster(folder: &Folder, grace: Duration) -> Result<usize, U
     if let Some(master) = folder.load()?.other_master() {
         one("the master", master, MASTER_GRACE).await;
     }
-    // As the master left it: nobody else writes from here on.
+    // As the master left it: nobody else writes from here on, nor starts what is stopped.
+    let _hold = Hold::take(folder).await?;
     let mut state = folder.load()?;
     state.master = None;
     let killed = all(&state.nodes, grace).await;
