@@ -50,13 +50,13 @@ pub(crate) async fn run(members: u32, options: &Options) -> Result<Report, Bench
     Ok(report)
 }
 
-/// A member of the group that it registers in.
-struct Member {
-    node: Node,
-    group: String,
+/// A node, and the group that it registers in.
+pub(super) struct Member {
+    pub(super) node: Node,
+    pub(super) group: String,
 }
 
-async fn form(ranges: &[Range<u32>]) -> Result<Vec<Member>, BenchError> {
+pub(super) async fn form(ranges: &[Range<u32>]) -> Result<Vec<Member>, BenchError> {
     let mut members: Vec<Member> = Vec::new();
     for range in ranges {
         let group = format!("names{}", range.start);

@@ -1,5 +1,7 @@
 //! Measurements that a user can repeat: one subcommand for each part.
 
+mod directory;
+mod ends;
 mod live;
 mod names;
 mod nodes;
@@ -17,6 +19,10 @@ use clap::Subcommand;
 pub(crate) enum Command {
     /// All members of one group register and unregister names as fast as they are answered.
     Names(names::Options),
+    /// Many names that stay in one group, and one more member who learns them.
+    Directory(directory::Options),
+    /// How soon monitors tell of ended processes and killed nodes, in the group and across.
+    Ends(ends::Options),
     /// Keyed workers on the members of one group, asked at a fixed rate, some with large bodies.
     Workers(workers::Options),
     /// Messages between two nodes in two processes, beside bare TCP.
@@ -38,6 +44,8 @@ pub(crate) enum Command {
 pub(crate) async fn main(command: &Command) -> ExitCode {
     match command {
         Command::Names(options) => names::main(options).await,
+        Command::Directory(options) => directory::main(options).await,
+        Command::Ends(options) => ends::main(options).await,
         Command::Workers(options) => workers::main(options).await,
         Command::WorkersHost => workers::host().await,
         Command::Nodes(options) => nodes::main(options).await,

@@ -73,6 +73,10 @@ pub(crate) enum BenchError {
     Node(#[from] archipelago::NodeError),
     #[error(transparent)]
     Register(#[from] archipelago::RegisterError),
+    #[error("a member has {known} of {names} names a minute after they were confirmed")]
+    Names { known: usize, names: u32 },
+    #[error("interrupted; nothing was measured to its end")]
+    Interrupted,
     #[error("the group did not form within a minute")]
     Forming,
     #[error("the simulated group cannot be made: {0}")]

@@ -80,10 +80,12 @@ pub(crate) fn print(reports: &[Report], json: bool) -> Result<(), BenchError> {
     Ok(())
 }
 
-fn shown_fine(figure: Option<f64>) -> String {
+/// With a tenth, or a dash.
+pub(super) fn shown_fine(figure: Option<f64>) -> String {
     figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.1}"))
 }
 
-fn shown(figure: Option<f64>) -> String {
+/// In whole numbers, or a dash.
+pub(super) fn shown(figure: Option<f64>) -> String {
     figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.0}"))
 }
