@@ -12,6 +12,7 @@ mod on_demand;
 pub mod outbox;
 mod pulse;
 pub mod reflect;
+mod regroup;
 mod routes;
 mod sessions;
 pub mod up;
@@ -23,4 +24,5 @@ pub use node::{
     LETTERS_BYTES_MAX, LETTERS_LEN_MAX, Node, NodeConfig, NodeCounters, Output, Outputs, Refused,
     RouteInfo, SessionEvent, SessionInfo, SessionKind, Unreachable,
 };
+pub use regroup::{Descent, Regrouped};
 pub use routes::{Hop, Membership, Routes, Standing};

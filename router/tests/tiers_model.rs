@@ -280,7 +280,7 @@ impl Stage {
                         .push(body);
                 }
                 LookupOutput::Found(_) => self.run.found += 1,
-                LookupOutput::Failed { .. } => self.run.failed += 1,
+                LookupOutput::Failed { .. } | LookupOutput::Moved { .. } => self.run.failed += 1,
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use archipelago_core::wire::Standard;
 use archipelago_core::{Address, GroupId, NodeId};
 
 use crate::log::{LogConfig, PAGE_ENTRIES_MAX};
@@ -57,6 +58,9 @@ pub struct Place {
     /// Members whose majority says who holds a strict name: 1, 3 or 5. None, the default: the group
     /// has no strict names. The same for the group's whole life; see [`strict`](crate::strict).
     pub council: Vec<NodeId>,
+    /// What the program keeps the group at; none, the default: nothing. Members that are told
+    /// nothing of it follow those that are.
+    pub standard: Option<Arc<Standard>>,
 }
 
 impl Default for Place {
@@ -68,6 +72,7 @@ impl Default for Place {
             reflectors: 3,
             pinned: Vec::new(),
             council: Vec::new(),
+            standard: None,
         }
     }
 }
@@ -76,6 +81,9 @@ impl Default for Place {
 const PARENTS_MAX: usize = 4;
 /// Most reflectors, elected or pinned.
 const REFLECTORS_MAX: usize = 8;
+/// Least and most members that a group can be kept at.
+const SIZE_MIN: u32 = 2;
+const SIZE_MAX: u32 = 1_000;
 
 impl GroupConfig {
     /// The group's id.
@@ -165,6 +173,7 @@ impl GroupConfig {
                 members: place.council.len(),
             });
         }
+        self.check_standard()?;
         for parent in &place.parents {
             if parent.place.tier <= place.tier {
                 return Err(GroupConfigError::Tier {
@@ -177,6 +186,27 @@ impl GroupConfig {
             parent.check()?;
         }
         Ok(())
+    }
+
+    /// Whether groups can be kept at what it says, if it says anything.
+    fn check_standard(&self) -> Result<(), GroupConfigError> {
+        let Some(standard) = &self.place.standard else {
+            return Ok(());
+        };
+        let reflectors = u32::from(standard.reflectors);
+        let reason = if !(SIZE_MIN..=SIZE_MAX).contains(&standard.size) {
+            "a size of 2 to 1,000"
+        } else if standard.parent_size < 2 * reflectors {
+            "parents of at least twice as many members as reflectors"
+        } else if !(1..=REFLECTORS_MAX).contains(&usize::from(standard.reflectors)) {
+            "1 to 8 reflectors"
+        } else if !self.place.council.is_empty() {
+            "no council: its members may not move"
+        } else {
+            return Ok(());
+        };
+        let name = self.name.to_string();
+        Err(GroupConfigError::Standard { name, reason })
     }
 
     fn check_realm(&self) -> Result<(), GroupConfigError> {
@@ -321,6 +351,14 @@ pub enum GroupConfigError {
         name: String,
         /// How many it has.
         members: usize,
+    },
+    /// A size that no group can be kept at.
+    #[error("group {name:?} is to be kept in size: it needs {reason}")]
+    Standard {
+        /// The group's name.
+        name: String,
+        /// What it needs.
+        reason: &'static str,
     },
     /// A time or number of `Timing` that no group can run by.
     #[error("timing: {field} must be {remedy}")]

@@ -24,6 +24,6 @@ pub use admission::{Route, Secret};
 pub use client::Client;
 pub use config::{Cookies, GroupConfig, GroupConfigError, Place, Seed, Timing};
 pub use group::{
-    By, DialTarget, DownReason, Formed, Group, GroupEvent, GroupOutput, GroupOutputs, MemberInfo,
-    Origin, Quorum, RemoveError, StrictAct, charter_of,
+    Brought, By, DialTarget, DownReason, Formed, Group, GroupEvent, GroupOutput, GroupOutputs,
+    Luggage, MemberInfo, Origin, Quorum, RemoveError, StrictAct, charter_of,
 };

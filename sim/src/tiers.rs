@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use archipelago_core::wire::Standard;
 use archipelago_core::{GroupId, Roles};
 use archipelago_router::NodeConfig;
-use archipelago_sgroup::{GroupConfig, Place, Seed, Timing};
+use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
 
 use crate::topology::{REALM, cookies, seed, start_all};
 use crate::world::{NodeIx, World, WorldConfig};
@@ -37,6 +38,8 @@ pub struct Hierarchy {
     pub capable: usize,
     /// How many join each parent. Default 3.
     pub reflectors: u8,
+    /// What the program keeps all groups at, who share one cookie then. Default nothing.
+    pub standard: Option<Arc<Standard>>,
     nodes: u32,
 }
 
@@ -46,6 +49,7 @@ impl Default for Hierarchy {
             plans: Vec::new(),
             capable: 5,
             reflectors: 3,
+            standard: None,
             nodes: 0,
         }
     }
@@ -98,6 +102,12 @@ impl Hierarchy {
     /// The id of a group, by its place.
     pub fn id(&self, place: usize) -> GroupId {
         GroupId::new(REALM, &self.plans[place].name)
+    }
+
+    /// Of a group by its name; where the program groups, all have the same.
+    fn cookies(&self, name: &str) -> Cookies {
+        let name = if self.standard.is_some() { "all" } else { name };
+        cookies(&format!("cookie of {name}"))
     }
 
     /// The leaves' places.
@@ -212,12 +222,13 @@ impl<'a> Maker<'a> {
             tier,
             parents: parents.collect(),
             reflectors: self.hierarchy.reflectors,
+            standard: self.hierarchy.standard.clone(),
             ..Place::default()
         };
         let config = Arc::new(GroupConfig {
             realm: REALM.into(),
             name: plan.name.as_str().into(),
-            cookies: Some(cookies(&format!("cookie of {}", plan.name))),
+            cookies: Some(self.hierarchy.cookies(&plan.name)),
             seeds: self.seeds(world, place),
             size: 0,
             members_max: 1_024,

@@ -174,6 +174,7 @@ fn config(
             reflectors: kept.reflectors,
             pinned: kept.pinned.clone(),
             council: kept.council.clone(),
+            standard: None,
         },
     })
 }

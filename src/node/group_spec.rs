@@ -215,6 +215,7 @@ impl GroupSpec {
                 reflectors: self.reflectors,
                 pinned: self.pinned,
                 council: self.council,
+                standard: None,
             },
         }
     }

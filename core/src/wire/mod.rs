@@ -15,6 +15,7 @@ mod letter;
 mod list;
 mod name;
 mod provider;
+mod regroup;
 mod route;
 mod said;
 mod strict;
@@ -41,6 +42,10 @@ pub use letter::{
 pub use list::{List, TooMany};
 pub use name::NameClaim;
 pub use provider::{PROVIDERS_MAX, Provider, Providers, service_key};
+pub use regroup::{
+    Above, HEIRS_MAX as GROUP_HEIRS_MAX, Intent, Lineage, MOVERS_MAX, Movers, RegroupKind,
+    RegroupStage, Seek, Standard,
+};
 pub use route::{
     Holding, Introduction, Lookup, LookupAnswer, LookupReply, Name, RouteBody, Row, RowGroup,
     SignedHolding, SignedIntroduction, SignedRow, name_key,

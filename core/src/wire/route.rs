@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Heading, List, NameClaim, bounded};
+use super::{GROUP_HEIRS_MAX, Heading, List, NameClaim, bounded};
 use crate::{Boot, Crypto, GroupId, NodeId, Signature, SignedRecord};
 
 /// A message of the routing machines.
@@ -98,7 +98,7 @@ pub fn name_key(group: &GroupId, name: &[u8]) -> NodeId {
 }
 
 /// The bytes of a name; at most 255.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Name(
     #[serde(
         serialize_with = "bounded::put_bytes::<255, _>",
@@ -173,6 +173,9 @@ pub enum LookupAnswer {
         /// The key to the holder's door.
         introduction: Arc<SignedIntroduction>,
     },
+    /// What is sought is not in the group, and may be in one of these: they were split off it, or
+    /// took it in.
+    Moved(List<GroupId, GROUP_HEIRS_MAX>),
 }
 
 /// A reflector's word for who holds a name in its group.

@@ -20,7 +20,7 @@ impl Lookups {
         &mut self,
         from: Peer,
         lookup: &Lookup,
-        holder: Option<&NameInfo>,
+        (holder, heirs): (Option<&NameInfo>, &[GroupId]),
         routes: &dyn Routes,
         cx: &Context<'_>,
     ) -> Option<LookupAnswer> {
@@ -36,13 +36,18 @@ impl Lookups {
             return Some(LookupAnswer::NoRoute);
         }
         let is_inside = || routes.is_inside(lookup.group, &lookup.requester, cx.peers);
+        let or_heirs = |answer: LookupAnswer| match answer {
+            LookupAnswer::NotFound | LookupAnswer::Gone if !heirs.is_empty() => moved(heirs),
+            answer => answer,
+        };
         match routes.standing(lookup.group) {
             Some(standing) if standing.is_closed && !is_inside() => Some(LookupAnswer::Closed),
             Some(_) if lookup.name.is_some() => {
-                Some(self.answer_of_name(lookup, holder, routes, cx))
+                Some(or_heirs(self.answer_of_name(lookup, holder, routes, cx)))
             }
             Some(_) if is_elsewhere(lookup, routes, cx) => None,
-            Some(_) => Some(self.answer_of_group(lookup, routes, cx)),
+            Some(_) => Some(or_heirs(self.answer_of_group(lookup, routes, cx))),
+            None if !heirs.is_empty() => Some(moved(heirs)),
             None if lookup.hops == 0 => Some(LookupAnswer::NoRoute),
             None => None,
         }
@@ -178,6 +183,10 @@ fn is_elsewhere(lookup: &Lookup, routes: &dyn Routes, cx: &Context<'_>) -> bool 
         && !matches!(membership, Membership::Up(_))
         && lookup.hops > 0
         && !routes.hosts(lookup.group, target, cx.peers).is_empty()
+}
+
+fn moved(heirs: &[GroupId]) -> LookupAnswer {
+    LookupAnswer::Moved(List::truncated(heirs.iter().copied()))
 }
 
 fn record_of(node: &NodeId, cx: &Context<'_>) -> Option<Arc<SignedRecord>> {

@@ -30,6 +30,7 @@ use archipelago_core::wire::{
 use archipelago_core::{Boot, Context, GroupId, NodeId, Peer, SignedRecord, Time};
 
 use archipelago_sgroup::names::NameInfo;
+use bytes::Bytes;
 
 use crate::{Hop, Routes};
 use cache::{Cache, Hit};
@@ -52,7 +53,7 @@ pub struct Located {
 
 impl Located {
     /// By what it was sought: a node's key, or a name's.
-    fn key(&self) -> NodeId {
+    pub(crate) fn key(&self) -> NodeId {
         let named = self.holding.as_ref().map(|signed| signed.holding.key);
         named.unwrap_or(self.record.record.node)
     }
@@ -95,6 +96,20 @@ pub enum LookupOutput {
     /// The answer to every `handle_locate` of this target so far; once more with a newer record
     /// when an answer that was served stale has been renewed.
     Found(Arc<Located>),
+    /// The group does not have what is sought; these came of it, and may. Every `handle_locate` of
+    /// this target so far is to go on there.
+    Moved {
+        /// Who was sought: a node, or the key of a name.
+        target: NodeId,
+        /// In which group.
+        group: GroupId,
+        /// The name, where one was sought.
+        name: Option<Bytes>,
+        /// As in `handle_locate`.
+        version_min: (Boot, u64),
+        /// Where it may be.
+        heirs: Vec<GroupId>,
+    },
     /// The end of every `handle_locate` of this target so far.
     Failed {
         /// Who was sought.
@@ -238,20 +253,21 @@ impl Lookups {
         cx: &mut Context<'_>,
         out: &mut LookupOutputs,
     ) {
-        self.handle_lookup_of(from, lookup, None, routes, cx, out);
+        self.handle_lookup_of(from, lookup, (None, &[]), routes, cx, out);
     }
 
-    /// As [`Lookups::handle_lookup`], for a name that this node knows the holder of.
+    /// As [`Lookups::handle_lookup`], for a name that this node knows the holder of, or a group whose
+    /// heirs it knows: what is not in the group may be in one of them.
     pub fn handle_lookup_of(
         &mut self,
         from: Peer,
         lookup: Lookup,
-        holder: Option<&NameInfo>,
+        known: (Option<&NameInfo>, &[GroupId]),
         routes: &dyn Routes,
         cx: &mut Context<'_>,
         out: &mut LookupOutputs,
     ) {
-        match self.answer(from, &lookup, holder, routes, cx) {
+        match self.answer(from, &lookup, known, routes, cx) {
             Some(answer) => {
                 self.counters.answered += 1;
                 out.push(reply(from, lookup.id, lookup.target, answer));
@@ -500,6 +516,9 @@ impl Lookups {
         out: &mut LookupOutputs,
     ) {
         let target = flight.key.target;
+        if let LookupAnswer::Moved(heirs) = answer {
+            return self.move_on(flight, heirs.into_vec(), out);
+        }
         let error = match answer::located(flight.group, answer) {
             Ok(located) => {
                 let located = Arc::new(located);
@@ -520,6 +539,25 @@ impl Lookups {
 }
 
 impl Lookups {
+    /// What was known of the target is of the past.
+    fn move_on(&mut self, flight: &Flight, heirs: Vec<GroupId>, out: &mut LookupOutputs) {
+        let Key {
+            target,
+            version_min,
+            ..
+        } = flight.key;
+        self.cache.purge(&target);
+        if flight.waiters.contains(&Waiter::Local) {
+            out.push(LookupOutput::Moved {
+                target,
+                group: flight.group,
+                name: flight.name.as_ref().map(|name| name.0.clone()),
+                version_min,
+                heirs,
+            });
+        }
+    }
+
     /// Who was told of a name's holder knows the way to it as well.
     fn keep_holder(&mut self, located: &Located, now: Time) {
         if located.holding.is_some() {

@@ -59,7 +59,7 @@ impl Node {
                 group,
                 request,
                 act,
-            } => return self.name(group, request, act, now),
+            } => return self.name(self.present_group(group), request, act, now),
             Command::Strict { group, act } => return self.strict(group, act, now),
             Command::Monitor { monitor, target } => return self.monitor(monitor, target, now),
             Command::Demonitor(monitor) => self.demonitor(monitor, now),
@@ -89,7 +89,9 @@ impl Node {
             }
             Command::LetterLost { to, reason } => self.on_letter_lost(to, reason, now),
             Command::Duty(group, said) => return self.duty(group, said, now),
-            Command::Registry(group, said) => return self.say(group, said, now),
+            Command::Registry(group, said) => {
+                return self.say(self.present_group(group), said, now);
+            }
             Command::Activity(session) => self.activity(session, now),
             Command::Shutdown => self.shut_down(now, out),
         }
@@ -118,6 +120,16 @@ impl Node {
     }
 
     pub(super) fn join(&mut self, config: Arc<GroupConfig>, now: Time) -> Result<(), Refused> {
+        self.join_at(config, None, now)
+    }
+
+    /// As [`Node::join`], with a place among this node's groups: the first is home.
+    pub(super) fn join_at(
+        &mut self,
+        config: Arc<GroupConfig>,
+        place: Option<usize>,
+        now: Time,
+    ) -> Result<(), Refused> {
         let id = config.id();
         if self.config.groups.iter().any(|known| known.id() == id) {
             return Err(Refused::AlreadyIn);
@@ -127,7 +139,9 @@ impl Node {
         if self.is_full_of_groups() {
             return Err(Refused::TooManyGroups);
         }
-        Arc::make_mut(&mut self.config).groups.push(config.clone());
+        let groups = &mut Arc::make_mut(&mut self.config).groups;
+        let place = place.unwrap_or(groups.len()).min(groups.len());
+        groups.insert(place, config.clone());
         self.renew_record(now);
         if !matches!(self.life, Life::Configured) {
             self.enter_group(config, now);

@@ -10,6 +10,7 @@ use super::work::Work;
 use crate::change::Changes;
 use crate::forward::Forward;
 use crate::lookup::Lookups;
+use crate::regroup::Regroup;
 
 impl Node {
     /// What this node takes, by part. What nodes of one process share (records, configurations of
@@ -36,6 +37,9 @@ impl Node {
         let changes = self.changes.as_deref();
         let bytes = changes.map_or(0, |it| size_of::<Changes>() + it.heap_bytes());
         footprint.add("changes", bytes);
+        let regroup = self.regroup.as_deref();
+        let bytes = regroup.map_or(0, |it| size_of::<Regroup>() + it.heap_bytes());
+        footprint.add("regroup", bytes);
         footprint.add("hierarchy", self.up.heap_bytes());
         for group in self.groups.values() {
             footprint.merge(&group.footprint());

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use archipelago_core::wire::{ByeReason, Control, GroupBody, RefuseReason};
 use archipelago_core::{Boot, Context, GroupId, Peer, Time};
 use archipelago_sgroup::log::keys;
+use archipelago_sgroup::names::NameOutput;
 use archipelago_sgroup::{Group, GroupConfig, GroupEvent, GroupOutput, GroupOutputs};
 
+use super::regroup::OWN_REQUEST;
 use super::work::Work;
 use super::{Event, Node, Output, Outputs, SessionKind, Via, record};
 use crate::reflect::GroupChange;
@@ -34,13 +36,20 @@ impl Node {
                 self.on_served(group, client, self.base.me, is_served);
             }
             GroupOutput::Told { owner, key, value } => {
+                if key.first() == Some(&keys::REGROUP) {
+                    return self.on_regroup_told(group, now);
+                }
                 if let Some(client) = keys::client_node(&key) {
                     return self.on_served(group, client, owner, value.is_some());
                 }
                 let mut cx = self.base.context(now);
                 let value = value.as_ref();
                 self.up.handle_told(group, owner, &key, value, &mut cx);
+                if let Some(regroup) = &mut self.regroup {
+                    regroup.handle_below(now);
+                }
             }
+            GroupOutput::Name(output) if is_own_request(&output) => {}
             GroupOutput::Name(output) => out.push(Output::Name { group, output }),
             GroupOutput::Duty(output) => out.push(Output::Duty { group, output }),
             GroupOutput::Registry(change) => out.push(Output::Registry { group, change }),
@@ -117,6 +126,7 @@ impl Node {
         }
         self.note_doubtful(&event, now);
         self.note_change(group, &event);
+        self.note_regroup(group, &event, now);
         self.on_paths_changed(group, &event, now, out);
         if let GroupEvent::MemberDown(info, reason) = &event {
             self.watch_member_down(group, info, *reason, now);
@@ -152,6 +162,7 @@ impl Node {
         let group = Group::new(config, record, &mut cx);
         self.groups.insert(id, Box::new(group));
         self.place_group(id, now);
+        self.keep_in_size(id, now);
         self.with_group(id, now, |group, cx, said| group.handle_start(cx, said));
     }
 
@@ -171,6 +182,9 @@ impl Node {
         }
         self.up.handle_left(id, now);
         self.end_changes(id);
+        if let Some(regroup) = &mut self.regroup {
+            regroup.handle_left(id);
+        }
         self.forget_clients(id);
         self.with_watch_if_any(now, |watch, lent, said| watch.handle_group_left(lent, said));
         self.release_unused(now, out);
@@ -230,4 +244,9 @@ impl Node {
     pub(super) fn own(&self) -> (Boot, Arc<archipelago_core::SignedRecord>) {
         (self.boot, self.record.clone())
     }
+}
+
+/// Whether it answers a claim that was made to take a name along.
+const fn is_own_request(output: &NameOutput) -> bool {
+    matches!(output, NameOutput::Done { request, .. } if *request == OWN_REQUEST)
 }

@@ -6,22 +6,39 @@ use archipelago_core::GroupId;
 use archipelago_sgroup::GroupConfig;
 
 use super::Node;
+use crate::regroup::{Descent, Regroup};
 
 /// Living members that are kept as seeds: they may all be gone at the next start.
 const SEEDS_MAX: usize = 8;
 
 impl Node {
-    /// The groups that this node is in now but for `configured`, which its configuration names
-    /// anyway, and parents that it was elected into: each with the cookies that count now, and with
-    /// members as seeds. At its next start they belong in
-    /// [`NodeConfig::groups`](super::NodeConfig::groups) and
+    /// The groups that this node is in now, each with the cookies that count now, and with members as
+    /// seeds: but for those of `configured` that do not keep themselves in size, which its
+    /// configuration names anyway, parents that it was elected into, and a group that it is about to
+    /// move to. At its next start they belong in [`NodeConfig::groups`](super::NodeConfig::groups), as
+    /// [`Descent::resume`] says, and those that are not configured in
     /// [`NodeConfig::resumed`](super::NodeConfig::resumed).
     pub fn kept(&self, configured: &[GroupId]) -> Vec<GroupConfig> {
         let groups = self.config.groups.iter().filter(|config| {
             let id = config.id();
-            !configured.contains(&id) && !self.up.is_elected(id)
+            let is_kept = !configured.contains(&id) || config.place.standard.is_some();
+            is_kept && !self.up.is_elected(id) && !self.is_about_to_move_to(id)
         });
         groups.map(|config| self.with_members(config)).collect()
+    }
+
+    fn is_about_to_move_to(&self, group: GroupId) -> bool {
+        let regroup = self.regroup.as_deref();
+        regroup.is_some_and(|regroup| regroup.is_entered(group))
+    }
+
+    /// What is to be known at the next start of groups that keep themselves in size: it belongs in
+    /// [`NodeConfig::descent`](super::NodeConfig::descent). Groups that this node moved out of do not
+    /// belong in [`NodeConfig::groups`](super::NodeConfig::groups) then; those that it moved to are
+    /// among [`Node::kept`].
+    pub fn descent(&self) -> Descent {
+        let regroup = self.regroup.as_deref();
+        regroup.map_or_else(Descent::default, Regroup::descent)
     }
 
     /// The group as it is configured, asked for by the members that are here.

@@ -34,6 +34,7 @@ mod names;
 mod peers;
 mod record;
 mod registry;
+mod regroup;
 mod rest;
 mod routing;
 mod services;
@@ -41,6 +42,7 @@ mod shutdown;
 mod sweep;
 mod talk;
 mod tiers;
+mod trails;
 mod watch;
 mod work;
 
@@ -72,6 +74,8 @@ use crate::lookup::Lookups;
 use crate::on_demand::{OnDemand, OnDemandConfig};
 use crate::pulse::Pulse;
 use crate::reflect::Reflect;
+use crate::regroup::Regroup;
+use crate::regroup::trail::Trails;
 use crate::sessions::{Detours, DialBook, Sessions};
 use crate::up::{TierInfo, Up, UpCounters};
 use crate::watch::Watch;
@@ -134,6 +138,10 @@ pub struct Node {
     clients: Option<Box<Clients>>,
     /// Who wrote letters lately; nothing while nobody does.
     quotas: Option<Box<letters::Quotas>>,
+    /// Groups that keep themselves in size; nothing while none does.
+    regroup: Option<Box<Regroup>>,
+    /// Look-ups that go on to the heirs of a group; nothing while none does.
+    trails: Option<Box<Trails>>,
 }
 
 impl Node {
@@ -158,6 +166,7 @@ impl Node {
             peers: Peers::new(config.peers_max),
         };
         let limits = &*LIMITS;
+        let descent = config.descent.as_deref();
         Ok(Self {
             boot,
             record_seq,
@@ -187,6 +196,8 @@ impl Node {
             watch: None,
             clients: None,
             quotas: None,
+            regroup: descent.map(|kept| Box::new(Regroup::resumed(kept))),
+            trails: None,
             work: VecDeque::new(),
             config,
         })
@@ -284,6 +295,7 @@ impl Node {
         self.on_bypass_due(now, out);
         self.on_doubtful_due(now, out);
         self.on_changes_due(now, out);
+        self.on_regroup_due(now);
         self.on_watch_due(now);
         self.on_life_due(now, out);
         self.on_sweep_due(now);

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::{Node, Output, Outputs, Refused, Unreachable};
 use crate::lookup::{Located, LookupError};
+use crate::regroup::trail::Sought;
 
 /// Names that are sought at once by users of this node; beyond it they are refused.
 const FINDING_MAX: usize = 4_096;
@@ -41,8 +42,13 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) -> Result<(), Refused> {
-        if self.groups.contains_key(&group) {
-            let result = Ok(self.whereis(group, &name));
+        let here = self
+            .groups
+            .contains_key(&group)
+            .then(|| self.whereis(group, &name));
+        let heirs = self.heirs(group);
+        if let Some(result) = here.filter(|found| found.is_some() || heirs.is_empty()) {
+            let result = Ok(result);
             out.push(Output::NameFound { request, result });
             return Ok(());
         }
@@ -52,6 +58,11 @@ impl Node {
         }
         let key = name_key(&group, &name);
         self.finding.entry(key).or_default().push(request);
+        if !heirs.is_empty() {
+            let trail = self.trail(Sought::Name(name), group, &heirs);
+            self.follow(key, trail, now, out);
+            return Ok(());
+        }
         self.with_lookups(now, |lookups, routes, cx, said| {
             lookups.handle_find(Name(name), key, group, routes, cx, said);
         });
@@ -73,8 +84,10 @@ impl Node {
             let is_service = service_key(&lookup.group, &name.0) == lookup.target;
             is_service.then(|| self.provider_of(&lookup, &name.0))?
         });
+        let heirs = self.heirs(lookup.group);
         self.with_lookups(now, |lookups, routes, cx, said| {
-            lookups.handle_lookup_of(from, lookup, holder.as_ref(), routes, cx, said);
+            let known = (holder.as_ref(), heirs.as_slice());
+            lookups.handle_lookup_of(from, lookup, known, routes, cx, said);
         });
     }
 
@@ -120,7 +133,7 @@ impl Node {
         self.on_service_not_found(target, &result, out) || self.answer_finders(target, &result, out)
     }
 
-    fn answer_finders(
+    pub(super) fn answer_finders(
         &mut self,
         key: &NodeId,
         result: &Result<Option<NameInfo>, Unreachable>,

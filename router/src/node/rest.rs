@@ -88,6 +88,7 @@ impl Node {
         let lookups = self.lookups.as_ref();
         let changes = self.changes.as_ref();
         let watch = self.watch.as_ref();
+        let regroup = self.regroup.as_ref();
         let sessions = self.sessions.poll_timeout().into_iter();
         sessions
             .chain(self.on_demand.poll_timeout())
@@ -98,6 +99,7 @@ impl Node {
             .chain(self.poll_doubtful())
             .chain(changes.and_then(|changes| changes.poll_timeout()))
             .chain(watch.and_then(|watch| watch.poll_timeout()))
+            .chain(regroup.and_then(|regroup| regroup.poll_timeout()))
             .chain(self.life.poll_timeout())
             .chain(self.sweep_at.map(|at| (at, "sweep")))
             .min()

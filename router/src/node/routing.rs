@@ -7,6 +7,7 @@ use archipelago_sgroup::{GroupEvent, MemberInfo};
 use super::{Event, Node, Outputs, Unreachable};
 use crate::lookup::{Located, LookupError, LookupOutput};
 use crate::reflect::{GroupChange, MemberChange, ReflectOutput};
+use crate::regroup::trail::Sought;
 use crate::routes::{Membership, Routes};
 use crate::sessions::remember_record;
 
@@ -95,12 +96,19 @@ impl Node {
         record.map_or(Roles::default(), |signed| signed.record.roles)
     }
 
-    pub(super) fn look_up(&mut self, peer: Peer, home: GroupId, now: Time) {
+    pub(super) fn look_up(&mut self, peer: Peer, home: GroupId, now: Time, out: &mut Outputs) {
         let Some(state) = self.base.peers.get(peer) else {
             return;
         };
         // A start that the peer itself proved leaves no use for answers about earlier ones.
         let (target, version_min) = (state.id(), (state.boot(), 0));
+        let heirs = self.heirs(home);
+        let is_here = self.groups.contains_key(&home);
+        let hosts = self.reflect.hosts(home, &target, &self.base.peers);
+        if !heirs.is_empty() && hosts.is_empty() && (is_here || target != self.base.me) {
+            let trail = self.trail(Sought::Node(target, version_min), home, &heirs);
+            return self.follow(target, trail, now, out);
+        }
         self.with_lookups(now, |lookups, routes, cx, said| {
             lookups.handle_locate(target, home, version_min, routes, cx, said);
         });
@@ -111,23 +119,44 @@ impl Node {
             LookupOutput::Send { to, body } => {
                 self.send_to(to, Control::Route(body), now, out);
             }
+            LookupOutput::Moved {
+                target,
+                group,
+                name,
+                version_min,
+                heirs,
+            } => self.on_moved_on((target, group), (name, version_min), &heirs, now, out),
             LookupOutput::Found(located) => {
+                self.end_trail(&located.key());
                 self.on_found(&located, now);
                 self.on_name_found(&located, out);
             }
             LookupOutput::Failed { target, error } => {
-                if self.on_name_not_found(&target, error, out) {
-                    return;
+                if !self.goes_on(&target, now, out) {
+                    self.on_sought_nowhere(target, error, out, now);
                 }
-                let Some(peer) = self.base.peers.find(&target) else {
-                    return;
-                };
-                let reason = self.unreachable(target, error);
-                self.with_on_demand(now, |on_demand, cx, said| {
-                    on_demand.handle_lookup_failed(peer, reason, cx, said);
-                });
             }
         }
+    }
+
+    /// A look-up came to nothing: whoever waits for it is told.
+    pub(super) fn on_sought_nowhere(
+        &mut self,
+        target: NodeId,
+        error: LookupError,
+        out: &mut Outputs,
+        now: Time,
+    ) {
+        if self.on_name_not_found(&target, error, out) {
+            return;
+        }
+        let Some(peer) = self.base.peers.find(&target) else {
+            return;
+        };
+        let reason = self.unreachable(target, error);
+        self.with_on_demand(now, |on_demand, cx, said| {
+            on_demand.handle_lookup_failed(peer, reason, cx, said);
+        });
     }
 
     /// What was found of a node is asked anew when it is next sought.

@@ -13,6 +13,7 @@ use archipelago_sgroup::names::NameInfo;
 use bytes::Bytes;
 
 use super::{Node, Output, Outputs, Refused, Unreachable};
+use crate::regroup::trail::Sought;
 
 /// Services that are sought at once by users of this node; beyond it they are refused.
 const SEEKING_MAX: usize = 4_096;
@@ -27,8 +28,11 @@ impl Node {
         now: Time,
         out: &mut Outputs,
     ) -> Result<(), Refused> {
-        if self.groups.contains_key(&group) {
-            let result = Ok(self.exported_providers(group, &service, self.base.me));
+        let here = self.groups.contains_key(&group);
+        let here = here.then(|| self.exported_providers(group, &service, self.base.me));
+        let heirs = self.heirs(group);
+        if let Some(found) = here.filter(|found| !found.is_empty() || heirs.is_empty()) {
+            let result = Ok(found);
             out.push(Output::ServiceFound { request, result });
             return Ok(());
         }
@@ -38,6 +42,11 @@ impl Node {
         }
         let key = service_key(&group, &service);
         self.seeking.entry(key).or_default().push(request);
+        if !heirs.is_empty() {
+            let trail = self.trail(Sought::Service(service), group, &heirs);
+            self.follow(key, trail, now, out);
+            return Ok(());
+        }
         self.with_lookups(now, |lookups, routes, cx, said| {
             lookups.handle_find(Name(service), key, group, routes, cx, said);
         });
@@ -96,7 +105,7 @@ impl Node {
         self.answer_seekers(key, &result, out)
     }
 
-    fn answer_seekers(
+    pub(super) fn answer_seekers(
         &mut self,
         key: &NodeId,
         result: &Result<Vec<Provider>, Unreachable>,
@@ -112,7 +121,12 @@ impl Node {
         true
     }
 
-    fn exported_providers(&self, group: GroupId, service: &[u8], asks: NodeId) -> Vec<Provider> {
+    pub(super) fn exported_providers(
+        &self,
+        group: GroupId,
+        service: &[u8],
+        asks: NodeId,
+    ) -> Vec<Provider> {
         let Some(group) = self.groups.get(&group) else {
             return Vec::new();
         };

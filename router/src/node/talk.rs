@@ -94,7 +94,7 @@ impl Node {
         out: &mut Outputs,
     ) {
         match output {
-            OnDemandOutput::LookUp(peer, home) => self.look_up(peer, home, now),
+            OnDemandOutput::LookUp(peer, home) => self.look_up(peer, home, now, out),
             OnDemandOutput::Dial(peer) => self.dial_on_demand(peer, now, out),
             OnDemandOutput::Introduce(peer, signed) => {
                 let signed = Box::new((*signed).clone());

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use archipelago_core::wire::Charter;
 use archipelago_core::{GroupId, NodeId, Time};
+use archipelago_sgroup::log::keys;
 use archipelago_sgroup::{Group, GroupConfig, Seed};
+use bytes::Bytes;
 
 use super::{Event, Node, Outputs, Refused};
 use crate::reflect::Place;
@@ -22,12 +24,36 @@ impl Node {
         let (Some(config), Some(charter)) = (config, charter) else {
             return;
         };
-        self.up.handle_group(id, &config, &charter, now);
+        let is_new = self.up.handle_group(id, &config, &charter, now);
         let place = place_of(&charter);
+        if is_new {
+            self.catch_up_with_place(id, now);
+        }
         if place != Place::Flat {
             self.with_reflect(now, |reflect, cx, said| {
                 reflect.handle_place(id, place, cx, said);
             });
+        }
+    }
+
+    /// A group that runs got parents, or children: what members said of them before counts.
+    fn catch_up_with_place(&mut self, id: GroupId, now: Time) {
+        let Some(group) = self.groups.get(&id).filter(|group| group.is_up()) else {
+            return;
+        };
+        let told = group.others().filter_map(|(peer, _)| {
+            let log = group.logs().peer(peer)?;
+            let said = log.range(&[keys::UPLINK]).chain(log.range(&[keys::BELOW]));
+            let said = said.map(|(key, value)| (key.clone(), value.clone()));
+            Some((self.base.peers.id(peer), said.collect::<Vec<_>>()))
+        });
+        let told: Vec<(NodeId, Vec<(Bytes, Bytes)>)> = told.collect();
+        self.up.handle_joined(id, now);
+        let mut cx = self.base.context(now);
+        for (owner, said) in told {
+            for (key, value) in said {
+                self.up.handle_told(id, owner, &key, Some(&value), &mut cx);
+            }
         }
     }
 

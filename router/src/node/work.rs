@@ -16,6 +16,7 @@ use crate::forward::ForwardOutput;
 use crate::lookup::LookupOutput;
 use crate::on_demand::OnDemandOutput;
 use crate::reflect::ReflectOutput;
+use crate::regroup::RegroupOutput;
 use crate::sessions::{DetourOutput, SessionOutput};
 use crate::up::UpOutput;
 use crate::watch::WatchOutput;
@@ -43,6 +44,8 @@ pub(super) enum Work {
     Change(ChangeOutput),
     /// Monitors said so.
     Watch(WatchOutput),
+    /// Groups that keep themselves in size said so.
+    Regroup(RegroupOutput),
 }
 
 /// Where the message that is being answered came from. An answer that proves something about a
@@ -74,6 +77,7 @@ impl Node {
                 Work::Up(output) => self.on_up_output(output, now, out),
                 Work::Change(output) => self.on_change_output(output, now, out),
                 Work::Watch(output) => self.on_watch_output(output, out),
+                Work::Regroup(output) => self.on_regroup_output(output, now, out),
             }
         }
         self.answering = None;

@@ -56,7 +56,7 @@ pub(super) fn candidates(
 }
 
 /// The rendezvous hash of a group and a node.
-pub(super) fn weight(group: GroupId, node: NodeId) -> u64 {
+pub(crate) fn weight(group: GroupId, node: NodeId) -> u64 {
     let mut id = [0; 32];
     id[..16].copy_from_slice(&group.0);
     pair_hash(NodeId(id), node)

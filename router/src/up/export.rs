@@ -56,8 +56,8 @@ impl Up {
             .filter(|&(&group, level)| self.is_teller(group, level, parent, cx.me))
             .map(|(&group, _)| group)
             .collect();
-        for group in children {
-            let own = self.own_record(group, parent, routes, cx);
+        for &group in &children {
+            let own = self.own_record((group, group), parent, routes, cx);
             let Some(level) = self.levels.get(&group) else {
                 continue;
             };
@@ -68,6 +68,15 @@ impl Up {
                 let id = signed.record.group;
                 if id != parent {
                     desired.entry(id).or_insert_with(|| Arc::clone(signed));
+                }
+            }
+        }
+        for group in children {
+            let taken = self.levels.get(&group).map(|level| level.taken.clone());
+            for id in taken.unwrap_or_default() {
+                if id != parent && !desired.contains_key(&id) {
+                    let record = self.own_record((group, id), parent, routes, cx);
+                    desired.extend(record.map(|record| (id, record)));
                 }
             }
         }
@@ -86,28 +95,30 @@ impl Up {
         better.count() < self.config.exporters
     }
 
-    /// The record of `group` for `parent`: the one that is told already while it is good enough.
+    /// The record of `group` for `parent`: the one that is told already while it is good enough. Under
+    /// the id of a group that it took in, without members.
     fn own_record(
         &mut self,
-        group: GroupId,
+        (group, id): (GroupId, GroupId),
         parent: GroupId,
         routes: &dyn Routes,
         cx: &Context<'_>,
     ) -> Option<Arc<SignedGroupRecord>> {
         let level = self.levels.get(&group)?;
         let joined = level.joined(parent);
+        let size = u32::try_from(routes.members(group).len() + 1).unwrap_or(u32::MAX);
         let record = GroupRecord {
-            group,
+            group: id,
             epoch: level.charter.epoch,
             tier: level.tier(),
             reflector: cx.me,
             boot: self.record.record.boot,
             seq: self.seq.saturating_add(1),
             reflectors: List::truncated([cx.me].into_iter().chain(joined)),
-            size: u32::try_from(routes.members(group).len() + 1).unwrap_or(u32::MAX),
+            size: if id == group { size } else { 0 },
             closed: routes.standing(group).is_some_and(|s| s.is_closed),
         };
-        let told = self.levels.get(&parent)?.told.get(&group);
+        let told = self.levels.get(&parent)?.told.get(&id);
         if let Some((told, _)) = told
             && is_good_enough(&told.record, &record)
         {

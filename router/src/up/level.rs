@@ -33,6 +33,8 @@ pub(super) struct Level {
     pub(super) cut: BTreeMap<GroupId, Time>,
     /// Groups below, as each teller tells of them; shared in the same way.
     pub(super) below: Arc<Below>,
+    /// Groups that this one took in: they are told of above as it is.
+    pub(super) taken: Vec<GroupId>,
     /// What this node tells in this group's log, and since when.
     pub(super) told: BTreeMap<GroupId, (Arc<SignedGroupRecord>, Time)>,
 }
@@ -59,6 +61,7 @@ impl Level {
             elected: BTreeMap::new(),
             cut: BTreeMap::new(),
             below: Arc::default(),
+            taken: Vec::new(),
             told: BTreeMap::new(),
         }
     }
@@ -134,8 +137,29 @@ impl Level {
         self.below.keys().chain(self.told.keys()).copied().collect()
     }
 
-    /// The best record of a group below: of the latest epoch, then of the same reflector at every
-    /// reader.
+    /// Groups of tier `tier` below that say that they took in `group`: those whose tellers tell of it
+    /// as of a group without members.
+    pub(super) fn takers(&self, group: GroupId, tier: u8) -> BTreeSet<GroupId> {
+        let tellers = self.below.get(&group).into_iter();
+        let tellers = tellers.flat_map(|tellers| tellers.iter());
+        let taking: BTreeSet<NodeId> = tellers
+            .filter(|(_, signed)| signed.record.size == 0)
+            .map(|(&teller, _)| teller)
+            .collect();
+        let is_own = |(teller, signed): (&NodeId, &Arc<SignedGroupRecord>)| {
+            let record = &signed.record;
+            taking.contains(teller)
+                && record.reflector == *teller
+                && record.tier == tier
+                && record.size > 0
+        };
+        let others = self.below.iter().filter(|(id, _)| **id != group);
+        let takers = others.filter(|(_, tellers)| tellers.iter().any(is_own));
+        takers.map(|(&id, _)| id).collect()
+    }
+
+    /// The best record of a group below: of one that lives before that of who took it in, then of the
+    /// latest epoch, then of the same reflector at every reader.
     pub(super) fn best(&self, group: GroupId) -> Option<&Arc<SignedGroupRecord>> {
         let others = self.below.get(&group).into_iter();
         let others = others.flat_map(|tellers| tellers.values());
@@ -150,7 +174,14 @@ pub(super) fn best<'a>(
 ) -> Option<&'a Arc<SignedGroupRecord>> {
     records.max_by_key(|signed| {
         let record = &signed.record;
-        (record.epoch, record.reflector, record.boot, record.seq)
+        let is_alive = record.size > 0;
+        (
+            is_alive,
+            record.epoch,
+            record.reflector,
+            record.boot,
+            record.seq,
+        )
     })
 }
 

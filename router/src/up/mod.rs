@@ -21,7 +21,7 @@
 //! group below and teller (two) in memory.
 
 mod config;
-mod election;
+pub(crate) mod election;
 mod export;
 mod formed;
 mod level;
@@ -34,6 +34,7 @@ pub use formed::FormedTiers;
 pub(crate) use read::Atlas;
 pub use read::TierInfo;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use archipelago_core::wire::{Charter, SignedGroupRecord, Uplink};
@@ -107,16 +108,18 @@ impl Up {
         self.record = record;
     }
 
-    /// This node enters a group, by its own wish, or by an election that this machine reported.
+    /// This node enters a group, by its own wish, or by an election that this machine reported; or
+    /// one that it is in has another charter. Whether nothing was kept of it before.
     pub fn handle_group(
         &mut self,
         group: GroupId,
         config: &Arc<GroupConfig>,
         charter: &Arc<Charter>,
         now: Time,
-    ) {
-        if charter.parents.is_empty() && charter.tier == 0 && !self.levels.contains_key(&group) {
-            return;
+    ) -> bool {
+        let is_new = !self.levels.contains_key(&group);
+        if charter.parents.is_empty() && charter.tier == 0 && is_new {
+            return false;
         }
         match self.levels.get_mut(&group) {
             Some(level) => {
@@ -129,6 +132,7 @@ impl Up {
             }
         }
         self.wake(now);
+        is_new
     }
 
     /// This node is up in a group.
@@ -144,6 +148,78 @@ impl Up {
         if self.levels.remove(&group).is_some() {
             self.wake(now);
         }
+    }
+
+    /// Members of a group, this node included, that lead up to any of its parents.
+    pub(crate) fn leads(&self, group: GroupId, me: NodeId) -> BTreeSet<NodeId> {
+        let Some(level) = self.levels.get(&group) else {
+            return BTreeSet::new();
+        };
+        let parents = level.charter.parents.iter();
+        let mut leads: BTreeSet<NodeId> = parents.flat_map(|&it| level.joined(it)).collect();
+        if level
+            .said
+            .0
+            .parents
+            .iter()
+            .any(|said| !said.ancestors.is_empty())
+        {
+            leads.insert(me);
+        }
+        leads
+    }
+
+    /// Other members of a group that lead up to this parent.
+    pub(crate) fn leading(&self, group: GroupId, parent: GroupId) -> Vec<NodeId> {
+        let level = self.levels.get(&group);
+        level.map_or_else(Vec::new, |level| level.joined(parent).collect())
+    }
+
+    /// A group took in these, all that it ever did.
+    pub(crate) fn handle_taken(&mut self, group: GroupId, taken: Vec<GroupId>, now: Time) {
+        if let Some(level) = self.levels.get_mut(&group)
+            && level.taken != taken
+        {
+            level.taken = taken;
+            self.wake(now);
+        }
+    }
+
+    /// The groups of the same tier as `group` that are told of in a parent, and how large they are.
+    pub(crate) fn beside(&self, group: GroupId, parent: GroupId) -> Vec<(GroupId, usize)> {
+        let tier = self.levels.get(&group).map(|level| level.tier());
+        let Some((tier, above)) = tier.zip(self.levels.get(&parent)) else {
+            return Vec::new();
+        };
+        let below = above.groups_below().into_iter();
+        let records = below.filter_map(|it| Some((it, above.best(it)?)));
+        let records = records.filter(|(it, signed)| *it != group && signed.record.tier == tier);
+        let sized = records.map(|(it, signed)| (it, signed.record.size as usize));
+        sized.filter(|(_, size)| *size > 0).collect()
+    }
+
+    /// Groups beside one of this node's that say, in a parent that this node is in, that they took it
+    /// in, or a part of it.
+    pub(crate) fn takers(&self, group: GroupId) -> BTreeSet<GroupId> {
+        let Some(level) = self.levels.get(&group) else {
+            return BTreeSet::new();
+        };
+        let parents = level.charter.parents.iter();
+        let above = parents.filter_map(|parent| self.levels.get(parent));
+        above
+            .flat_map(|above| above.takers(group, level.tier()))
+            .collect()
+    }
+
+    /// Whether a group below any of this node's is told of by members of its own.
+    pub(crate) fn is_alive(&self, group: GroupId) -> bool {
+        let mut records = self.levels.values().filter_map(|level| level.best(group));
+        records.any(|signed| signed.record.size > 0)
+    }
+
+    /// Something beside what it is told changed: it looks anew.
+    pub(crate) fn wake_now(&mut self, now: Time) {
+        self.wake(now);
     }
 
     /// The user wants this node in a group, elected or not. Whether it was in by election only.

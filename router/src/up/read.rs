@@ -92,17 +92,24 @@ impl Up {
             let Some(tellers) = level.below.get(&target) else {
                 continue;
             };
-            let reflectors = tellers
-                .values()
-                .flat_map(|signed| signed.record.reflectors.iter());
-            let ids: BTreeSet<NodeId> = tellers.keys().chain(reflectors).copied().collect();
-            let members = members(group, ids, routes, peers);
-            hops.extend(ranked(
-                members,
-                Heading::Down(tier),
-                peers,
-                self.record.record.node,
-            ));
+            // Who took a group in is asked for it after those of its own.
+            for is_alive in [true, false] {
+                let of = tellers
+                    .iter()
+                    .filter(|(_, signed)| (signed.record.size > 0) == is_alive);
+                let ids = of.flat_map(|(&teller, signed)| {
+                    let reflectors = signed.record.reflectors.iter().copied();
+                    reflectors.chain([teller])
+                });
+                let ids: BTreeSet<NodeId> = ids.collect();
+                let members = members(group, ids, routes, peers);
+                hops.extend(ranked(
+                    members,
+                    Heading::Down(tier),
+                    peers,
+                    self.record.record.node,
+                ));
+            }
         }
         hops
     }

@@ -338,7 +338,10 @@ impl Group {
             _ => {}
         }
         if self.seeds.contains(peer) && !self.holds(peer) {
-            self.seeds.on_refused(peer, reason, &self.config.timing, cx);
+            let may_move = self.phase == Phase::Up && self.config.place.standard.is_some();
+            let refusal = (reason, may_move);
+            self.seeds
+                .on_refused(peer, refusal, &self.config.timing, cx);
             out.push(GroupOutput::Event(GroupEvent::Refused(reason)));
         }
         self.found_if_first(cx, out);

@@ -403,11 +403,13 @@ impl Group {
         for change in changes {
             match change.key.first() {
                 Some(&keys::CHARTER) => self.on_charter_told(change.value.as_ref(), out),
-                Some(&(keys::UPLINK | keys::BELOW | keys::CLIENT)) => out.push(GroupOutput::Told {
-                    owner: cx.peers.id(owner),
-                    key: change.key.clone(),
-                    value: change.value.clone(),
-                }),
+                Some(&(keys::UPLINK | keys::BELOW | keys::CLIENT | keys::REGROUP)) => {
+                    out.push(GroupOutput::Told {
+                        owner: cx.peers.id(owner),
+                        key: change.key.clone(),
+                        value: change.value.clone(),
+                    });
+                }
                 _ => {}
             }
         }

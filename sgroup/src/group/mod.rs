@@ -33,6 +33,7 @@ mod messages;
 mod names;
 mod progress;
 mod registry;
+mod regroup;
 mod rotation;
 mod strict;
 
@@ -50,6 +51,7 @@ pub use api::{
     By, DialTarget, DownReason, GroupEvent, GroupOutput, GroupOutputs, MemberInfo, Origin, Quorum,
 };
 pub use formed::Formed;
+pub use regroup::{Brought, Luggage};
 pub use strict::StrictAct;
 
 use calm::Calm;

@@ -45,6 +45,8 @@ struct State {
     is_outside: bool,
     /// Once it was asked in vain for long, it keeps this node from nothing.
     is_dispensable: bool,
+    /// It said for long that it is not in the group, and is not looked for until it is back by itself.
+    is_forsaken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,7 @@ impl Seeds {
                 is_told: false,
                 is_outside: false,
                 is_dispensable: false,
+                is_forsaken: false,
             }
         };
         Self(config.seeds.iter().map(state).collect())
@@ -177,18 +180,21 @@ impl Seeds {
         !std::mem::replace(&mut seed.is_told, true)
     }
 
-    /// The peer does not let this node in, or did not answer.
+    /// The peer does not let this node in, or did not answer. Where members may move to other groups
+    /// (`may_move`), who says until the longest wait that it is outside is not asked again.
     pub(crate) fn on_refused(
         &mut self,
         peer: Peer,
-        reason: RefuseReason,
+        (reason, may_move): (RefuseReason, bool),
         timing: &Timing,
         cx: &mut Context<'_>,
     ) {
         for seed in &mut self.0 {
             if seed.peer == Some(peer) {
-                seed.wait_again(timing, cx);
                 seed.is_outside = reason == RefuseReason::UnknownGroup;
+                let is_long = seed.wait >= timing.redial.1;
+                seed.is_forsaken |= may_move && seed.is_outside && is_long;
+                seed.wait_again(timing, cx);
             }
         }
     }
@@ -202,6 +208,7 @@ impl Seeds {
                 seed.wait = Duration::ZERO;
                 seed.is_told = false;
                 seed.is_outside = false;
+                seed.is_forsaken = false;
             }
         }
     }
@@ -272,6 +279,10 @@ impl State {
         let (wait, jittered) = back_off(self.wait, timing.redial, cx.rng);
         self.stage = Stage::Waiting;
         self.wait = wait;
-        self.due = cx.now.after(jittered);
+        self.due = if self.is_forsaken {
+            Time::NEVER
+        } else {
+            cx.now.after(jittered)
+        };
     }
 }

@@ -13,6 +13,11 @@
 //! | `0x09` | a group below this one | its 16-byte id | a `SignedGroupRecord` |
 //! | `0x0a` | what every member is to run | name | a `Duty` |
 //! | `0x0b` | a hidden node that uses the group through the owner | its 32-byte name | empty |
+//! | `0x0c` `0` | what the program is to keep the group at, and what came of it | empty | a `Lineage` |
+//! | `0x0c` `1` | the change of the group that is under way | empty | an `Intent` |
+//! | `0x0c` `2` | who moves in it | empty | `Movers` |
+//! | `0x0c` `3` | the owner is ready for it | empty | its generation |
+//! | `0x0c` `4` | a group below seeks one that takes it in | its 16-byte id | a `Seek` |
 //! | `0x80` | the application's own keys | 1 to 255 bytes | any |
 //!
 //! All other bytes are reserved. A reader passes over keys that it cannot parse: they come from a
@@ -44,6 +49,8 @@ pub const BELOW: u8 = 0x09;
 pub const DUTY: u8 = 0x0a;
 /// A hidden node that the owner serves.
 pub const CLIENT: u8 = 0x0b;
+/// Groups that the program keeps in size.
+pub const REGROUP: u8 = 0x0c;
 /// The application's own keys.
 pub const USER: u8 = 0x80;
 

@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use archipelago_core::footprint::map_bytes;
 use archipelago_core::wire::{Life, NameClaim};
-use archipelago_core::{Context, GroupId, LocalId, Peer, Time};
+use archipelago_core::{Context, GroupId, LocalId, NodeId, Peer, Time};
 use bytes::Bytes;
 
 use crate::log::{LogChange, Logs};
@@ -238,6 +238,23 @@ impl Names {
             index: &self.index,
             logs,
         }
+    }
+
+    /// This node's claims as they would be made anew, by name, and whether all members know them.
+    pub(crate) fn claims(&self, logs: &Logs, me: NodeId) -> Vec<(Registration, bool)> {
+        let union = self.union(logs);
+        let claims = self.own.iter().filter_map(|(name, own)| {
+            let mine = union.mine(&key_of(name), me)?;
+            let claim = Registration {
+                priority: mine.priority,
+                metadata: mine.metadata,
+                on_loss: own.on_loss,
+                is_exported: mine.is_exported,
+                ..Registration::new(name.clone(), own.local)
+            };
+            Some((claim, own.is_confirmed))
+        });
+        claims.collect()
     }
 
     /// This node's claims.

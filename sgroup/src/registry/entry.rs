@@ -116,6 +116,11 @@ impl Entry {
         gone.clone().with(value).ok_or(Some(gone))
     }
 
+    /// The entry of a key, holding nothing; `None` for another user's key.
+    pub(crate) fn gone(key: &Bytes) -> Option<Self> {
+        Self::is_key(key).then(|| Self::named(key))?
+    }
+
     /// The entry's key in its owner's log.
     pub(super) fn key(&self) -> Result<Bytes, RegistryError> {
         let check = |name: &Bytes| {
@@ -240,8 +245,13 @@ impl Entry {
     }
 }
 
+/// The entry that lies under a key of a log, if it is one.
+pub(crate) fn readable(key: &Bytes, value: &Bytes) -> Option<Entry> {
+    Entry::read(key, Some(value)).ok()
+}
+
 /// The key of a property of a mailbox.
-pub(super) fn property_key(name: &[u8], local: LocalId) -> Bytes {
+pub(crate) fn property_key(name: &[u8], local: LocalId) -> Bytes {
     compose(&[keys::ATTRIBUTE, PROPERTY], name, local)
 }
 

@@ -35,6 +35,7 @@ use bytes::Bytes;
 
 use crate::log::{Logs, OwnLog, PeerLog, keys};
 use entry::service_prefix;
+pub(crate) use entry::{property_key, readable};
 use load::Damper;
 
 /// Keys that a member may have among the application's own. Default of every node.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use archipelago_core::{Boot, Era, GroupId, NodeId};
-use archipelago_router::Event;
+use archipelago_router::{Event, Regrouped};
 use archipelago_sgroup::{GroupEvent, MemberInfo};
 
 use super::Violation;
@@ -57,6 +57,10 @@ fn left(what: &Observation) -> Option<GroupId> {
     match what {
         Observation::GroupLeft { group } | Observation::Event(Event::ParentLeft { group }) => {
             Some(*group)
+        }
+        Observation::Event(Event::Regrouped { group, change }) => {
+            let is_over = matches!(change, Regrouped::Moved { .. } | Regrouped::Withdrawn);
+            is_over.then_some(*group)
         }
         Observation::Event(Event::Group { group, event }) => {
             let is_over = matches!(

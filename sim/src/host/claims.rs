@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use archipelago_core::wire::Exit;
 use archipelago_core::{GroupId, LocalId, Time};
-use archipelago_router::{Command, Unreachable};
+use archipelago_router::{Command, Event, Regrouped, Unreachable};
 use archipelago_sgroup::names::{
     Mode, NameAct, NameError, NameInfo, NameOutput, OnLoss, Registration, Standing,
 };
@@ -220,6 +220,26 @@ impl Host {
             }
             _ => {}
         }
+    }
+
+    /// Where this node is in another group than before, its processes hold their names there.
+    pub(crate) fn follow_group(&mut self, event: &Event) {
+        let Event::Regrouped {
+            group,
+            change: Regrouped::Moved { to },
+        } = event
+        else {
+            return;
+        };
+        let Some(claims) = &mut self.claims else {
+            return;
+        };
+        let held = std::mem::take(&mut claims.beliefs).into_iter();
+        let renamed = held.map(|((of, name), belief)| {
+            let of = if of == *group { *to } else { of };
+            ((of, name), belief)
+        });
+        claims.beliefs = renamed.collect();
     }
 
     /// So many workers register and unregister names of their own until `until`.

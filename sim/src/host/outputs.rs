@@ -57,7 +57,10 @@ impl Host {
             Output::Strict { group, event } => {
                 self.observe(Observation::Strict { group, event }, net);
             }
-            Output::Event(event) => self.observe(Observation::Event(event), net),
+            Output::Event(event) => {
+                self.follow_group(&event);
+                self.observe(Observation::Event(event), net);
+            }
             Output::Changed {
                 ticket,
                 kind,

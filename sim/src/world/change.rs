@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use archipelago_core::GroupId;
-use archipelago_router::{Ask, ChangeFault, Changed, Command, Refused};
+use archipelago_core::{GroupId, Time};
+use archipelago_router::{Ask, ChangeFault, Changed, Command, Event, Refused, Regrouped};
 use archipelago_sgroup::GroupConfig;
 
 use super::{NodeIx, World};
@@ -112,6 +112,18 @@ impl World {
                 named
             })
         })
+    }
+
+    /// What groups did that keep themselves in size, as far as the log is kept: when, by whose word,
+    /// which group, what.
+    pub fn regrouped(&self) -> Vec<(Time, NodeIx, GroupId, Regrouped)> {
+        let told = self.log.iter().filter_map(|observed| match &observed.what {
+            Observation::Event(Event::Regrouped { group, change }) => {
+                Some((observed.time, NodeIx(observed.node), *group, *change))
+            }
+            _ => None,
+        });
+        told.collect()
     }
 
     fn change(

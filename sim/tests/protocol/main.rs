@@ -29,6 +29,7 @@ mod outbox;
 mod power;
 mod processor;
 mod registry;
+mod regroup;
 mod reload;
 mod rotation;
 mod routing;

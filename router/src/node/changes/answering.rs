@@ -159,6 +159,8 @@ impl Node {
                 reflectors: charter.reflectors,
                 pinned: charter.pinned.to_vec(),
                 council: charter.council.to_vec(),
+                // Told by the members' logs, if it has one.
+                standard: None,
             },
         }
     }

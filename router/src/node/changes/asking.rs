@@ -54,7 +54,7 @@ impl Node {
     }
 
     /// Invites one node, by whatever leads to it.
-    pub(super) fn invite(
+    pub(in crate::node) fn invite(
         &mut self,
         id: GroupId,
         ticket: u64,

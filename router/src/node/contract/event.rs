@@ -4,6 +4,7 @@ use archipelago_core::{Boot, GroupId, NodeId};
 use archipelago_sgroup::GroupEvent;
 
 use super::{CloseReason, SessionKind};
+use crate::regroup::Regrouped;
 use crate::watch::{EndReason, MonitorRef};
 
 /// What a watcher of a node hears.
@@ -50,6 +51,13 @@ pub enum Event {
     ParentLeft {
         /// Which.
         group: GroupId,
+    },
+    /// A group that the program keeps in size changes.
+    Regrouped {
+        /// Which.
+        group: GroupId,
+        /// How.
+        change: Regrouped,
     },
     /// A group can be reached.
     RouteUp {

@@ -12,6 +12,7 @@ use archipelago_core::{Address, Boot, GroupId, NodeId, Roles};
 use archipelago_sgroup::{GroupConfig, GroupConfigError};
 
 use crate::node::InvitePolicy;
+use crate::regroup::Descent;
 use crate::watch::WatchConfig;
 
 pub use command::{Command, Refused};
@@ -44,6 +45,10 @@ pub struct NodeConfig {
     ///
     /// [`Node::kept`]: super::Node::kept
     pub resumed: Vec<GroupId>,
+    /// What was kept of groups that keep themselves in size ([`Node::descent`]). Default: nothing.
+    ///
+    /// [`Node::descent`]: super::Node::descent
+    pub descent: Option<Box<Descent>>,
     /// The groups to use without being in them, as a hidden node: outside the view and free of
     /// duties. Each needs seeds; [`GroupConfig::commons`] stands for whatever open group its seeds
     /// are in. Default: none. [`GROUPS_MAX`] with `groups` together.
@@ -79,6 +84,7 @@ impl NodeConfig {
             addresses: Vec::new(),
             groups: Vec::new(),
             resumed: Vec::new(),
+            descent: None,
             clients: Vec::new(),
             idle_timeout: Duration::from_secs(60),
             on_demand_max: 64,

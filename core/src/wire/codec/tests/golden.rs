@@ -66,6 +66,8 @@ fn golden_numbers_of_the_variants_inside_messages() {
         LookupAnswer::Overloaded,
     ];
     assert_eq!(numbers(&answers), [1, 2, 3, 4, 5]);
+    let moved = LookupAnswer::Moved(crate::wire::List::new());
+    assert_eq!(numbers(&[moved]), [7]);
     let outcomes = [
         ProbeOutcome::Heard { ago_ms: 9 },
         ProbeOutcome::Closed,
