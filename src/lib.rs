@@ -78,7 +78,8 @@ mod worker;
 
 pub use archipelago_core::calls::TooManyCalls;
 pub use archipelago_core::wire::{
-    ByeReason, DeclineReason, Exit, ExitText, Finite, Life, Offer, RefuseReason, Tenancy, Value,
+    ByeReason, DeclineReason, Exit, ExitText, Finite, Life, Offer, RefuseReason, RegroupKind,
+    Tenancy, Value,
 };
 pub use archipelago_core::{Address, Boot, Era, GroupId, Incarnation, LocalId, NodeId, Pid, Roles};
 #[cfg(feature = "outbox")]
@@ -89,8 +90,8 @@ pub use archipelago_router::outbox::{
 pub use archipelago_router::up::TierInfo;
 pub use archipelago_router::watch::EndReason;
 pub use archipelago_router::{
-    ChangeFault, Changed, CloseReason, ConfigError, InvitePolicy, NodeChange, Refused, RouteInfo,
-    SessionInfo, SessionKind, Unreachable,
+    ChangeFault, Changed, CloseReason, ConfigError, InvitePolicy, NodeChange, Refused, Regrouped,
+    RouteInfo, SessionInfo, SessionKind, Unreachable,
 };
 pub use archipelago_sgroup::duty::DutyError;
 pub use archipelago_sgroup::keyed::{Fence, HostConfig, StopReason};
@@ -124,7 +125,7 @@ pub use metrics::Metrics;
 pub use monitor::Monitor;
 pub use names::NameWatch;
 pub use node::{
-    Applied, ApplyError, Builder, GroupSpec, Limits, Node, NodeError, Security, StartError,
+    Applied, ApplyError, Builder, GroupSpec, Limits, Node, NodeError, Security, Sizing, StartError,
 };
 #[cfg(feature = "outbox")]
 pub use outbox::{Disk, Intake, Outbox, OutboxError, OutboxStats, Taken};

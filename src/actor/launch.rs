@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use archipelago_core::channel::ChannelConfig;
 use archipelago_core::{Address, GroupId, Rng, Roles};
-use archipelago_router::{Command, NodeConfig};
+use archipelago_router::{Command, Descent, NodeConfig};
 use archipelago_sgroup::{GroupConfig, Seed, Timing};
 use futures::StreamExt;
 use libp2p::Multiaddr;
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Actor, Request};
 use crate::call::CallTable;
+use crate::group::Moves;
 use crate::groupcast::{self, Groupcasts};
 use crate::identity::{Identity, random_seed};
 use crate::keep::{self, Keeper};
@@ -52,19 +53,20 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     let realm: Arc<str> = builder.realm.as_str().into();
     let timing = builder.timing_arc();
     let groups = builder.groups.iter().cloned();
-    let mut groups: Vec<Arc<GroupConfig>> = groups
+    let groups: Vec<Arc<GroupConfig>> = groups
         .map(|spec| Arc::new(spec.into_config(&realm, &timing)))
         .collect();
     let configured: Vec<GroupId> = groups.iter().map(|group| group.id()).collect();
-    let mut resumed = match &builder.groups_file {
+    let (mut resumed, descent) = match &builder.groups_file {
         Some(path) => keep::read(path, &realm, &timing)?,
-        None => Vec::new(),
+        None => Default::default(),
     };
+    let groups = descent.resume(&groups, &resumed);
     // What is configured counts for more than what was.
     resumed.retain(|group| !configured.contains(&group.id()));
-    groups.extend(resumed.iter().cloned().map(Arc::new));
     let mut config = node_config(&builder, &identity, &addresses, groups);
     config.resumed = resumed.iter().map(GroupConfig::id).collect();
+    config.descent = (!descent.is_empty()).then(|| Box::new(descent.clone()));
     config.clients = clients(&builder, &realm, &timing);
     let config = Arc::new(config);
     let clock = Clock::new();
@@ -86,6 +88,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         monitors: crate::monitor::Table::default(),
         names: Names::default(),
         groupcasts: Groupcasts::default(),
+        moves: moves(&config, &descent),
         calls: CallTable::new(builder.limits.calls_max),
         workers: Workers::default(),
         tables: Tables::new(*random_seed()?),
@@ -119,7 +122,8 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         configured: tokio::sync::Mutex::new(builder.groups.clone()),
     });
     let keeper = builder.groups_file.clone();
-    let keeper = keeper.map(|path| Keeper::new(path, (configured, &resumed), shared.clone()));
+    let keeper =
+        keeper.map(|path| Keeper::new(path, (configured, &resumed), descent, shared.clone()));
     let mut actor = Actor::new(node, swarm, shared.clone(), inbox, (identity, keeper));
     actor.on_request(Request::Command {
         command: Command::Start,
@@ -130,6 +134,16 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     runtime.handle().spawn(CallTable::run(shared.clone()));
     runtime.handle().spawn(groupcast::Task::run(shared.clone()));
     Ok(shared)
+}
+
+/// In which groups the node is instead of others, and whether it may move.
+fn moves(config: &NodeConfig, descent: &Descent) -> Moves {
+    let moves = Moves::kept(&descent.moved);
+    let mut groups = config.groups.iter();
+    if groups.any(|group| group.place.standard.is_some()) {
+        moves.expect();
+    }
+    moves
 }
 
 /// The groups that the node uses without being in them; with bootstraps, one that they are in.

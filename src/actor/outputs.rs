@@ -3,7 +3,7 @@
 use archipelago_core::channel::Path;
 use archipelago_core::wire::{Control, Letter, SessionId};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId};
-use archipelago_router::{Event, Output, Unreachable};
+use archipelago_router::{Event, Output, Regrouped, Unreachable};
 use archipelago_sgroup::{DownReason, GroupEvent};
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -203,6 +203,13 @@ impl Actor {
             }
             Event::ParentLeft { group } => {
                 self.stale.groups.insert(*group);
+            }
+            Event::Regrouped { group, change } => {
+                self.stale.groups.insert(*group);
+                if let Regrouped::Moved { to } = change {
+                    self.shared.learn_move(*group, *to);
+                    self.stale.groups.insert(*to);
+                }
             }
             Event::SessionUp { .. } | Event::SessionDown { .. } => self.stale.sessions = true,
             _ => {}

@@ -7,7 +7,7 @@ pub(crate) use hub::Hub;
 
 use archipelago_core::wire::RefuseReason;
 use archipelago_core::{Boot, Era, GroupId, NodeId, Pid};
-use archipelago_router::{CloseReason, Event, SessionKind};
+use archipelago_router::{CloseReason, Event, Regrouped, SessionKind};
 use archipelago_sgroup::names::{NameInfo, OnLoss};
 use archipelago_sgroup::{DownReason, GroupEvent, MemberInfo, Quorum};
 use bytes::Bytes;
@@ -113,6 +113,14 @@ pub enum NodeEvent {
         group: GroupId,
         /// Who.
         node: NodeId,
+    },
+    /// A group that keeps itself in size changes: the keeper of the change tells of its beginning and
+    /// its end, each node that moves of its own move.
+    Regrouped {
+        /// Which.
+        group: GroupId,
+        /// How.
+        change: Regrouped,
     },
     /// This node was put out of a group.
     Removed {
@@ -232,6 +240,7 @@ impl NodeEvent {
             Event::SessionUp { peer, kind } => Self::SessionUp { peer, kind },
             Event::SessionDown { peer, kind, reason } => Self::SessionDown { peer, kind, reason },
             Event::ParentLeft { group } => Self::ParentLeft { group },
+            Event::Regrouped { group, change } => Self::Regrouped { group, change },
             Event::RouteUp { group } => Self::RouteUp { group },
             Event::RouteDown { group } => Self::RouteDown { group },
             _ => return None,

@@ -72,7 +72,8 @@ impl Group {
     /// Who holds `name` in this group, whether or not this node is in it: `None` where nobody does,
     /// or its holder keeps it private and this node is outside.
     ///
-    /// In a group of one's own a local read. Of another group a reflector is asked, once; its
+    /// In a group of one's own a local read, but for what the parts of a group
+    /// ([`GroupSpec::kept_at`](crate::GroupSpec::kept_at)) do not have here. Of another group a reflector is asked, once; its
     /// answer is kept for 2 s, and for 30 s more while it is asked for anew, and that nobody holds
     /// the name for 1 s. No session is opened.
     ///
@@ -82,8 +83,9 @@ impl Group {
     /// [`LookupError`].
     pub async fn lookup(&self, name: impl AsRef<[u8]>) -> Result<Option<NameInfo>, LookupError> {
         let name = name.as_ref();
-        if self.shared.replica.members_len(self.id()).is_some() {
-            return Ok(self.name_info(name));
+        let here = self.is_member().then(|| self.name_info(name));
+        if let Some(found) = here.filter(|found| found.is_some() || !self.may_be_parted()) {
+            return Ok(found);
         }
         let bytes = name.len();
         if !(1..=NAME_BYTES_MAX).contains(&bytes) {
@@ -113,8 +115,9 @@ impl Group {
     /// [`LookupError`].
     pub async fn find_providers(&self, service: impl AsRef<[u8]>) -> Result<Vec<Pid>, LookupError> {
         let service = service.as_ref();
-        if self.shared.replica.members_len(self.id()).is_some() {
-            return Ok(self.own_providers(service));
+        let here = self.is_member().then(|| self.own_providers(service));
+        if let Some(found) = here.filter(|found| !found.is_empty() || !self.may_be_parted()) {
+            return Ok(found);
         }
         let bytes = service.len();
         if !(1..=NAME_BYTES_MAX).contains(&bytes) {
@@ -129,7 +132,7 @@ impl Group {
         let sent = self.shared.requests.send(request).await;
         sent.map_err(|_| LookupError::Stopped)?;
         let all = answer.await.map_err(|_| LookupError::Stopped)??;
-        let home = Some(self.id());
+        let home = Some(self.present());
         Ok(all
             .into_iter()
             .map(|one| Pid {
@@ -149,6 +152,16 @@ impl Group {
         };
         // A stopped node is noticed by the look-up that follows.
         let _ = self.shared.command(command).await;
+    }
+
+    fn is_member(&self) -> bool {
+        let replica = &self.shared.replica;
+        replica.members_len(self.present()).is_some()
+    }
+
+    /// Whether a part of the group may be another one by now: what is not found here may be there.
+    fn may_be_parted(&self) -> bool {
+        self.shared.moves.are_possible()
     }
 
     /// Processes that take new work: this node's own first, the others by chance.

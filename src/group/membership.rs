@@ -100,7 +100,7 @@ impl Group {
     /// Nothing changed.
     pub async fn add(&self, nodes: &[NodeRef]) -> Result<Vec<NodeChange>, NodeError> {
         let change = Change::Add {
-            group: self.id,
+            group: self.present(),
             nodes: asks(nodes),
             limit: LIMIT,
         };
@@ -118,7 +118,7 @@ impl Group {
     /// Nothing changed.
     pub async fn remove(&self, nodes: &[NodeId]) -> Result<Vec<NodeChange>, NodeError> {
         let change = Change::Remove {
-            group: self.id,
+            group: self.present(),
             nodes: nodes.to_vec(),
         };
         request(&self.shared, change).await
@@ -161,7 +161,7 @@ impl Group {
         window: Duration,
     ) -> Result<(), NodeError> {
         let command = Command::RotateCookie {
-            group: self.id,
+            group: self.present(),
             cookie: bytes::Bytes::copy_from_slice(cookie.as_ref()),
             window,
         };
@@ -179,7 +179,7 @@ impl Group {
     /// Nothing changed.
     pub async fn delete(&self) -> Result<Vec<NodeChange>, NodeError> {
         let change = Change::Delete {
-            group: self.id,
+            group: self.present(),
             limit: LIMIT,
         };
         request(&self.shared, change).await

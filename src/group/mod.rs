@@ -8,6 +8,7 @@
 
 mod lookup;
 mod membership;
+mod moves;
 mod names;
 mod registry;
 mod service;
@@ -15,6 +16,7 @@ mod strict;
 
 pub use lookup::{LookupError, SendNamedError};
 pub use membership::NodeRef;
+pub(crate) use moves::Moves;
 pub use names::{Claim, RegisterError};
 pub use registry::SayError;
 pub use service::RunError;
@@ -57,6 +59,13 @@ impl Group {
     /// The group's id: of its name in the node's realm.
     pub const fn id(&self) -> GroupId {
         self.id
+    }
+
+    /// The group that this node is in instead of this one, if it moved: groups that keep themselves
+    /// in size ([`GroupSpec::kept_at`](crate::GroupSpec::kept_at)) move their members. This handle
+    /// means that group then. [`Group::id`] where it did not move.
+    pub fn present(&self) -> GroupId {
+        self.shared.moves.present(self.id)
     }
 
     /// The group's name.

@@ -191,23 +191,23 @@ impl Group {
     ///
     /// A local read, well below a microsecond; never behind a registration that is under way.
     pub fn whereis(&self, name: impl AsRef<[u8]>) -> Option<Pid> {
-        self.shared.names.find(self.id())?.pid(name.as_ref())
+        self.shared.names.find(self.present())?.pid(name.as_ref())
     }
 
     /// As [`Group::whereis`], with the holder's metadata and priority.
     pub fn name_info(&self, name: impl AsRef<[u8]>) -> Option<NameInfo> {
-        self.shared.names.find(self.id())?.get(name.as_ref())
+        self.shared.names.find(self.present())?.get(name.as_ref())
     }
 
     /// Every name of the group that is held, in order of its bytes. O(n log n).
     pub fn names(&self) -> Vec<Bytes> {
-        let table = self.shared.names.find(self.id());
+        let table = self.shared.names.find(self.present());
         table.map_or_else(Vec::new, |table| table.names())
     }
 
     /// How many names of the group are held.
     pub fn names_count(&self) -> usize {
-        let table = self.shared.names.find(self.id());
+        let table = self.shared.names.find(self.present());
         table.map_or(0, |table| table.len())
     }
 
@@ -215,7 +215,7 @@ impl Group {
     /// group yet. `None` when 65,536 names are watched.
     pub fn watch_name(&self, name: impl AsRef<[u8]>) -> Option<NameWatch> {
         let name = Bytes::copy_from_slice(name.as_ref());
-        self.shared.names.table(self.id()).watch(name)
+        self.shared.names.table(self.present()).watch(name)
     }
 
     async fn claim(
@@ -242,7 +242,7 @@ impl Group {
     }
 
     async fn name_act(&self, act: NameAct) -> NameReply {
-        let answered = self.shared.name(self.id(), act).await;
+        let answered = self.shared.name(self.present(), act).await;
         answered.unwrap_or(Err(RegisterError::Stopped))
     }
 }

@@ -82,8 +82,8 @@ impl Group {
 
     /// The processes of a process group, each once, those of this node first.
     pub fn members_of_process_group(&self, name: impl AsRef<[u8]>) -> Vec<Pid> {
-        let home = Some(self.id());
-        let read = self.tables().read(self.id(), |table| {
+        let home = Some(self.present());
+        let read = self.tables().read(self.present(), |table| {
             let all = table.process_group(name.as_ref(), home);
             all.map(|(pid, _)| pid).collect()
         });
@@ -100,15 +100,17 @@ impl Group {
     /// Process groups that have a member, in order.
     pub fn process_groups(&self) -> Vec<Bytes> {
         let tables = self.tables();
-        tables.read(self.id(), |table| table.process_groups().cloned().collect())
+        tables.read(self.present(), |table| {
+            table.process_groups().cloned().collect()
+        })
     }
 
     /// The processes of a process group, and every change from then on.
     pub fn watch_process_group(&self, name: impl AsRef<[u8]>) -> (Vec<Pid>, RegistryEvents) {
         let name = bytes(name);
         let topic = Topic::ProcessGroup(name.clone());
-        let home = Some(self.id());
-        let (all, events) = self.tables().watch(self.id(), topic, |table| {
+        let home = Some(self.present());
+        let (all, events) = self.tables().watch(self.present(), topic, |table| {
             let all = table.process_group(&name, home);
             all.map(|(pid, _)| pid).collect()
         });
@@ -173,8 +175,8 @@ impl Group {
     /// Who offers a service, those of this node first. Where a node as such does, the pid has
     /// mailbox 0, which nothing can be sent to.
     pub fn providers(&self, service: impl AsRef<[u8]>) -> Vec<Pid> {
-        let home = Some(self.id());
-        let all = self.tables().read(self.id(), |table| {
+        let home = Some(self.present());
+        let all = self.tables().read(self.present(), |table| {
             let all = table.providers(service.as_ref(), home);
             all.map(|(pid, _)| pid).collect()
         });
@@ -183,14 +185,16 @@ impl Group {
 
     /// Who offers a service and how, by pid.
     pub(crate) fn offers(&self, service: &[u8]) -> Vec<(Pid, Offer)> {
-        let home = Some(self.id());
+        let home = Some(self.present());
         let tables = self.tables();
-        tables.read(self.id(), |table| table.providers(service, home).collect())
+        tables.read(self.present(), |table| {
+            table.providers(service, home).collect()
+        })
     }
 
     /// Nodes on which a service is offered, each once, in order.
     pub fn nodes_offering(&self, service: impl AsRef<[u8]>) -> Vec<NodeId> {
-        let mut nodes: Vec<NodeId> = self.tables().read(self.id(), |table| {
+        let mut nodes: Vec<NodeId> = self.tables().read(self.present(), |table| {
             let all = table.providers(service.as_ref(), None);
             all.map(|(pid, _)| pid.node).collect()
         });
@@ -209,15 +213,15 @@ impl Group {
     /// Services that somebody offers, in order.
     pub fn services(&self) -> Vec<Bytes> {
         let tables = self.tables();
-        tables.read(self.id(), |table| table.services().cloned().collect())
+        tables.read(self.present(), |table| table.services().cloned().collect())
     }
 
     /// Who offers a service, and every change from then on.
     pub fn watch_service(&self, service: impl AsRef<[u8]>) -> (Vec<Pid>, RegistryEvents) {
         let service = bytes(service);
         let topic = Topic::Service(Some(service.clone()));
-        let home = Some(self.id());
-        let (all, events) = self.tables().watch(self.id(), topic, |table| {
+        let home = Some(self.present());
+        let (all, events) = self.tables().watch(self.present(), topic, |table| {
             let all = table.providers(&service, home);
             all.map(|(pid, _)| pid).collect()
         });
@@ -227,7 +231,7 @@ impl Group {
     /// Every change of any service from now on.
     pub fn watch_services(&self) -> RegistryEvents {
         let tables = self.tables();
-        tables.watch(self.id(), Topic::Service(None), |_| ()).1
+        tables.watch(self.present(), Topic::Service(None), |_| ()).1
     }
 
     async fn offer(
@@ -267,15 +271,15 @@ impl Group {
     /// A property of a process of any member.
     pub fn property(&self, pid: Pid, key: impl AsRef<[u8]>) -> Option<Value> {
         let tables = self.tables();
-        tables.read(self.id(), |table| {
+        tables.read(self.present(), |table| {
             table.property(pid, key.as_ref()).cloned()
         })
     }
 
     /// All processes with a property, and its value, by pid.
     pub fn processes_with_property(&self, key: impl AsRef<[u8]>) -> Vec<(Pid, Value)> {
-        let home = Some(self.id());
-        self.tables().read(self.id(), |table| {
+        let home = Some(self.present());
+        self.tables().read(self.present(), |table| {
             let all = table.with_property(key.as_ref(), home);
             all.map(|(pid, value)| (pid, value.clone())).collect()
         })
@@ -314,13 +318,13 @@ impl Group {
     /// A counter of a process of any member.
     pub fn counter(&self, pid: Pid, key: impl AsRef<[u8]>) -> Option<i64> {
         let tables = self.tables();
-        tables.read(self.id(), |table| table.counter(pid, key.as_ref()))
+        tables.read(self.present(), |table| table.counter(pid, key.as_ref()))
     }
 
     /// The sum of all counters of a name in the group. O(counters of that name).
     pub fn counter_total(&self, key: impl AsRef<[u8]>) -> i64 {
         let tables = self.tables();
-        tables.read(self.id(), |table| table.counter_total(key.as_ref()))
+        tables.read(self.present(), |table| table.counter_total(key.as_ref()))
     }
 }
 
@@ -348,14 +352,14 @@ impl Group {
     /// An attribute of a member.
     pub fn attribute(&self, node: NodeId, key: impl AsRef<[u8]>) -> Option<Value> {
         let tables = self.tables();
-        tables.read(self.id(), |table| {
+        tables.read(self.present(), |table| {
             table.attribute(node, key.as_ref()).cloned()
         })
     }
 
     /// All attributes of a member, in order.
     pub fn attributes(&self, node: NodeId) -> Vec<(Bytes, Value)> {
-        self.tables().read(self.id(), |table| {
+        self.tables().read(self.present(), |table| {
             let all = table.attributes(node);
             all.map(|(key, value)| (key.clone(), value.clone()))
                 .collect()
@@ -365,7 +369,7 @@ impl Group {
     /// Every change of an attribute of any member from now on.
     pub fn watch_attributes(&self) -> RegistryEvents {
         let tables = self.tables();
-        tables.watch(self.id(), Topic::Attributes, |_| ()).1
+        tables.watch(self.present(), Topic::Attributes, |_| ()).1
     }
 
     /// How busy this node is, in thousandths of its own measure: 1,000 may be one core, or one
@@ -382,7 +386,7 @@ impl Group {
 
     /// How busy a member said that it is.
     pub fn load(&self, node: NodeId) -> Option<u32> {
-        self.tables().read(self.id(), |table| table.load(node))
+        self.tables().read(self.present(), |table| table.load(node))
     }
 
     /// Members as `choice` describes them, best first. Its scope is narrowed to this group where
@@ -391,9 +395,9 @@ impl Group {
     pub fn choose_nodes(&self, choice: &Choice) -> Vec<NodeId> {
         let mut choice = choice.clone();
         match &mut choice.scope {
-            scope @ Scope::AllGroups => *scope = Scope::Group(self.id()),
+            scope @ Scope::AllGroups => *scope = Scope::Group(self.present()),
             Scope::Service { group, .. } => {
-                group.get_or_insert(self.id());
+                group.get_or_insert(self.present());
             }
             _ => {}
         }
@@ -418,7 +422,7 @@ impl Group {
 
     /// What each member shares under a key, by node.
     pub fn shared(&self, key: impl AsRef<[u8]>) -> Vec<(NodeId, Bytes)> {
-        self.tables().read(self.id(), |table| {
+        self.tables().read(self.present(), |table| {
             let all = table.shared(key.as_ref());
             all.map(|(node, value)| (node, value.clone())).collect()
         })
@@ -427,7 +431,7 @@ impl Group {
     /// What one member shares under a key.
     pub fn shared_by(&self, node: NodeId, key: impl AsRef<[u8]>) -> Option<Bytes> {
         let tables = self.tables();
-        tables.read(self.id(), |table| {
+        tables.read(self.present(), |table| {
             table.shared_of(node, key.as_ref()).cloned()
         })
     }
@@ -435,14 +439,16 @@ impl Group {
     /// Keys that somebody shares, in order.
     pub fn shared_keys(&self) -> Vec<Bytes> {
         let tables = self.tables();
-        tables.read(self.id(), |table| table.shared_keys().cloned().collect())
+        tables.read(self.present(), |table| {
+            table.shared_keys().cloned().collect()
+        })
     }
 
     /// What each member shares under a key, and every change from then on.
     pub fn watch_shared(&self, key: impl AsRef<[u8]>) -> (Vec<(NodeId, Bytes)>, RegistryEvents) {
         let key = bytes(key);
         let topic = Topic::Shared(Some(key.clone()));
-        self.tables().watch(self.id(), topic, |table| {
+        self.tables().watch(self.present(), topic, |table| {
             let all = table.shared(&key);
             all.map(|(node, value)| (node, value.clone())).collect()
         })
@@ -451,7 +457,7 @@ impl Group {
     /// Every change of any shared key from now on.
     pub fn watch_all_shared(&self) -> RegistryEvents {
         let tables = self.tables();
-        tables.watch(self.id(), Topic::Shared(None), |_| ()).1
+        tables.watch(self.present(), Topic::Shared(None), |_| ()).1
     }
 }
 
@@ -459,7 +465,7 @@ impl Group {
     async fn say(&self, said: RegistryCommand) -> Result<(), SayError> {
         // Before that, pids and entries would be of a start that may not be this one's.
         self.shared.started().await?;
-        let command = Command::Registry(self.id(), said);
+        let command = Command::Registry(self.present(), said);
         Ok(self.shared.command(command).await?)
     }
 

@@ -89,11 +89,11 @@ impl Group {
         let name = named(name);
         let on = tokio::runtime::Handle::try_current().map_err(|_| RunError::NoExecutor)?;
         let services = &self.shared.services;
-        services.add((self.id(), name.clone()), on, factory);
+        services.add((self.present(), name.clone()), on, factory);
         let command = DutyCommand::AddFactory { name: name.clone() };
         let added = self.duty(command).await;
         if added.is_err() {
-            services.remove(self.id(), &name);
+            services.remove(self.present(), &name);
         }
         added
     }
@@ -108,12 +108,12 @@ impl Group {
         let name = named(name);
         let command = DutyCommand::RemoveFactory { name: name.clone() };
         self.duty(command).await?;
-        self.shared.services.remove(self.id(), &name);
+        self.shared.services.remove(self.present(), &name);
         Ok(())
     }
 
     async fn duty(&self, command: DutyCommand) -> Result<(), RunError> {
-        let command = Command::Duty(self.id(), command);
+        let command = Command::Duty(self.present(), command);
         Ok(self.shared.command(command).await?)
     }
 }

@@ -117,7 +117,7 @@ impl Group {
     ) -> Result<T, AcquireError> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Strict {
-            group: self.id(),
+            group: self.present(),
             request: request(reply),
         };
         let sent = self.shared.requests.send(request).await;

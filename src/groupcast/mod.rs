@@ -69,6 +69,7 @@ impl Sender {
         payload: impl AsRef<[u8]>,
     ) -> Result<(), GroupcastError> {
         let group = GroupId::new(&self.shared().realm, group);
+        let group = self.shared().moves.present(group);
         let topic = checked(topic.as_ref())?;
         let body = body::encode(self.pid(), topic, payload.as_ref());
         let (done, result) = oneshot::channel();
@@ -91,7 +92,7 @@ impl Group {
         let topic = checked(topic.as_ref())?;
         let (queue, subscription) = subscription::channel();
         let input = Input::Subscribe {
-            group: self.id(),
+            group: self.present(),
             topic: Bytes::copy_from_slice(topic),
             queue,
         };

@@ -244,10 +244,26 @@ impl Task {
 
     /// Tells those who subscribed to the topic, or all.
     fn tell(&mut self, group: GroupId, topic: Option<&Bytes>, what: &Groupcasted) {
+        self.bring_subscribers(group);
         self.room(group).subscribers.retain_mut(|(known, queue)| {
             let is_meant = topic.is_none_or(|topic| topic == known);
             !is_meant || queue.tell(what.clone())
         });
+    }
+
+    /// Those who subscribed in a group that this node left for this one.
+    fn bring_subscribers(&mut self, group: GroupId) {
+        let moves = &self.shared.moves;
+        if !moves.are_possible() {
+            return;
+        }
+        let rooms = self.rooms.keys().copied();
+        let left = rooms.filter(|&it| it != group && moves.present(it) == group);
+        for it in left.collect::<Vec<_>>() {
+            let room = self.rooms.remove(&it);
+            let subscribers = room.map_or_else(Vec::new, |room| room.subscribers);
+            self.room(group).subscribers.extend(subscribers);
+        }
     }
 
     fn send(&mut self, to: Pid, packet: &Packet) {

@@ -1,7 +1,7 @@
 //! The file: a header, a checksum, and the groups, a parent after whoever names it.
 //!
 //! ```text
-//!  archipelago-groups-1\n │ SHA-256 of the rest, 32 bytes │ postcard
+//!  archipelago-groups-1\n │ SHA-256 of the rest, 32 bytes │ postcard: groups │ what came of them
 //! ```
 //! Whoever may write the file may do to the groups what the node may; it is for its owner only all
 //! the same, and a damaged one is refused instead of believed.
@@ -9,7 +9,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use archipelago_core::{Address, NodeId};
+use archipelago_core::wire::{Lineage, Standard};
+use archipelago_core::{Address, GroupId, NodeId};
+use archipelago_router::Descent;
 use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,7 +46,18 @@ struct Kept {
     is_parent: bool,
 }
 
-/// The groups that the file at `path` keeps; none when there is no file.
+/// What is kept of groups that keep themselves in size; a second value in the file, which is not
+/// there where no group does.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct KeptInSize {
+    /// What groups are kept at, by their places in the file.
+    standards: Vec<(u16, Standard)>,
+    moved: Vec<(GroupId, GroupId)>,
+    lineages: Vec<(GroupId, Lineage)>,
+}
+
+/// The groups that the file at `path` keeps, and what came of those that keep themselves in size;
+/// none when there is no file.
 ///
 /// # Errors
 /// [`StartError::Groups`]: it cannot be read, others than its owner may, or it is damaged.
@@ -52,25 +65,39 @@ pub(crate) fn read(
     path: &Path,
     realm: &Arc<str>,
     timing: &Arc<Timing>,
-) -> Result<Vec<GroupConfig>, StartError> {
+) -> Result<(Vec<GroupConfig>, Descent), StartError> {
     let failed = |reason: String| StartError::Groups {
         path: path.to_owned(),
         reason,
     };
     let bytes = file::read_private(path, LEN_MAX).map_err(|error| failed(error.to_string()))?;
     let Some(bytes) = bytes else {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     };
     let groups = groups(&bytes, realm, timing);
     groups.ok_or_else(|| failed("it is damaged; remove it to start without its groups".into()))
 }
 
 /// The groups that such a file keeps; `None` if it is damaged.
-fn groups(bytes: &[u8], realm: &Arc<str>, timing: &Arc<Timing>) -> Option<Vec<GroupConfig>> {
-    let all = decode(bytes)?;
+fn groups(
+    bytes: &[u8],
+    realm: &Arc<str>,
+    timing: &Arc<Timing>,
+) -> Option<(Vec<GroupConfig>, Descent)> {
+    let (all, sized) = decode(bytes)?;
     let wanted = (0..all.len()).filter(|&place| !all[place].is_parent);
-    let configs = wanted.map(|place| config(&all, place, realm, timing));
-    configs.collect()
+    let configs = wanted.map(|place| {
+        let mut config = config(&all, place, realm, timing)?;
+        let mut standards = sized.standards.iter();
+        let said = standards.find(|(of, _)| usize::from(*of) == place);
+        config.place.standard = said.map(|(_, standard)| Arc::new(standard.clone()));
+        Some(config)
+    });
+    let descent = Descent {
+        moved: sized.moved,
+        lineages: sized.lineages,
+    };
+    Some((configs.collect::<Option<_>>()?, descent))
 }
 
 /// Puts `bytes` in place of what the file holds.
@@ -82,23 +109,39 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
 }
 
 /// What the file holds of these groups.
-pub(super) fn encode(groups: &[GroupConfig]) -> Zeroizing<Vec<u8>> {
+pub(super) fn encode(groups: &[GroupConfig], descent: Descent) -> Zeroizing<Vec<u8>> {
     let mut all = Vec::new();
+    let mut sized = KeptInSize {
+        standards: Vec::new(),
+        moved: descent.moved,
+        lineages: descent.lineages,
+    };
     for group in groups {
-        push(group, false, &mut all);
+        let place = push(group, false, &mut all);
+        let standard = group.place.standard.as_deref();
+        sized
+            .standards
+            .extend(standard.map(|it| (place, it.clone())));
     }
-    let body = postcard::to_stdvec(&all).expect("plain values have an encoding");
+    let mut body = postcard::to_stdvec(&all).expect("plain values have an encoding");
+    if sized != KeptInSize::default() {
+        body.extend(postcard::to_stdvec(&sized).expect("plain values have an encoding"));
+    }
     let body = Zeroizing::new(body);
     let sum = Sha256::digest(&body);
     Zeroizing::new([HEADER, sum.as_slice(), body.as_slice()].concat())
 }
 
-fn decode(bytes: &[u8]) -> Option<Vec<Kept>> {
+fn decode(bytes: &[u8]) -> Option<(Vec<Kept>, KeptInSize)> {
     let (sum, body) = bytes.strip_prefix(HEADER)?.split_at_checked(SUM_LEN)?;
     if Sha256::digest(body).as_slice() != sum {
         return None;
     }
-    postcard::from_bytes(body).ok()
+    let (all, rest) = postcard::take_from_bytes(body).ok()?;
+    if rest.is_empty() {
+        return Some((all, KeptInSize::default()));
+    }
+    Some((all, postcard::from_bytes(rest).ok()?))
 }
 
 /// Appends a group and then its parents; its place.
@@ -174,6 +217,7 @@ fn config(
             reflectors: kept.reflectors,
             pinned: kept.pinned.clone(),
             council: kept.council.clone(),
+            // Stands apart in the file.
             standard: None,
         },
     })
@@ -223,7 +267,15 @@ mod tests {
         group
     }
 
+    fn encode(groups: &[GroupConfig]) -> Zeroizing<Vec<u8>> {
+        super::encode(groups, Descent::default())
+    }
+
     fn kept(bytes: &[u8]) -> Option<Vec<GroupConfig>> {
+        Some(kept_with_descent(bytes)?.0)
+    }
+
+    fn kept_with_descent(bytes: &[u8]) -> Option<(Vec<GroupConfig>, Descent)> {
         let (realm, timing) = realm();
         super::groups(bytes, &realm, &timing)
     }
@@ -236,7 +288,31 @@ mod tests {
         assert_eq!(read[0].cookies, groups[0].cookies);
         let (realm, timing) = realm();
         let none = std::env::temp_dir().join("archipelago-no-such.groups");
-        assert!(super::read(&none, &realm, &timing).unwrap().is_empty());
+        assert!(super::read(&none, &realm, &timing).unwrap().0.is_empty());
+    }
+
+    #[test]
+    fn what_came_of_groups_that_keep_themselves_in_size_is_read_as_well() {
+        let mut sized = group();
+        sized.place.standard = Some(Arc::new(Standard {
+            size: 20,
+            reflectors: 2,
+            parent_size: 20,
+            ..Standard::default()
+        }));
+        let [one, other] = [1, 2].map(|it| GroupId([it; 16]));
+        let lineage = Lineage {
+            generation: 7,
+            ..Lineage::default()
+        };
+        let descent = Descent {
+            moved: vec![(one, other)],
+            lineages: vec![(other, lineage)],
+        };
+        let groups = [group(), sized];
+        let read = kept_with_descent(&super::encode(&groups, descent.clone())).unwrap();
+        assert_eq!(format!("{:?}", read.0), format!("{groups:?}"));
+        assert_eq!(read.1, descent);
     }
 
     #[test]
@@ -252,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_parent_that_stands_before_its_child_is_refused() {
-        let mut all = decode(&encode(&[group()])).unwrap();
+        let (mut all, _) = decode(&encode(&[group()])).unwrap();
         let last = all.len() - 1;
         all[last].parents = vec![0];
         let (realm, timing) = realm();

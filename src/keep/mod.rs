@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::GroupId;
-use archipelago_router::Node;
+use archipelago_router::{Descent, Node};
 use archipelago_sgroup::GroupConfig;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -47,9 +47,10 @@ impl Keeper {
     pub(crate) fn new(
         path: PathBuf,
         (configured, resumed): (Vec<GroupId>, &[GroupConfig]),
+        descent: Descent,
         shared: Arc<Shared>,
     ) -> Self {
-        let (latest, changes) = watch::channel(file::encode(resumed));
+        let (latest, changes) = watch::channel(file::encode(resumed, descent));
         Self {
             configured,
             is_over: false,
@@ -63,7 +64,7 @@ impl Keeper {
         if self.is_over {
             return;
         }
-        let bytes = file::encode(&node.kept(&self.configured));
+        let bytes = file::encode(&node.kept(&self.configured), node.descent());
         self.latest.send_if_modified(|kept| {
             let is_new = *kept != bytes;
             if is_new {

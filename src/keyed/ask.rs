@@ -206,7 +206,7 @@ impl Inner {
     /// Takes in who hosts the service now, if that has changed; whether this node is a member.
     fn refresh(&self, state: &mut State) -> bool {
         let replica = &self.group.shared.replica;
-        if replica.members_len(self.group.id()).is_none() {
+        if replica.members_len(self.group.present()).is_none() {
             if state.changes.take().is_some() {
                 state.entry.handle_hosts(&self.service, []);
             }

@@ -129,7 +129,8 @@ impl Node {
         let Some(cookies) = config.cookies.clone() else {
             return Ok(Applied::Kept);
         };
-        let command = Command::SetCookies(config.id(), cookies);
+        let id = shared.moves.present(config.id());
+        let command = Command::SetCookies(id, cookies);
         shared.command(command).await?;
         Ok(Applied::Changed)
     }

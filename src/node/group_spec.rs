@@ -5,6 +5,8 @@ use std::sync::Arc;
 use archipelago_core::{Address, GroupId, NodeId};
 use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
 
+use super::Sizing;
+
 /// A group to join: its name, who may enter, whom to ask.
 ///
 /// The group's id is a hash of the realm and the name: nodes that name the same group in the same
@@ -23,6 +25,7 @@ pub struct GroupSpec {
     reflectors: u8,
     pinned: Vec<NodeId>,
     council: Vec<NodeId>,
+    sizing: Option<Sizing>,
 }
 
 impl GroupSpec {
@@ -41,6 +44,7 @@ impl GroupSpec {
             reflectors: 3,
             pinned: Vec::new(),
             council: Vec::new(),
+            sizing: None,
         }
     }
 
@@ -149,6 +153,27 @@ impl GroupSpec {
         self
     }
 
+    /// The group keeps itself at this size while it runs: it splits when it grows too large, and
+    /// joins another one of the same parent when it becomes small, each time with the new group made
+    /// before the old one is left. A group without a parent gets one when it first splits, by the same
+    /// cookie. Tell all members the same. Default: a group stays as it is, whatever its size.
+    ///
+    /// A node that moves keeps its handles: a [`Group`](crate::Group) means, from
+    /// [`NodeEvent::Regrouped`](crate::NodeEvent::Regrouped) on, the group that the node is in
+    /// instead, and names, services, attributes and keys that it said in the one it says in the other.
+    /// What lies in the other part is found by [`Group::lookup`](crate::Group::lookup) and
+    /// [`Group::find_providers`](crate::Group::find_providers) if it is exported, as across any groups.
+    /// Who watches a name or a service watches anew after that event. Not taken along: duties
+    /// ([`Group::run_on_every_member`](crate::Group::run_on_every_member)), and strict names, which such a group cannot have.
+    ///
+    /// Members have to be [reflectors](crate::Builder::reflector), two at least of either part:
+    /// otherwise nobody can lead from one part to the other, and a split is undone.
+    #[must_use]
+    pub fn kept_at(mut self, sizing: Sizing) -> Self {
+        self.sizing = Some(sizing);
+        self
+    }
+
     /// The number of this description among those of the same group: raise it with each change at
     /// run time, the highest one wins. Default 0.
     #[must_use]
@@ -194,9 +219,11 @@ impl GroupSpec {
             && self.parents == other.parents
             && self.pinned == other.pinned
             && self.council == other.council
+            && self.sizing == other.sizing
     }
 
     pub(crate) fn into_config(self, realm: &Arc<str>, timing: &Arc<Timing>) -> GroupConfig {
+        let standard = self.sizing.map(|sizing| sizing.standard(self.reflectors));
         let parents = self.parents.into_iter();
         let parents = parents.map(|parent| Arc::new(parent.into_config(realm, timing)));
         GroupConfig {
@@ -215,7 +242,7 @@ impl GroupSpec {
                 reflectors: self.reflectors,
                 pinned: self.pinned,
                 council: self.council,
-                standard: None,
+                standard: standard.map(Arc::new),
             },
         }
     }

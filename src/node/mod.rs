@@ -12,6 +12,7 @@ mod limits;
 mod replica;
 mod security;
 mod shared;
+mod sizing;
 
 pub use apply::{Applied, ApplyError};
 pub use builder::Builder;
@@ -22,6 +23,7 @@ pub use limits::Limits;
 pub(crate) use replica::Replica;
 pub use security::Security;
 pub(crate) use shared::{Clock, Life, Shared};
+pub use sizing::Sizing;
 
 use std::any::TypeId;
 use std::sync::Arc;
@@ -236,7 +238,8 @@ impl Node {
 
     /// As [`Node::members`], by the group's id.
     pub fn members_of(&self, group: GroupId) -> Option<Vec<MemberInfo>> {
-        self.shared().replica.members(group)
+        let shared = self.shared();
+        shared.replica.members(shared.moves.present(group))
     }
 
     /// The groups that this node is in or joins.
@@ -281,6 +284,9 @@ impl Node {
         let shared = self.shared();
         let config = Arc::new(group.into_config(&shared.realm, &shared.timing));
         let id = config.id();
+        if config.place.standard.is_some() {
+            shared.moves.expect();
+        }
         shared.command(Command::Join(config)).await?;
         shared.replica.add_group(id);
         Ok(())
@@ -294,7 +300,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Refused`], [`NodeError::Stopped`].
     pub async fn leave(&self, name: &str) -> Result<(), NodeError> {
-        let id = self.group_id(name);
+        let id = self.shared().moves.present(self.group_id(name));
         self.shared().command(Command::Leave(id)).await?;
         self.shared().replica.remove_group(id);
         Ok(())
@@ -374,7 +380,8 @@ impl Node {
             current: Arc::from(current.as_ref()),
             previous: previous.map(Arc::from),
         };
-        let command = Command::SetCookies(self.group_id(name), cookies);
+        let id = self.shared().moves.present(self.group_id(name));
+        let command = Command::SetCookies(id, cookies);
         self.shared().command(command).await
     }
 

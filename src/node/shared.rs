@@ -17,6 +17,7 @@ use super::{GroupSpec, Limits, NodeError, Replica};
 use crate::actor::{NameReply, Request};
 use crate::call::CallTable;
 use crate::event::Hub;
+use crate::group::Moves;
 use crate::groupcast::Groupcasts;
 use crate::metrics::Counters;
 use crate::names::Names;
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     pub(crate) calls: CallTable,
     pub(crate) groupcasts: Groupcasts,
+    pub(crate) moves: Moves,
     pub(crate) workers: Workers,
     pub(crate) tables: Tables,
     pub(crate) services: Services,
@@ -130,6 +132,16 @@ impl Shared {
         });
     }
 
+    /// The node is in a group instead of another one, which was its home or not.
+    pub(crate) fn learn_move(&self, from: GroupId, to: GroupId) {
+        self.moves.note(from, to);
+        self.home.send_if_modified(|home| {
+            let is_home = *home == Some(from);
+            *home = if is_home { Some(to) } else { *home };
+            is_home
+        });
+    }
+
     pub(crate) fn boot(&self) -> Boot {
         Boot(self.boot.load(Ordering::Acquire))
     }
@@ -183,7 +195,7 @@ impl Shared {
     }
 
     pub(crate) async fn joined(&self, group: GroupId) -> Result<usize, NodeError> {
-        self.wait(|replica| match replica.joined(group) {
+        self.wait(|replica| match replica.joined(self.moves.present(group)) {
             None => Some(Err(NodeError::UnknownGroup)),
             Some(None) => None,
             Some(Some(missing)) => Some(Ok(missing)),
@@ -196,11 +208,13 @@ impl Shared {
         group: GroupId,
         members: usize,
     ) -> Result<(), NodeError> {
-        self.wait(|replica| match replica.members_len(group) {
-            None => Some(Err(NodeError::UnknownGroup)),
-            Some(len) if len >= members => Some(Ok(())),
-            Some(_) => None,
-        })
+        self.wait(
+            |replica| match replica.members_len(self.moves.present(group)) {
+                None => Some(Err(NodeError::UnknownGroup)),
+                Some(len) if len >= members => Some(Ok(())),
+                Some(_) => None,
+            },
+        )
         .await
     }
 

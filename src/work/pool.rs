@@ -96,7 +96,7 @@ impl Group {
         if !(1..=NAME_BYTES_MAX).contains(&bytes) {
             return Err(PoolError::Name { bytes });
         }
-        self.shared.joined(self.id()).await?;
+        self.shared.joined(self.present()).await?;
         let mailbox = Mailbox::open(&self.shared, None).await?;
         let tickets_from = self.shared.tables.rng().u64();
         let (told, events) = mpsc::channel(WAITING_MAX);
@@ -234,7 +234,7 @@ impl Task {
     fn look(&mut self) {
         let group = &self.remote.group;
         // Outside of the group nothing is known, and nothing can be done.
-        let Some(boots) = group.shared.replica.boots(group.id()) else {
+        let Some(boots) = group.shared.replica.boots(group.present()) else {
             return;
         };
         let alive: BTreeSet<NodeId> = boots.into_keys().collect();

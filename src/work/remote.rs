@@ -21,9 +21,9 @@ pub(super) struct Remote {
 impl Remote {
     /// The desk of the start of `node` that the group knows.
     fn desk(&self, node: NodeId) -> Option<Pid> {
-        let boots = self.group.shared.replica.boots(self.group.id())?;
+        let boots = self.group.shared.replica.boots(self.group.present())?;
         let boot = boots.get(&node).copied()?;
-        let home = Some(self.group.id());
+        let home = Some(self.group.present());
         Some(Pid {
             boot,
             ..Pid::named(node, home, wire::NAME)
@@ -54,7 +54,7 @@ impl Remote {
     ) -> Result<Option<Answer>, CallError> {
         let desk = Pid {
             boot: worker.boot,
-            ..Pid::named(worker.node, Some(self.group.id()), wire::NAME)
+            ..Pid::named(worker.node, Some(self.group.present()), wire::NAME)
         };
         self.ask(desk, &ask(worker.local), deadline).await
     }

@@ -21,6 +21,7 @@ mod names;
 mod outbox;
 mod reach;
 mod registry;
+mod regroup;
 mod runtime;
 mod singleton;
 mod streams;
