@@ -156,7 +156,9 @@ impl Node {
         self.with_each_client(now, |_, client, cx, said| {
             client.handle_session_closed(peer, cx, said);
         });
-        if self.detours.end_bypass(peer) {
+        let was_bypassed = self.detours.end_bypass(peer);
+        // Where a session of the peer's later start ended it, that one is used already.
+        if was_bypassed && self.session_of(peer).is_none() {
             self.go_on_detoured(peer, now);
         } else {
             self.end_detour(peer, out);

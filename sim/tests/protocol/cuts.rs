@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::support::{formed, ms, none, s, seeds};
-use archipelago_sim::check;
+use crate::support::{formed, ms, none, restart, s, seeds, within};
+use archipelago_sim::check::{self, views};
 use archipelago_sim::topology::Topology;
 
 const SEEDS: u64 = 200;
@@ -69,4 +69,24 @@ fn after_a_long_cut_a_new_session_carries_before_the_old_one_would() {
             assert_eq!(received.misordered, 0);
         },
     );
+}
+
+/// F1, F5: a member that starts anew while its earlier session with another one is bypassed is let
+/// in by that one as by the others: the detour that stood for the session ends with it.
+#[test]
+fn who_starts_anew_behind_a_bypass_is_let_in() {
+    seeds("who_starts_anew_behind_a_bypass_is_let_in", SEEDS, |seed| {
+        let mut world = formed(&Topology::group(4), seed);
+        let (stays, starts) = (world.nodes()[0], world.nodes()[1]);
+        world.flow(stays, starts, (400, ms(100), 300));
+        world.run_for(s(1));
+        world.cut_pair(stays, starts);
+        let cut = world.random().duration(s(2), s(4));
+        world.run_for(cut);
+        world.crash(starts);
+        world.heal();
+        world.run_for(ms(200));
+        restart(&mut world, starts);
+        within(&mut world, "being let in by all", s(15), views::all_agree);
+    });
 }
