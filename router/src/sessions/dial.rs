@@ -63,21 +63,35 @@ struct Dial {
 }
 
 impl DialBook {
-    /// Books a dial to `whom` for `purpose`.
+    /// Books a dial to `whom` for `purpose`. Who asks again for the same has given its dial up: all
+    /// who wanted that go over to a new one, and what becomes of the old one is no answer.
     pub(crate) fn book(&mut self, whom: Whom, purpose: Purpose) -> Booked {
-        if let Some(dial) = self.dials.values_mut().find(|dial| dial.whom == whom) {
+        let is_full = self.dials.len() >= DIALS_MAX;
+        let mut purposes = Vec::new();
+        if let Some(dial) = self.wanted(&whom) {
             if !dial.purposes.contains(&purpose) {
                 dial.purposes.push(purpose);
+                return Booked::Shared;
             }
-            return Booked::Shared;
-        }
-        if self.dials.len() >= DIALS_MAX {
+            if is_full {
+                return Booked::Shared;
+            }
+            purposes = std::mem::take(&mut dial.purposes);
+        } else if is_full {
             return Booked::Full;
+        } else {
+            purposes.push(purpose);
         }
         let id = self.fresh_id();
-        let purposes = vec![purpose];
         self.dials.insert(id, Dial { whom, purposes });
         Booked::New(id)
+    }
+
+    /// The dial to `whom` that somebody waits for, or any that is under way.
+    fn wanted(&mut self, whom: &Whom) -> Option<&mut Dial> {
+        let dials = self.dials.values_mut();
+        let same = dials.filter(|dial| dial.whom == *whom);
+        same.max_by_key(|dial| dial.purposes.len())
     }
 
     /// The driver answered: the dial is over, and these wanted it. `None` for a stranger's number.
@@ -159,10 +173,25 @@ mod tests {
             Booked::New(DialId(1))
         );
         assert_eq!(book.book(whom.clone(), wants(OTHER)), Booked::Shared);
-        assert_eq!(book.book(whom.clone(), wants(OTHER)), Booked::Shared);
         let purposes = vec![wants(GROUP), wants(OTHER)];
         assert_eq!(book.finish(DialId(1)), Some((whom, purposes)));
         assert_eq!(book.finish(DialId(1)), None);
+    }
+
+    #[test]
+    fn who_asks_again_gets_a_new_dial_and_hears_of_that_one_only() {
+        let mut book = DialBook::default();
+        let whom = Whom::Peer(Peer(1));
+        for purpose in [wants(GROUP), wants(OTHER)] {
+            book.book(whom.clone(), purpose);
+        }
+        let again = book.book(whom.clone(), wants(GROUP));
+        assert_eq!(again, Booked::New(DialId(2)));
+        let third = Purpose::OnDemand(Peer(1));
+        assert_eq!(book.book(whom.clone(), third), Booked::Shared);
+        assert_eq!(book.finish(DialId(1)), Some((whom.clone(), Vec::new())));
+        let all = vec![wants(GROUP), wants(OTHER), third];
+        assert_eq!(book.finish(DialId(2)), Some((whom, all)));
     }
 
     #[test]

@@ -404,7 +404,8 @@ impl Group {
             self.mesh.forget(peer);
         } else if is_present {
             // Admitted on a detour: the session of their own is still to come.
-            self.mesh.on_dial_failed(peer, &self.config.timing, cx);
+            self.mesh
+                .on_dial_failed(peer, &self.view, &self.config.timing, cx);
         }
         if is_present {
             self.seeds.on_member(peer);

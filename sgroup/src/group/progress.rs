@@ -60,7 +60,7 @@ impl Group {
             Life::Left => return,
             Life::Down => self
                 .mesh
-                .pursue(peer, cx.now.after(self.config.timing.redial.0)),
+                .pursue_lost(peer, cx.now.after(self.config.timing.redial.0)),
             _ => {
                 let wait = OTHERS_DELAY + cx.rng.jitter(OTHERS_DELAY);
                 self.mesh.pursue(peer, cx.now.after(wait));
@@ -95,7 +95,8 @@ impl Group {
                 {
                     return;
                 }
-                self.mesh.on_dial_failed(peer, &self.config.timing, cx);
+                self.mesh
+                    .on_dial_failed(peer, &self.view, &self.config.timing, cx);
                 if self.holds(peer) {
                     self.detector
                         .on_dial_failed(peer, &around!(self), cx, out, facts);
@@ -137,7 +138,7 @@ impl Group {
             while let Some(act) = self.seeds.poll(&self.view, &self.config.timing, cx) {
                 self.do_seed(act, cx, out);
             }
-            while let Some(act) = self.mesh.poll(&self.config.timing, cx) {
+            while let Some(act) = self.mesh.poll(&self.view, &self.config.timing, cx) {
                 self.do_mesh(act, cx, out);
             }
         }

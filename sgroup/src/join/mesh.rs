@@ -17,15 +17,21 @@ use archipelago_core::{Context, Peer, Time};
 
 use super::back_off;
 use crate::Timing;
+use crate::view::View;
 
 /// A dial or a proof that nobody answers is given up after this.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A dial into what may be a cut makes room for another one after this; it may still succeed.
+const REDIAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// A `Join` that brings no answer is repeated after this.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(1);
 /// Whoever waits for the other's dial gives it so many times as long as the slowest session took.
 const SETUPS: u32 = 4;
 /// After a reunion the others are tried within this.
 const HURRY: Duration = Duration::from_millis(500);
+
+/// From so many members on, the longest wait between dials is that of the configuration.
+const SHARERS: u32 = 32;
 
 /// Who refused is asked again after so many of the longest waits.
 const REFUSED_WAITS: u32 = 8;
@@ -44,6 +50,7 @@ pub(crate) enum MeshAct {
 pub(crate) struct Mesh {
     missing: Vec<Missing>,
     dialling: usize,
+    redialling: usize,
     /// How long the slowest sessions of late took to open: falls slowly.
     setup_peak: Duration,
     /// When the last one did.
@@ -58,6 +65,8 @@ struct Missing {
     wait: Duration,
     /// The other is to dial, since then.
     awaited_since: Option<Time>,
+    /// It was declared dead, and nobody was met again since.
+    is_lost: bool,
     /// It took this node's proof for none: nothing but another cookie makes it worth while sooner.
     is_refused: bool,
 }
@@ -66,6 +75,8 @@ struct Missing {
 enum Stage {
     Waiting,
     Dialling,
+    /// Dialled again after dials that came to nothing, or as one of the dead.
+    Redialling,
     Proving,
 }
 
@@ -82,6 +93,14 @@ impl Mesh {
                 }
             }
             Err(index) => self.insert(index, peer, due, None),
+        }
+    }
+
+    /// `peer` was declared dead, and may be cut off: dials it from `due` on, few such at a time.
+    pub(crate) fn pursue_lost(&mut self, peer: Peer, due: Time) {
+        self.pursue(peer, due);
+        if let Ok(index) = self.search(peer) {
+            self.missing[index].is_lost = true;
         }
     }
 
@@ -105,6 +124,7 @@ impl Mesh {
             due,
             wait: Duration::ZERO,
             awaited_since,
+            is_lost: false,
             is_refused: false,
         };
         self.missing.insert(index, missing);
@@ -141,18 +161,25 @@ impl Mesh {
     }
 
     /// A dial came to nothing. The lower id tries again sooner than the other.
-    pub(crate) fn on_dial_failed(&mut self, peer: Peer, timing: &Timing, cx: &mut Context<'_>) {
+    pub(crate) fn on_dial_failed(
+        &mut self,
+        peer: Peer,
+        view: &View,
+        timing: &Timing,
+        cx: &mut Context<'_>,
+    ) {
         let Ok(index) = self.search(peer) else { return };
         self.set_stage(index, Stage::Waiting);
         let missing = &mut self.missing[index];
         missing.is_refused = false;
-        let (wait, jittered) = back_off(missing.wait, timing.redial, cx.rng);
+        let longest = longest_wait(view, timing);
+        let (wait, jittered) = back_off(missing.wait, (timing.redial.0, longest), cx.rng);
         let is_lower = cx.me < cx.peers.id(peer);
         missing.wait = wait;
         missing.due = cx.now.after(if is_lower {
             jittered
         } else {
-            (jittered * 2).min(timing.redial.1)
+            (jittered * 2).min(longest)
         });
     }
 
@@ -177,24 +204,34 @@ impl Mesh {
         }
     }
 
-    /// One of the missing was met again.
+    /// One of the missing was met again. Who is dialled again just now was dialled into the cut,
+    /// and is dialled anew.
     pub(crate) fn hurry(&mut self, timing: &Timing, cx: &mut Context<'_>) {
-        for missing in &mut self.missing {
-            let is_waiting = missing.stage == Stage::Waiting && !missing.is_refused;
-            if is_waiting && missing.wait > timing.redial.0 {
-                missing.wait = timing.redial.0;
+        for index in 0..self.missing.len() {
+            let missing = self.missing[index];
+            let is_pending = matches!(missing.stage, Stage::Waiting | Stage::Redialling);
+            if is_pending && missing.is_doubtful(timing) && !missing.is_refused {
+                self.set_stage(index, Stage::Waiting);
                 let soon = Duration::from_micros(cx.rng.below(HURRY.as_micros() as u64));
+                let missing = &mut self.missing[index];
+                missing.wait = timing.redial.0;
+                missing.is_lost = false;
                 missing.due = missing.due.min(cx.now.after(soon));
             }
         }
     }
 
     /// What has come due, one thing per call.
-    pub(crate) fn poll(&mut self, timing: &Timing, cx: &mut Context<'_>) -> Option<MeshAct> {
-        let is_full = self.dialling >= timing.dials_max;
-        let index = self.missing.iter().position(|missing| {
-            missing.due <= cx.now && !(is_full && missing.stage == Stage::Waiting)
-        })?;
+    pub(crate) fn poll(
+        &mut self,
+        view: &View,
+        timing: &Timing,
+        cx: &mut Context<'_>,
+    ) -> Option<MeshAct> {
+        let due = self.missing.iter().enumerate();
+        let due =
+            due.filter(|(_, missing)| missing.due <= cx.now && self.has_room(missing, timing));
+        let (index, _) = due.min_by_key(|(_, missing)| missing.due)?;
         let peer = self.missing[index].peer;
         let has_session = cx
             .peers
@@ -206,19 +243,25 @@ impl Mesh {
             return Some(MeshAct::Prove(peer));
         }
         if self.missing[index].stage != Stage::Waiting {
-            self.on_dial_failed(peer, timing, cx);
-            return self.poll(timing, cx);
+            self.on_dial_failed(peer, view, timing, cx);
+            return self.poll(view, timing, cx);
         }
         if let Some(since) = self.missing[index].awaited_since.take() {
             let patient = self.patient(since, timing);
             if patient > cx.now {
                 self.missing[index].due = patient;
                 self.missing[index].awaited_since = Some(since);
-                return self.poll(timing, cx);
+                return self.poll(view, timing, cx);
             }
         }
-        self.set_stage(index, Stage::Dialling);
-        self.missing[index].due = cx.now.after(ANSWER_TIMEOUT);
+        let (stage, timeout) = if self.missing[index].is_doubtful(timing) {
+            let timeout = REDIAL_TIMEOUT.max(self.setup_peak * SETUPS);
+            (Stage::Redialling, timeout.min(ANSWER_TIMEOUT))
+        } else {
+            (Stage::Dialling, ANSWER_TIMEOUT)
+        };
+        self.set_stage(index, stage);
+        self.missing[index].due = cx.now.after(timeout);
         Some(MeshAct::Dial(peer))
     }
 
@@ -237,11 +280,8 @@ impl Mesh {
 
     /// When `poll` has something to do.
     pub(crate) fn next(&self, timing: &Timing) -> Time {
-        let is_full = self.dialling >= timing.dials_max;
-        let usable = self
-            .missing
-            .iter()
-            .filter(|missing| !(is_full && missing.stage == Stage::Waiting));
+        let usable = self.missing.iter();
+        let usable = usable.filter(|missing| self.has_room(missing, timing));
         usable
             .map(|missing| missing.due)
             .min()
@@ -252,6 +292,19 @@ impl Mesh {
         let old = std::mem::replace(&mut self.missing[index].stage, stage);
         self.dialling += usize::from(stage == Stage::Dialling);
         self.dialling -= usize::from(old == Stage::Dialling);
+        self.redialling += usize::from(stage == Stage::Redialling);
+        self.redialling -= usize::from(old == Stage::Redialling);
+    }
+
+    /// Whether the limits let it go on. Few are dialled again at a time: a dial into a cut is
+    /// pending for seconds, and no other can be made meanwhile when the cut has healed.
+    fn has_room(&self, missing: &Missing, timing: &Timing) -> bool {
+        missing.stage != Stage::Waiting
+            || if missing.is_doubtful(timing) {
+                self.redialling < (timing.dials_max / 4).max(1)
+            } else {
+                self.dialling < timing.dials_max
+            }
     }
 
     fn search(&self, peer: Peer) -> Result<usize, usize> {
@@ -260,13 +313,27 @@ impl Mesh {
     }
 }
 
+/// The longest wait between dials of one of the missing: so that all who miss it dial it four times
+/// a second together, and a small group meets again as soon as a large one.
+fn longest_wait(view: &View, timing: &Timing) -> Duration {
+    let (shortest, longest) = timing.redial;
+    let present = u32::try_from(view.present().count()).unwrap_or(u32::MAX);
+    let shared = (longest / SHARERS).saturating_mul(present);
+    shared.clamp(shortest, longest)
+}
+
 impl Missing {
+    /// Whether a dial is likely to come to nothing, as others did.
+    fn is_doubtful(&self, timing: &Timing) -> bool {
+        self.is_lost || self.wait > timing.redial.0
+    }
+
     /// For how long a session is under way, dialled here or there.
     fn pending_for(&self, now: Time) -> Option<Duration> {
         match self.stage {
             Stage::Dialling => Some(ANSWER_TIMEOUT.saturating_sub(self.due.since(now))),
             Stage::Waiting => self.awaited_since.map(|since| now.since(since)),
-            Stage::Proving => None,
+            Stage::Redialling | Stage::Proving => None,
         }
     }
 }

@@ -131,7 +131,7 @@ impl Logs {
                 self.peers.insert(index, PeerLog::new(peer, boot, era));
             }
         }
-        self.on_receiver(peer, cx.now);
+        self.on_receiver(peer, cx);
     }
 
     /// A member is gone, and its log with it.
@@ -187,7 +187,7 @@ impl Logs {
             log.apply(update, &timing.log, changes)
         });
         if epoch != self.peers[index].epoch() {
-            self.on_receiver(from, cx.now);
+            self.on_receiver(from, cx);
         }
         let applied = applied.inspect_err(|error| self.count(*error))?;
         self.on_applied(index, applied, update.snapshot, cx, out);

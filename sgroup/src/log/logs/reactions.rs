@@ -1,6 +1,7 @@
 //! What [`Logs`] does in answer to its inputs: asks, acknowledges, tells, and keeps its hash.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use archipelago_core::wire::{GroupBody, List, LogMark};
 use archipelago_core::{Context, NodeId, Peer, Time};
@@ -9,6 +10,11 @@ use super::{Asked, LogOutput, LogOutputs, Logs, Repair};
 use crate::log::acks::Sender;
 use crate::log::digest::{DIGEST_MARKS_MAX, contribution};
 use crate::log::{Applied, LogChange, OwnLog, PeerLog, UpdateError};
+
+/// A member to whom there is a session is given so many round trips to ask for a log, and no less
+/// than this.
+const ROUNDS: u32 = 4;
+const PATIENCE_MIN: Duration = Duration::from_millis(100);
 
 impl Logs {
     /// Whether the mark is news.
@@ -20,9 +26,14 @@ impl Logs {
         sender.on_ack(from, mark.seq, cx.now, &self.timing.log)
     }
 
-    /// A member began afresh, so nothing is known of what it has.
-    pub(super) fn on_receiver(&mut self, peer: Peer, now: Time) {
-        let due = now.after(self.timing.log.wait(0));
+    /// A member began afresh, so nothing is known of what it has. It asks for what it misses, but
+    /// not if it heard how far this log goes before it knew this node for alive, as after a split.
+    pub(super) fn on_receiver(&mut self, peer: Peer, cx: &Context<'_>) {
+        let patience = cx.peers.get(peer).filter(|state| state.session.is_some());
+        let patience = patience.map(|state| Duration::from_micros(state.srtt_us.into()) * ROUNDS);
+        let longest = self.timing.log.wait(0);
+        let due = patience.map_or(longest, |wait| wait.max(PATIENCE_MIN).min(longest));
+        let due = cx.now.after(due);
         if let Some(sender) = &mut self.own {
             sender.add(peer, due);
         }
