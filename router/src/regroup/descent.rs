@@ -55,17 +55,20 @@ impl Descent {
             .map(|group| with_seeds(group, find(group.id())))
             .collect();
         let kept: Vec<Arc<GroupConfig>> = kept.iter().cloned().map(Arc::new).collect();
-        let present = seeded.iter().map(|group| {
+        let mut groups: Vec<Arc<GroupConfig>> = Vec::new();
+        for group in &seeded {
             let id = self.present(group.id());
             let mut all = seeded.iter().chain(&kept);
-            all.find(|it| it.id() == id).unwrap_or(group)
-        });
-        let mut groups: Vec<Arc<GroupConfig>> = Vec::new();
-        for group in present.chain(&kept) {
-            if groups.iter().all(|known| known.id() != group.id()) {
-                groups.push(Arc::clone(group));
+            match all.find(|it| it.id() == id && id != group.id()) {
+                // Two that were one group's are one again.
+                Some(_) if groups.iter().any(|known| known.id() == id) => {}
+                Some(present) => groups.push(Arc::clone(present)),
+                None => groups.push(Arc::clone(group)),
             }
         }
+        let is_new = |group: &&Arc<GroupConfig>| !groups.iter().any(|it| it.id() == group.id());
+        let new: Vec<Arc<GroupConfig>> = kept.iter().filter(is_new).cloned().collect();
+        groups.extend(new);
         groups
     }
 }
