@@ -7,6 +7,7 @@
 //! [auto]
 //! size = 20                                # members of a group; two thirds to three halves pass
 //! by = ["region", "zone", "rack"]          # what keeps nodes together, the widest first
+//! keep = true                              # groups split and merge by themselves while they run
 //! cookie = "the secret of all its groups"  # or: open = true
 //! underlay.latency.matrix.files = ["round-trips.txt"]   # as a scenario has it; may be left out
 //!
@@ -15,7 +16,8 @@
 //! attributes = { region = "eu", zone = "a" }
 //! ```
 //! With an underlay, a node is at the site that its attribute `at` (default the first of `by`)
-//! names, and round-trip times decide where labels do not.
+//! names, and round-trip times decide where labels do not. With `keep`, the plan is how the cluster
+//! begins; every node can lead up then, since nobody knows who will have to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -27,7 +29,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::Complaint;
-use super::{Plan, PlannedGroup, PlannedNode, check};
+use super::{KeptAt, Plan, PlannedGroup, PlannedNode, check};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -48,6 +50,9 @@ struct AutoTable {
     parent_size: Option<usize>,
     #[serde(default = "by")]
     by: Vec<String>,
+    /// Groups keep themselves in size while they run.
+    #[serde(default)]
+    keep: bool,
     cookie: Option<String>,
     #[serde(default)]
     open: bool,
@@ -126,8 +131,11 @@ pub(super) fn plan(file: &AutoFile, folder: &Path) -> Result<(Plan, Grounds), Co
     let mut plan = Plan {
         realm: file.realm.get_ref().clone(),
         groups: groups.iter().map(|it| planned(it, cookie)).collect(),
-        nodes: names(&file.nodes)?.into_iter().map(node).collect(),
+        nodes: nodes(&file.nodes)?,
     };
+    if table.keep {
+        keep(&mut plan, &grounds.wish, &table.by);
+    }
     for (place, group) in plan.groups.iter().enumerate() {
         for &member in &group.members {
             plan.nodes[member].groups.push(place);
@@ -147,23 +155,38 @@ fn planned(group: &Grouped, cookie: Option<&str>) -> PlannedGroup {
         reflectors: group.reflectors.clone(),
         tier: group.tier,
         parents: group.parent.into_iter().collect(),
+        kept_at: None,
     }
 }
 
-fn node(name: String) -> PlannedNode {
-    PlannedNode {
-        name,
-        groups: Vec::new(),
-        is_reflector: false,
+/// The lowest groups keep themselves at what was wished for; whoever may have to lead up can.
+fn keep(plan: &mut Plan, wish: &Wish, by: &[String]) {
+    let number = |members: usize| u32::try_from(members).unwrap_or(u32::MAX);
+    let kept_at = KeptAt {
+        members: number(wish.size),
+        parent_members: number(wish.parent_size),
+        by: by.to_vec(),
+    };
+    for group in plan.groups.iter_mut().filter(|group| group.tier == 0) {
+        group.kept_at = Some(kept_at.clone());
+    }
+    for node in &mut plan.nodes {
+        node.is_reflector = true;
     }
 }
 
-fn names(nodes: &IndexMap<Spanned<String>, AutoNode>) -> Result<Vec<String>, Complaint> {
-    let (mut names, mut taken) = (Vec::new(), BTreeSet::new());
-    for (name, node) in nodes {
-        names.extend(check::copies(name, node.count.as_ref(), &mut taken)?);
+fn nodes(all: &IndexMap<Spanned<String>, AutoNode>) -> Result<Vec<PlannedNode>, Complaint> {
+    let (mut nodes, mut taken) = (Vec::new(), BTreeSet::new());
+    for (name, node) in all {
+        let names = check::copies(name, node.count.as_ref(), &mut taken)?;
+        nodes.extend(names.into_iter().map(|name| PlannedNode {
+            name,
+            groups: Vec::new(),
+            is_reflector: false,
+            attributes: node.attributes.clone(),
+        }));
     }
-    Ok(names)
+    Ok(nodes)
 }
 
 fn grounds(file: &AutoFile, folder: &Path) -> Result<Grounds, Complaint> {

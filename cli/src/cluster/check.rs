@@ -154,6 +154,7 @@ fn group(name: &Spanned<String>, table: &GroupTable) -> Result<PlannedGroup, Com
         reflectors: Vec::new(),
         tier: table.tier.as_ref().map_or(0, |tier| *tier.get_ref()),
         parents: Vec::new(),
+        kept_at: None,
     })
 }
 
@@ -253,6 +254,7 @@ fn nodes(
             name,
             groups: groups.clone(),
             is_reflector: false,
+            attributes: BTreeMap::new(),
         });
     }
     Ok(())

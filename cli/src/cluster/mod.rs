@@ -14,7 +14,9 @@ pub(crate) use auto::Grounds;
 pub(crate) use error::ClusterError;
 pub(crate) use file::{read, read_with_grounds};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 /// A cluster to bring up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,17 @@ pub(crate) struct PlannedGroup {
     pub(crate) tier: u8,
     /// Indices of its parents.
     pub(crate) parents: Vec<usize>,
+    /// What its members keep it at while it runs.
+    pub(crate) kept_at: Option<KeptAt>,
+}
+
+/// A size that a group keeps itself at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptAt {
+    pub(crate) members: u32,
+    pub(crate) parent_members: u32,
+    /// Attributes that keep nodes together, the widest first.
+    pub(crate) by: Vec<String>,
 }
 
 /// One node of a plan.
@@ -53,6 +66,8 @@ pub(crate) struct PlannedNode {
     pub(crate) groups: Vec<usize>,
     /// Whether it reflects between its groups.
     pub(crate) is_reflector: bool,
+    /// What it says of itself in its groups.
+    pub(crate) attributes: BTreeMap<String, String>,
 }
 
 impl Plan {
@@ -114,6 +129,7 @@ impl Plan {
             name: format!("{}-{:02}", self.groups[group].name, position + 1),
             groups,
             is_reflector,
+            attributes: BTreeMap::new(),
         });
     }
 
@@ -194,6 +210,7 @@ impl PlannedGroup {
             reflectors: Vec::new(),
             tier: 0,
             parents: Vec::new(),
+            kept_at: None,
         }
     }
 }

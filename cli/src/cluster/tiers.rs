@@ -52,6 +52,7 @@ impl Plan {
                 name: format!("{name}-{:02}", position + 1),
                 groups: vec![group],
                 is_reflector: position < reflectors,
+                attributes: std::collections::BTreeMap::new(),
             });
         }
         let mut leaf = PlannedGroup::empty(name);

@@ -63,6 +63,7 @@ pub(super) fn config(plan: &Plan, state: &State, index: usize, folder: &Folder) 
         groups: own
             .map(|&group| told((plan, state, folder), group, index))
             .collect(),
+        attributes: planned.attributes.clone(),
     }
 }
 
@@ -79,6 +80,7 @@ fn told(known: Known<'_>, group: usize, index: usize) -> NodeGroup {
         tier: planned.tier,
         reflectors: u8::try_from(planned.reflectors.len()).unwrap_or(u8::MAX),
         parents: parents.map(|&parent| told(known, parent, index)).collect(),
+        kept_at: planned.kept_at.clone(),
     }
 }
 

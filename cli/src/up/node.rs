@@ -3,15 +3,17 @@
 //! It reads what it is told, reads it again at SIGHUP ([`super::retold`]), runs until SIGTERM, and
 //! then leaves its groups in good order. It never looks at whoever started it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use archipelago::{GroupSpec, Node};
+use archipelago::{GroupSpec, Node, Sizing, Value};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::UpError;
 use super::hangup::Hangup;
 use super::retold::Retold;
+use crate::cluster::KeptAt;
 
 /// What a node is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,9 @@ pub(super) struct NodeConfig {
     pub(super) groups_file: Option<PathBuf>,
     pub(super) is_reflector: bool,
     pub(super) groups: Vec<NodeGroup>,
+    /// What it says of itself in its groups; taken at a start only.
+    #[serde(default)]
+    pub(super) attributes: BTreeMap<String, String>,
 }
 
 /// One of its groups.
@@ -39,6 +44,9 @@ pub(super) struct NodeGroup {
     pub(super) tier: u8,
     pub(super) reflectors: u8,
     pub(super) parents: Vec<Self>,
+    /// What its members keep it at.
+    #[serde(default)]
+    pub(super) kept_at: Option<KeptAt>,
 }
 
 impl NodeConfig {
@@ -87,11 +95,34 @@ impl NodeGroup {
         let seeds = self.seeds.iter();
         let spec = seeds.fold(spec, |spec, seed| spec.seed(seed.as_str()));
         let spec = spec.tier(self.tier);
+        let spec = match &self.kept_at {
+            Some(kept_at) => spec.kept_at(sizing(kept_at)),
+            None => spec,
+        };
         if self.parents.is_empty() {
             return spec;
         }
         let parents = self.parents.iter().map(Self::spec);
         parents.fold(spec.reflectors(self.reflectors), GroupSpec::parent)
+    }
+}
+
+fn sizing(kept_at: &KeptAt) -> Sizing {
+    let sizing = Sizing::of(kept_at.members).parent_members(kept_at.parent_members);
+    kept_at.by.iter().fold(sizing, Sizing::by)
+}
+
+/// Says in each group, once the node is up in it, what the node is labelled with.
+async fn label(node: &Node, config: &NodeConfig) {
+    for group in config.groups.iter().filter(|it| it.kept_at.is_some()) {
+        if node.joined(&group.name).await.is_err() {
+            return;
+        }
+        for (key, value) in &config.attributes {
+            let value = Some(Value::from(value.as_str()));
+            // Whoever left meanwhile says nothing there.
+            let _ = node.group(&group.name).set_attribute(key, value).await;
+        }
     }
 }
 
@@ -102,11 +133,14 @@ pub(super) async fn run(path: &Path) -> Result<(), UpError> {
     let mut hangup = Hangup::new()?;
     let config = NodeConfig::read(path)?;
     let node = start(&config).await?;
-    let mut retold = Retold::new(path, config);
+    let mut retold = Retold::new(path, config.clone());
+    let mut labelled = std::pin::pin!(label(&node, &config));
+    let mut is_labelled = false;
     loop {
         tokio::select! {
             _ = asked.recv() => break,
             is_over = hangup.recv() => if is_over { break } else { retold.take(&node).await },
+            () = &mut labelled, if !is_labelled => is_labelled = true,
             () = retold.window() => retold.close_window(&node).await,
         }
     }

@@ -236,6 +236,7 @@ mod tests {
             groups_file: None,
             is_reflector: false,
             groups: Vec::new(),
+            attributes: std::collections::BTreeMap::new(),
         }
     }
 

@@ -210,6 +210,20 @@ fn groups_may_be_left_to_the_program() {
 }
 
 #[test]
+fn an_automatic_plan_may_be_kept_in_size_while_it_runs() {
+    let still = parse(Path::new("c.toml"), AUTO).unwrap().0;
+    assert!(still.groups.iter().all(|group| group.kept_at.is_none()));
+    let kept = AUTO.replace("size = 4", "size = 4\nby = [\"region\"]\nkeep = true");
+    let (plan, _) = parse(Path::new("c.toml"), &kept).unwrap();
+    let kept_at = plan.groups[0].kept_at.as_ref().unwrap();
+    assert_eq!((kept_at.members, kept_at.parent_members), (4, 4));
+    assert_eq!(kept_at.by, ["region"]);
+    assert_eq!(plan.groups[3].kept_at, None, "a parent stays as it is");
+    assert!(plan.nodes.iter().all(|node| node.is_reflector));
+    assert_eq!(plan.nodes[9].attributes["region"], "us");
+}
+
+#[test]
 fn an_automatic_plan_says_what_it_cannot_do() {
     let message = error(&AUTO.replace("size = 4", "size = 1"));
     assert!(
