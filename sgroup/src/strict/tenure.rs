@@ -288,8 +288,19 @@ impl Tenure {
         })
     }
 
-    /// A holder goes on asking until its life has passed; a claimant waits and begins anew.
+    /// A holder goes on asking until its life has passed; a claimant waits and begins anew. Of the
+    /// tenancies that are told one after the other the latest counts: an acceptor may not have heard
+    /// of it yet.
     fn on_refused(&mut self, why: StrictRefusal, now: Time, jitter: u8, config: &StrictConfig) {
+        let is_claimant = !matches!(self.state, State::Held { .. } | State::Over);
+        if let StrictRefusal::Held(tenancy) = why
+            && is_claimant
+            && self
+                .held_by
+                .is_none_or(|known| known.round <= tenancy.round)
+        {
+            self.held_by = Some(tenancy);
+        }
         if !matches!(
             self.state,
             State::Preparing { .. } | State::Accepting { .. }
@@ -298,7 +309,6 @@ impl Tenure {
         }
         match why {
             StrictRefusal::Held(tenancy) => {
-                self.held_by = Some(tenancy);
                 let left = Duration::from_millis(u64::from(tenancy.left_ms));
                 self.wait(left.min(config.attempt()), now, jitter, config);
             }
