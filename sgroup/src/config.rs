@@ -388,12 +388,14 @@ pub struct Timing {
     pub votes: usize,
     /// How long a joiner waits for members that it cannot reach. Default 5 s.
     pub join_timeout: Duration,
-    /// Dials at the same time while joining. Default 16.
+    /// Dials at the same time while joining. Default 16. A quarter as many, beside those, of members
+    /// that were declared dead or did not answer before.
     pub dials_max: usize,
     /// How long the dead are remembered. Default 10 min, at most 4 per member.
     pub tombstone_life: Duration,
     /// Shortest and longest wait before an absent member or seed is dialled again. Default 250 ms
-    /// to 8 s, with jitter.
+    /// to 8 s, with jitter. Where fewer than 32 members are present, they wait for a member no
+    /// longer than their share of the longest: 1 s for 4 members.
     pub redial: (Duration, Duration),
     /// How long who was put out of a group stays out, and a deleted group is refused to members
     /// that were away. Default 7 days.

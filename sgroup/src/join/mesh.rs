@@ -1,8 +1,9 @@
 //! Pursues an admitted session with every member that has none.
 //!
 //! The living, and the dead while they are remembered: a healed split finds itself again without
-//! traffic. Dialling is limited while many are missing, and backs off with jitter; when one of the
-//! missing is met again, all others are tried soon, since what cut them off has probably healed.
+//! traffic. Dialling is limited while many are missing, and backs off with jitter; of the lost only
+//! few are dialled at a time, and members share what they dial again. When one of the missing is met
+//! again, all others are tried soon, anew if need be: what cut them off has probably healed.
 //!
 //! Of two members the lower id dials at once, and the other waits for it: for a moment while a
 //! group forms, but never for less than sessions take to open there. So a formation waits for no
