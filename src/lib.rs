@@ -55,6 +55,7 @@ mod keep;
 mod keyed;
 #[cfg(all(feature = "launcher", target_os = "linux"))]
 mod launcher;
+mod lent;
 mod mailbox;
 mod metrics;
 pub mod migration;

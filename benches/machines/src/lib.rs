@@ -7,6 +7,10 @@
 //! `cargo bench -p archipelago-machines` says the times (criterion);
 //! `cargo run --release -p archipelago-machines` counts instructions (by valgrind) and allocations.
 
+// The multiplexer needs a part of it.
+#[allow(dead_code)]
+#[path = "../../../src/lent.rs"]
+mod lent;
 mod paths;
 #[path = "../../../src/scratch.rs"]
 mod scratch;

@@ -20,8 +20,7 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures::task::AtomicWaker;
@@ -33,6 +32,7 @@ use stream::Substream;
 use streams::Streams;
 use wire::Wire;
 
+use crate::lent::Lent;
 use crate::scratch::with_scratch;
 
 /// Bytes read from the cipher at once: one message of Noise.
@@ -59,11 +59,10 @@ impl Mux {
     {
         let task = Arc::new(Task(AtomicWaker::new()));
         ready(Ok(Muxer(Arc::new(Shared {
-            wire: Mutex::new(Wire::new(socket)),
+            wire: Lent::new(Wire::new(socket)),
             streams: Mutex::new(Streams::new(is_dialler, self.streams_max)),
             waker: task.clone().into(),
             task,
-            is_wanted: AtomicBool::new(false),
         }))))
     }
 }
@@ -114,13 +113,11 @@ impl Wake for Task {
 /// What a connection's task and its streams share. Who has both locks took that of the wire first.
 #[derive(Debug)]
 struct Shared<C> {
-    wire: Mutex<Wire<C>>,
+    wire: Lent<Wire<C>>,
     streams: Mutex<Streams>,
     task: Arc<Task>,
     /// Wakes the connection's task: what the socket is polled with, whoever does it.
     waker: Waker,
-    /// The connection's task found the wire in use.
-    is_wanted: AtomicBool,
 }
 
 impl<C: AsyncRead + AsyncWrite + Unpin> Shared<C> {
@@ -136,33 +133,17 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Shared<C> {
 
     /// For a stream: does something with the wire.
     fn wire<T>(&self, act: impl FnOnce(&mut Wire<C>, &mut Context<'_>) -> T) -> T {
-        let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = act(&mut wire, &mut Context::from_waker(&self.waker));
-        drop(wire);
-        if self.is_wanted.swap(false, Ordering::AcqRel) {
-            self.wake_task();
-        }
-        done
+        let mut cx = Context::from_waker(&self.waker);
+        self.wire
+            .with(|wire| act(wire, &mut cx), || self.wake_task())
     }
 
     /// For the connection's task: the same, unless a stream is at it, which wakes the task then.
     fn poll_wire<T>(&self, act: impl FnOnce(&mut Wire<C>, &mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        let Some(mut wire) = self.try_wire() else {
-            return Poll::Pending;
-        };
-        act(&mut wire, &mut Context::from_waker(&self.waker))
-    }
-
-    fn try_wire(&self) -> Option<MutexGuard<'_, Wire<C>>> {
-        for _ in 0..2 {
-            match self.wire.try_lock() {
-                Ok(wire) => return Some(wire),
-                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-                // Whoever has it looks for this when it is free: once said, it is tried again.
-                Err(TryLockError::WouldBlock) => self.is_wanted.store(true, Ordering::Release),
-            }
+        match self.wire.own() {
+            Some(mut wire) => act(&mut wire, &mut Context::from_waker(&self.waker)),
+            None => Poll::Pending,
         }
-        None
     }
 
     /// Writes what there is to write, as far as the socket takes it.

@@ -16,6 +16,10 @@
 mod campaign;
 mod cost;
 mod input;
+// The multiplexer needs a part of it.
+#[allow(dead_code)]
+#[path = "../../../src/lent.rs"]
+mod lent;
 mod mutate;
 #[path = "../../../src/scratch.rs"]
 mod scratch;
