@@ -51,6 +51,9 @@ counters! {
     /// Times that tasks of peers ran, for whatever reason: messages for each tell how many go
     /// together.
     peer_wakes,
+    /// Times that a sender did the work of a peer's task, which was not woken for it: its message
+    /// found nothing under way.
+    peer_turns_saved,
     /// Messages between mailboxes of this node.
     messages_local,
     /// Words about groupcasts that were dropped: for want of room, of a way, or of sense. What they

@@ -30,13 +30,20 @@ pub struct Sender {
 struct Recent(Mutex<Option<Arc<PeerHandle>>>);
 
 impl Recent {
-    /// Puts the message into the peer's queue if it is that peer and nothing is to be waited for;
-    /// gives it back otherwise.
+    /// Puts the message into the peer's queue if it is that peer and nothing is to be waited for,
+    /// or sends it at once if nothing is before it; gives it back otherwise.
     fn push_now(&self, to: &Pid, outgoing: Outgoing) -> Result<(), Outgoing> {
-        match &*self.lock() {
-            Some(peer) if peer.id == to.node => peer.push_now(outgoing),
-            _ => Err(outgoing),
+        let waiting = match &*self.lock() {
+            Some(peer) if peer.id == to.node => {
+                let is_waited_for = peer.push_now(outgoing)?;
+                is_waited_for.then(|| peer.clone())
+            }
+            _ => return Err(outgoing),
+        };
+        if let Some(peer) = waiting {
+            peer.send_now();
         }
+        Ok(())
     }
 
     fn set(&self, peer: Arc<PeerHandle>) {

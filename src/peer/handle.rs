@@ -7,7 +7,7 @@
 //! sends to a full mailbox waits before the queues, and holds up nobody else.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use archipelago_core::channel::{ChannelConfig, Path, StreamId};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId};
@@ -17,6 +17,7 @@ use futures::task::AtomicWaker;
 use libp2p::Stream;
 use tokio::sync::{Semaphore, watch};
 
+use super::driven::Driven;
 use super::figures::{Figures, PeerInfo};
 use super::inbox::{Inbox, Left};
 use super::outgoing::{Freed, Lane, OVERHEAD_BYTES, Outgoing, PushError};
@@ -74,6 +75,8 @@ pub(crate) struct PeerHandle {
     home: OnceLock<GroupId>,
     inbox: Mutex<Inbox>,
     pub(crate) waker: AtomicWaker,
+    /// The task, while it runs.
+    driven: OnceLock<Weak<Driven>>,
     /// A permit per byte that still fits the queue of short messages.
     room_short: Semaphore,
     /// The same for the queue of long ones.
@@ -97,6 +100,7 @@ impl PeerHandle {
             home: home.map_or_else(OnceLock::new, OnceLock::from),
             inbox: Mutex::default(),
             waker: AtomicWaker::new(),
+            driven: OnceLock::new(),
             room_short: Semaphore::new(queue_bytes_max),
             room_long: Semaphore::new(queue_bytes_max),
             long_count: AtomicUsize::new(0),
@@ -143,9 +147,15 @@ impl PeerHandle {
         }
     }
 
+    /// What takes from the queue.
+    pub(super) fn set_driven(&self, driven: &Arc<Driven>) {
+        let known = self.driven.set(Arc::downgrade(driven));
+        debug_assert!(known.is_ok(), "a handle is of one task");
+    }
+
     /// Puts a short message into the queue, if a path is there and nothing is to be waited for;
-    /// gives it back otherwise.
-    pub(crate) fn push_now(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
+    /// gives it back otherwise. Whether the task waits for it: then call [`Self::send_now`].
+    pub(crate) fn push_now(&self, outgoing: Outgoing) -> Result<bool, Outgoing> {
         if !outgoing.is_short() {
             return Err(outgoing);
         }
@@ -160,10 +170,16 @@ impl PeerHandle {
         let is_waited_for = std::mem::take(&mut inbox.wants_short);
         drop(inbox);
         permit.forget();
-        if is_waited_for {
+        Ok(is_waited_for)
+    }
+
+    /// Sends what the task waits for, in its place if it may be, or wakes it. It may take some
+    /// system calls: no lock of the caller's should be held.
+    pub(crate) fn send_now(&self) {
+        let driven = self.driven.get().and_then(Weak::upgrade);
+        if !driven.is_some_and(|driven| driven.send_now()) {
             self.waker.wake();
         }
-        Ok(())
     }
 
     /// Puts a message into the queue, waiting for room, and for room in the peer's mailbox if that

@@ -11,6 +11,7 @@ use std::time::Duration;
 use archipelago_core::channel::{Channel, ChannelConfig, Path, PathEvent};
 use archipelago_core::{Boot, GroupId, NodeId, Time};
 
+use super::driven::Driven;
 use super::handle::{Reach, Signal};
 use super::inbox::Left;
 use super::task::Task;
@@ -234,6 +235,8 @@ pub(crate) fn start(
     let resting = inner.resting.remove(&peer).unwrap_or_default();
     inner.busy.insert(peer, handle.clone());
     let task = Task::new(shared.clone(), handle.clone(), resting);
-    shared.runtime.handle().spawn(task.run());
+    let driven = Arc::new(Driven::new(task, handle.clone(), shared.clone()));
+    handle.set_driven(&driven);
+    shared.runtime.handle().spawn(driven.run());
     Ok(handle)
 }

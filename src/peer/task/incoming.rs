@@ -58,6 +58,7 @@ impl Task {
                 Poll::Ready(Ok(ReadState::Read(count))) => {
                     has_read = true;
                     self.shared.metrics.data_bytes_received.add(count as u64);
+                    self.brought = 0;
                     if self.on_frames(session, now) {
                         index += 1;
                     } else {
@@ -134,6 +135,7 @@ impl Task {
     }
 
     pub(super) fn on_deliver(&mut self, message: Message) {
+        self.brought += 1;
         if message.to == LocalId::STREAMS {
             return self.on_stream_message(&message);
         }

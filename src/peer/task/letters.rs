@@ -113,12 +113,9 @@ impl Task {
     }
 
     /// The last word of a task that found no way.
-    pub(super) async fn tell_lost(self) {
-        if let Some(reason) = self.letters.lost {
-            let request = lost(self.handle.id, reason);
-            // A node that has stopped needs to hear nothing.
-            let _ = self.shared.requests.send(request).await;
-        }
+    pub(super) fn last_word(&self) -> Option<Request> {
+        let reason = self.letters.lost?;
+        Some(lost(self.handle.id, reason))
     }
 }
 
