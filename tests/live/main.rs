@@ -27,6 +27,7 @@ mod singleton;
 mod streams;
 mod strict;
 mod support;
+mod threads;
 mod tower;
 mod transports;
 mod two_hundred;
