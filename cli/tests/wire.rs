@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// What must be there for both transports, and positive.
+/// What must be there for all transports, and positive.
 const FIGURES: [&str; 8] = [
     "rtt_64_p50_us",
     "rtt_64_p99_us",
@@ -31,11 +31,11 @@ fn measured(arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
-/// Both nodes in processes of their own, all workloads over both transports.
+/// Both nodes of a pair in processes of their own, all workloads over all transports.
 #[test]
 fn every_figure_is_there_and_nothing_is_lost_or_reordered() {
     let figures = measured(&["--seconds", "0.2", "--json"]);
-    for prefix in ["", "raw_"] {
+    for prefix in ["", "caller_", "raw_"] {
         for name in FIGURES {
             let figure = figures[format!("{prefix}{name}")].as_f64();
             assert!(figure > Some(0.0), "{prefix}{name}: {figure:?}");
@@ -49,8 +49,18 @@ fn every_figure_is_there_and_nothing_is_lost_or_reordered() {
 
 #[test]
 fn what_was_not_asked_for_is_null() {
-    let figures = measured(&["--seconds", "0.05", "--json", "--only", "oneway_64"]);
-    assert!(figures["oneway_64_msgs_per_s"].as_f64() > Some(0.0));
+    let figures = measured(&[
+        "--seconds",
+        "0.05",
+        "--json",
+        "--only",
+        "oneway_64",
+        "--threads",
+        "caller",
+    ]);
+    assert!(figures["caller_oneway_64_msgs_per_s"].as_f64() > Some(0.0));
+    assert!(figures["raw_oneway_64_msgs_per_s"].as_f64() > Some(0.0));
+    assert!(figures["oneway_64_msgs_per_s"].is_null());
     assert!(figures["rtt_64_p50_us"].is_null());
     assert!(figures["raw_mixed_small_p99_us"].is_null());
 }

@@ -1,13 +1,16 @@
 //! `archipelago bench wire`: messages between two nodes in two processes, over loopback TCP.
 //!
-//! Every workload runs over Archipelago's public API and over bare tokio TCP in turns of a fraction
-//! of its time, in the same two processes, so that whatever else the machine does falls on both.
+//! Every workload runs over Archipelago's public API, by nodes with threads of their own and by nodes
+//! on the caller's, and over bare tokio TCP, in turns of a fraction of its time, so that whatever
+//! else the machine does falls on all.
 //! The ratios count; the absolute figures are this machine's.
 
 mod child;
 mod pair;
+mod pairs;
 mod report;
 mod serve;
+mod threads;
 mod transport;
 mod turns;
 mod usage;
@@ -18,8 +21,9 @@ use std::time::Duration;
 use archipelago_load::{Load, LoadError, Workload};
 
 use crate::live::progress::Progress;
-use pair::Pair;
+use pairs::Pairs;
 use report::Report;
+use threads::Threads;
 use transport::Transport;
 
 pub(crate) use serve::run as serve;
@@ -47,7 +51,11 @@ pub(crate) struct Options {
     /// What carries the connection of the two nodes.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,
-    /// Run both transports over a path of so many bits per second each way, through buffers of
+    /// Whose threads nodes run on: the protocol's own, the caller's, or both in turns.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHOSE,…")]
+    #[arg(default_values_t = [Threads::Own, Threads::Caller])]
+    pub(crate) threads: Vec<Threads>,
+    /// Run all transports over a path of so many bits per second each way, through buffers of
     /// 16 KiB: loopback takes megabytes at once, and hides what waits where. As `100mbit`.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(crate) shape: Option<u64>,
@@ -108,6 +116,8 @@ pub(crate) enum WireError {
     #[error(transparent)]
     Node(#[from] archipelago::NodeError),
     #[error(transparent)]
+    Runtime(#[from] archipelago::RuntimeError),
+    #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
     Process(#[from] crate::live::process::ProcessError),
@@ -119,6 +129,8 @@ pub(crate) enum WireError {
     Forming(Duration),
     #[error("the node has no TCP port that a shaped path could lead to; run without --shape")]
     NoPort,
+    #[error("no node to measure: say --threads own, caller, or both")]
+    NoThreads,
     #[error("no configuration on standard input: this command is for `bench wire` itself")]
     NoConfig,
 }
@@ -142,15 +154,15 @@ pub(crate) async fn main(options: &Options) -> ExitCode {
 }
 
 async fn measure(options: &Options, report: &mut Report) -> Result<(), WireError> {
-    let pair = Pair::start(options.transport, options.shape).await?;
+    let pairs = Pairs::start(options).await?;
     let workloads = options.workloads();
     let progress = Progress::new(!options.json);
     let bar = progress.phase("wire, by workload", workloads.len() * turns::TURNS);
     for workload in workloads {
-        turns::run(&pair, workload, options, report, &bar).await?;
+        turns::run(&pairs, workload, options, report, &bar).await?;
     }
     bar.finish_and_clear();
-    pair.end().await;
+    pairs.end().await;
     Ok(())
 }
 

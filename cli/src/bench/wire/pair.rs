@@ -10,6 +10,7 @@ use archipelago_load::shaper;
 use super::WireError;
 use super::child::Serving;
 use super::serve::{Config, GROUP};
+use super::threads::Threads;
 use super::transport::Transport;
 use super::usage::Usage;
 
@@ -29,15 +30,24 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts both, and returns when they are members of one group. With `shape` the only way
     /// between them has so many bits per second.
-    pub(crate) async fn start(transport: Transport, shape: Option<u64>) -> Result<Self, WireError> {
-        let forming = tokio::time::timeout(FORMING_MAX, Self::form(transport, shape));
+    pub(crate) async fn start(
+        transport: Transport,
+        threads: Threads,
+        shape: Option<u64>,
+    ) -> Result<Self, WireError> {
+        let forming = tokio::time::timeout(FORMING_MAX, Self::form(transport, threads, shape));
         let formed = forming.await;
         formed.map_err(|_| WireError::Forming(FORMING_MAX))?
     }
 
-    async fn form(transport: Transport, shape: Option<u64>) -> Result<Self, WireError> {
+    async fn form(
+        transport: Transport,
+        threads: Threads,
+        shape: Option<u64>,
+    ) -> Result<Self, WireError> {
         let realm = format!("bench-wire-{}", std::process::id());
         let node = transport.of(Node::builder("asking").realm(&realm));
+        let node = threads.of(node)?;
         let node = node.group(GroupSpec::open(GROUP)).start().await?;
         let seeds = node.addresses().into_iter().map(|seed| seed.0.to_string());
         let mut seeds: Vec<_> = seeds.collect();
@@ -48,6 +58,7 @@ impl Pair {
             realm,
             seeds,
             transport,
+            threads,
         };
         let serving = Serving::start(&config).await?;
         node.wait_members(GROUP, 2).await?;

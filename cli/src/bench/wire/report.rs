@@ -11,8 +11,34 @@ use super::WireError;
 /// Over what a turn ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Transport {
-    Ours,
+    /// Nodes with threads of their own.
+    Own,
+    /// Nodes on the caller's threads.
+    Caller,
+    /// Bare TCP.
     Raw,
+}
+
+impl Transport {
+    /// All, in the order of the table.
+    pub(crate) const ALL: [Self; 3] = [Self::Own, Self::Caller, Self::Raw];
+
+    /// What stands before the names of its figures.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Own => "",
+            Self::Caller => "caller_",
+            Self::Raw => "raw_",
+        }
+    }
+
+    const fn heading(self) -> &'static str {
+        match self {
+            Self::Own => "archipelago",
+            Self::Caller => "on the caller's threads",
+            Self::Raw => "raw tcp",
+        }
+    }
 }
 
 /// Everything that was measured until now.
@@ -41,7 +67,8 @@ impl Report {
 
     fn object(&self) -> Value {
         let mut object = Map::new();
-        for (transport, prefix) in [(Transport::Ours, ""), (Transport::Raw, "raw_")] {
+        for transport in Transport::ALL {
+            let prefix = transport.prefix();
             for workload in Workload::ALL {
                 for (name, figure) in self.figures(workload, transport) {
                     let key = format!("{prefix}{}_{name}", workload.key());
@@ -58,19 +85,21 @@ impl Report {
     fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["", "archipelago", "raw tcp", "ratio"]);
+        let is_there = |of: &Transport| self.0.keys().any(|(_, transport)| transport == of);
+        let columns: Vec<_> = Transport::ALL.into_iter().filter(is_there).collect();
+        let mut header = vec![""];
+        for column in &columns {
+            header.push(column.heading());
+            header.extend((*column != Transport::Raw).then_some("/ raw"));
+        }
+        table.set_header(header);
         for workload in Workload::ALL {
-            let ours = self.figures(workload, Transport::Ours);
-            let raw = self.figures(workload, Transport::Raw);
-            for ((name, ours), (_, raw)) in ours.into_iter().zip(raw) {
-                let name = format!("{} {name}", workload.key());
-                add_row(&mut table, &name, ours, raw);
-            }
+            let of = |transport| self.figures(workload, transport);
+            add_rows(&mut table, workload.key(), &columns, of);
         }
-        let (ours, raw) = (self.totals(Transport::Ours), self.totals(Transport::Raw));
-        for ((name, ours), (_, raw)) in ours.into_iter().zip(raw) {
-            add_row(&mut table, name, ours, raw);
-        }
+        add_rows(&mut table, "", &columns, |transport| {
+            self.totals(transport).to_vec()
+        });
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -135,16 +164,37 @@ impl Report {
     }
 }
 
-/// A row, unless nothing was measured.
-fn add_row(table: &mut Table, name: &str, ours: Option<f64>, raw: Option<f64>) {
-    if ours.is_none() && raw.is_none() {
-        return;
+/// The rows of a workload, without those of which nothing was measured.
+fn add_rows(
+    table: &mut Table,
+    workload: &str,
+    columns: &[Transport],
+    of: impl Fn(Transport) -> Vec<Figure>,
+) {
+    let figures: Vec<_> = columns.iter().map(|column| of(*column)).collect();
+    for (index, (name, raw)) in of(Transport::Raw).into_iter().enumerate() {
+        let cells = figures
+            .iter()
+            .map(|all| all.get(index).and_then(|one| one.1));
+        let cells: Vec<Option<f64>> = cells.collect();
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let mut row = vec![format!("{workload} {name}").trim().replace('_', " ")];
+        for (column, figure) in columns.iter().zip(cells) {
+            row.push(shown(figure));
+            row.extend((*column != Transport::Raw).then(|| ratio(figure, raw)));
+        }
+        table.add_row(row);
     }
-    let ratio = ours.zip(raw).filter(|(_, raw)| *raw > 0.0);
-    let ratio = ratio.map(|(ours, raw)| format!("{:.2}", ours / raw));
-    let name = name.replace('_', " ");
-    let dash = || "–".to_owned();
-    table.add_row([name, shown(ours), shown(raw), ratio.unwrap_or_else(dash)]);
+}
+
+fn ratio(ours: Option<f64>, raw: Option<f64>) -> String {
+    let both = ours.zip(raw).filter(|(_, raw)| *raw > 0.0);
+    both.map_or_else(
+        || "–".to_owned(),
+        |(ours, raw)| format!("{:.2}", ours / raw),
+    )
 }
 
 fn shown(figure: Option<f64>) -> String {

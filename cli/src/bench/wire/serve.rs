@@ -8,6 +8,7 @@ use archipelago_load::{ours, raw};
 use serde::{Deserialize, Serialize};
 
 use super::WireError;
+use super::threads::Threads;
 use super::transport::Transport;
 
 /// The group of the two nodes.
@@ -19,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) realm: String,
     pub(crate) seeds: Vec<String>,
     pub(crate) transport: Transport,
+    pub(crate) threads: Threads,
 }
 
 /// What it answers when it serves, as another.
@@ -40,7 +42,8 @@ pub(crate) async fn run() -> Result<(), WireError> {
     let seeds = config.seeds.iter().map(String::as_str);
     let group = seeds.fold(GroupSpec::open(GROUP), GroupSpec::seed);
     let node = Node::builder("served").realm(&config.realm).group(group);
-    let node = config.transport.of(node).start().await?;
+    let node = config.threads.of(config.transport.of(node))?;
+    let node = node.start().await?;
     node.wait_members(GROUP, 2).await?;
     let (sink, echo) = ours::serve(&node).await?;
     let raw = raw::serve().await?;
