@@ -175,16 +175,18 @@ fn view(formed: &Formed, me: usize, slots: &[Option<Peer>], group: &Group) -> Vi
 }
 
 fn logs(formed: &Formed, me: usize, slots: &[Option<Peer>], group: &Group) -> Logs {
-    let mut peers = Vec::with_capacity(slots.len().saturating_sub(1));
+    let (mut peers, mut silent) = (Vec::new(), Vec::new());
     for (place, (slot, signed)) in (0u32..).zip(slots.iter().zip(&formed.members)) {
         let Some(peer) = *slot else { continue };
         let (boot, era) = (signed.record.boot, Era(0));
-        peers.push(match formed.logs.get(&place) {
-            Some(log) => log.replica(peer, boot, era),
-            None => PeerLog::new(peer, boot, era),
-        });
+        match formed.logs.get(&place) {
+            Some(log) => peers.push(log.replica(peer, boot, era)),
+            None => silent.push((peer, (boot, era))),
+        }
     }
     peers.sort_unstable_by_key(PeerLog::owner);
+    peers.shrink_to_fit();
+    let peers = (peers, silent.into_iter().collect());
     let epoch = (group.view.own().boot, Era(0));
     let own = formed.logs.get(&number(me));
     Logs::formed(epoch, &group.config.timing, peers, own, formed.log_hash)

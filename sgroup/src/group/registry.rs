@@ -88,7 +88,7 @@ impl Group {
             return;
         }
         // Where the log is gone, all entries are, and the start means nothing.
-        let boot = self.logs.peer(owner).map(|log| log.epoch().0);
+        let boot = self.logs.epoch(owner).map(|(boot, _)| boot);
         out.push(GroupOutput::Registry(RegistryChange {
             owner: cx.peers.id(owner),
             boot: boot.unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use archipelago_core::wire::LogMark;
-use archipelago_core::{Boot, Era, NodeId, Peer};
+use archipelago_core::{Boot, Era, NodeId, Peer, Runs};
 
 use super::Logs;
 use crate::Timing;
@@ -47,15 +47,15 @@ impl FormedLog {
 }
 
 impl Logs {
-    /// These logs of the other members, in the order of their slots, the own one, and the hash over
-    /// all of them.
+    /// The logs of the other members that wrote, in the order of their slots, those that did not, the
+    /// own one, and the hash over all of them.
     ///
     /// # Panics
     /// When the own log exceeds the limits of `timing`.
     pub(crate) fn formed(
         (boot, era): (Boot, Era),
         timing: &Arc<Timing>,
-        peers: Vec<PeerLog>,
+        (peers, silent): (Vec<PeerLog>, Runs<(Boot, Era)>),
         own: Option<&FormedLog>,
         hash: u32,
     ) -> Self {
@@ -66,9 +66,11 @@ impl Logs {
                 let put = log.put(key.clone(), value.clone(), &timing.log);
                 put.expect("what is formed keeps to the limits of its group");
             }
-            Box::new(Sender::formed(log, peers.iter().map(PeerLog::owner)))
+            let written = peers.iter().map(PeerLog::owner);
+            let receivers = written.chain(silent.iter().map(|(peer, _)| peer));
+            Box::new(Sender::formed(log, receivers))
         });
-        logs.peers = peers;
+        (logs.peers, logs.silent) = (peers, silent);
         logs.hash = hash;
         logs
     }

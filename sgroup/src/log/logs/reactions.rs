@@ -1,8 +1,10 @@
 //! What [`Logs`] does in answer to its inputs: asks, acknowledges, tells, and keeps its hash.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use archipelago_core::footprint::reserve_tight;
 use archipelago_core::wire::{GroupBody, List, LogMark};
 use archipelago_core::{Context, NodeId, Peer, Time};
 
@@ -41,27 +43,26 @@ impl Logs {
 
     pub(super) fn on_applied(
         &mut self,
-        index: usize,
+        peer: Peer,
         applied: Applied,
         is_page: bool,
         cx: &Context<'_>,
         out: &mut LogOutputs,
     ) {
-        let peer = self.peers[index].owner();
         match applied {
             Applied::Ignored => {}
             Applied::Gap => {
                 if !self.is_asked(peer, cx.now) {
-                    self.pull(index, cx, out);
+                    self.pull(peer, cx, out);
                 }
             }
             Applied::Page => {
                 self.repair().pulls.remove(&peer);
-                self.pull(index, cx, out);
+                self.pull(peer, cx, out);
             }
             Applied::Known | Applied::Advanced => {
-                self.ack(index, cx, out);
-                self.on_progress(index, is_page, cx, out);
+                self.ack(peer, cx, out);
+                self.on_progress(peer, is_page, cx, out);
             }
         }
     }
@@ -70,20 +71,19 @@ impl Logs {
     /// snapshot) asked for.
     pub(super) fn on_progress(
         &mut self,
-        index: usize,
+        peer: Peer,
         is_page: bool,
         cx: &Context<'_>,
         out: &mut LogOutputs,
     ) {
-        let log = &self.peers[index];
-        let (peer, is_current) = (log.owner(), log.applied() >= log.head());
+        let is_current = self.is_caught_up(peer);
         let due = cx.now.after(self.timing.log.wait(0));
         let pulls = &mut self.repair().pulls;
         if is_current {
             pulls.remove(&peer);
         } else if is_page {
             pulls.remove(&peer);
-            self.pull(index, cx, out);
+            self.pull(peer, cx, out);
         } else {
             pulls.insert(peer, Asked { due, tries: 0 });
         }
@@ -106,14 +106,14 @@ impl Logs {
             }
             return false;
         }
-        let owner = cx.peers.find(&mark.owner);
-        let Some(index) = owner.and_then(|owner| self.search(owner).ok()) else {
+        let Some(owner) = cx.peers.find(&mark.owner) else {
             return false;
         };
-        let ours = self.peers[index].mark(mark.owner);
-        let asked = self.is_asked(self.peers[index].owner(), cx.now);
-        if *mark > ours && !asked {
-            self.pull(index, cx, out);
+        let Some(ours) = self.log(owner).map(|log| log.mark(mark.owner)) else {
+            return false;
+        };
+        if *mark > ours && !self.is_asked(owner, cx.now) {
+            self.pull(owner, cx, out);
         }
         *mark < ours
     }
@@ -133,11 +133,12 @@ impl Logs {
     }
 
     /// Asks the owner, and remembers to ask again.
-    pub(super) fn pull(&mut self, index: usize, cx: &Context<'_>, out: &mut LogOutputs) {
+    pub(super) fn pull(&mut self, to: Peer, cx: &Context<'_>, out: &mut LogOutputs) {
+        let Some(pull) = self.log(to).map(|log| log.pull(cx.peers.id(to))) else {
+            return;
+        };
         let timing = Arc::clone(&self.timing);
-        let log = &self.peers[index];
-        let to = log.owner();
-        let body = GroupBody::LogPull(log.pull(cx.peers.id(to)));
+        let body = GroupBody::LogPull(pull);
         let asked = self.repair().pulls.entry(to).or_insert(Asked {
             due: cx.now,
             tries: 0,
@@ -147,29 +148,34 @@ impl Logs {
         out.push(LogOutput::Send { to, body });
     }
 
-    pub(super) fn ack(&self, index: usize, cx: &Context<'_>, out: &mut LogOutputs) {
-        let log = &self.peers[index];
-        let to = log.owner();
-        let (mark, head) = (log.mark(cx.peers.id(to)), self.head());
+    pub(super) fn ack(&self, to: Peer, cx: &Context<'_>, out: &mut LogOutputs) {
+        let Some(mark) = self.log(to).map(|log| log.mark(cx.peers.id(to))) else {
+            return;
+        };
+        let head = self.head();
         let body = GroupBody::LogAck { mark, head };
         out.push(LogOutput::Send { to, body });
     }
 
-    /// Changes one replica and keeps the hash and the watchers up to date.
+    /// Changes a member's replica and keeps the hash and the watchers up to date.
     pub(super) fn change<T>(
         &mut self,
-        index: usize,
+        owner: Peer,
         cx: &Context<'_>,
         out: &mut LogOutputs,
         action: impl FnOnce(&mut PeerLog, &mut Vec<LogChange>) -> T,
     ) -> T {
-        let log = &mut self.peers[index];
-        let owner = log.owner();
         let id = cx.peers.id(owner);
+        let index = self.replica(owner);
+        let log = &mut self.peers[index];
         let before = log.mark(id);
         let mut changes = Vec::new();
         let result = action(log, &mut changes);
         let after = log.mark(id);
+        if log.is_silent() {
+            let log = self.peers.remove(index);
+            self.silent.insert(owner, log.epoch());
+        }
         self.on_marks(before, after, cx.now);
         if !changes.is_empty() {
             out.push(LogOutput::Changed { owner, changes });
@@ -240,9 +246,10 @@ impl Logs {
     }
 
     pub(super) fn sender(&mut self, now: Time) -> &mut Sender {
-        let (boot, era, peers) = (self.boot, self.era, &self.peers);
+        let (boot, era, peers, silent) = (self.boot, self.era, &self.peers, &self.silent);
         self.own.get_or_insert_with(|| {
-            let receivers = peers.iter().map(PeerLog::owner);
+            let written = peers.iter().map(PeerLog::owner);
+            let receivers = written.chain(silent.iter().map(|(peer, _)| peer));
             Box::new(Sender::new(OwnLog::new(boot, era), receivers, now))
         })
     }
@@ -251,7 +258,26 @@ impl Logs {
         self.repair.get_or_insert_default()
     }
 
-    pub(super) fn search(&self, owner: Peer) -> Result<usize, usize> {
+    /// The replica of a member's log, empty where the member has written nothing.
+    pub(super) fn log(&self, owner: Peer) -> Option<Cow<'_, PeerLog>> {
+        if let Some(written) = self.peer(owner) {
+            return Some(Cow::Borrowed(written));
+        }
+        let (boot, era) = self.silent.get(owner)?;
+        Some(Cow::Owned(PeerLog::new(owner, boot, era)))
+    }
+
+    /// Where the member's replica lies, which is made if it has written nothing so far.
+    fn replica(&mut self, owner: Peer) -> usize {
+        self.search(owner).unwrap_or_else(|index| {
+            let (boot, era) = self.silent.remove(owner).unwrap_or_default();
+            reserve_tight(&mut self.peers);
+            self.peers.insert(index, PeerLog::new(owner, boot, era));
+            index
+        })
+    }
+
+    fn search(&self, owner: Peer) -> Result<usize, usize> {
         self.peers.binary_search_by_key(&owner, PeerLog::owner)
     }
 }

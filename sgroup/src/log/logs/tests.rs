@@ -457,11 +457,30 @@ fn a9_updates_that_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn at_rest_a_member_costs_24_bytes_and_a_group_less_than_80() {
-    assert_eq!(size_of::<PeerLog>(), 24);
-    assert!(size_of::<Logs>() <= 80, "{}", size_of::<Logs>());
+fn at_rest_silent_members_cost_24_bytes_together_and_a_group_88() {
+    assert_eq!((size_of::<PeerLog>(), size_of::<Logs>()), (24, 88));
     let end = End::new(1, &[2, 3, 4]);
     assert!(end.logs.own.is_none() && end.logs.repair.is_none());
+    assert!(end.logs.peers.is_empty());
+    assert!(end.logs.heap_bytes() <= 2 * 24, "a run of three, and room");
+}
+
+/// Who has written is one of the silent again when it begins afresh, and is a member all the while.
+#[test]
+fn a_log_that_vanishes_costs_what_it_cost_before_it_was_written() {
+    let mut owner = End::new(1, &[2]);
+    let mut reader = End::new(2, &[1, 3]);
+    let peer = reader.node.peer(1);
+    owner.put(b"a", b"1");
+    let out = owner.tick();
+    reader.hear(1, sent(&out));
+    assert_eq!(reader.logs.peers.len(), 1);
+    let later = (Boot(1), Era(7));
+    let (cx, mut said) = (reader.node.cx(), Vec::new());
+    reader.logs.handle_member(peer, later, &cx, &mut said);
+    assert!(reader.logs.peers.is_empty());
+    assert_eq!(reader.logs.epoch(peer), Some(later));
+    assert!(reader.logs.is_caught_up(peer));
 }
 
 /// V1, by the timers alone: a group of five whose messages are lost half the time, and at last not.

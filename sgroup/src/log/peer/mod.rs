@@ -14,7 +14,7 @@
 //!
 //! Limits: an owner whose log exceeds twice what [`LogConfig`] allows is not followed further
 //! ([`UpdateError::TooLarge`]); what was applied stays. Cost: O(entries · log n) per update; a
-//! replica of an empty log takes 24 bytes.
+//! replica takes 24 bytes beside what it holds.
 
 mod form;
 mod formed;
@@ -83,6 +83,11 @@ impl PeerLog {
     /// The start and era that the replica is of.
     pub const fn epoch(&self) -> (Boot, Era) {
         (self.boot, self.era)
+    }
+
+    /// Whether the owner has written nothing that is known of, in this start and era.
+    pub const fn is_silent(&self) -> bool {
+        self.data.is_none()
     }
 
     /// Everything up to this number is here that was not written over since.
