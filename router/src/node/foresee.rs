@@ -75,7 +75,7 @@ impl Node {
     fn foresee_beat(&self, session: SessionId) {
         if let Some(peer) = self.speaker(session) {
             self.base.peers.foresee(peer);
-            self.each_group(|group| group.foresee_beat_of(peer));
+            self.each_group(Group::foresee_beat);
         }
     }
 

@@ -18,14 +18,15 @@ impl Group {
         fetch(&self.logs);
     }
 
-    /// What its tables hold for a heartbeat of the peer.
-    pub fn foresee_beat_of(&self, peer: Peer) {
-        self.view.foresee_member(peer);
+    /// What its tables hold for a heartbeat.
+    pub fn foresee_beat(&self) {
+        self.view.foresee_members();
         self.detector.foresee_watches();
     }
 
     /// Whom its own timer makes it speak to and look at, as far as it is in tables of its own.
     pub fn foresee_timeout(&self) {
+        self.view.foresee_members();
         self.detector.foresee_watches();
         self.detector.foresee_beats();
     }

@@ -4,7 +4,7 @@
 //! view came about, and the tombstones of those who are gone. [`sync`] repairs what messages lost.
 //! The view decides nothing: it merges standings and says what changed.
 //!
-//! Cost: 16 bytes per member, O(log n) per look-up, O(1) per hash update, nothing per message.
+//! Cost: 32 bytes per run of members that stand alike, O(log runs) per look-up, O(1) per hash update, nothing per message.
 
 mod accept;
 mod hash;
@@ -255,9 +255,9 @@ impl View {
         fetch(self);
     }
 
-    /// The same for what is known of a member.
-    pub(crate) fn foresee_member(&self, peer: Peer) {
-        self.members.foresee(peer);
+    /// The same for what is known of members.
+    pub(crate) fn foresee_members(&self) {
+        self.members.foresee();
     }
 
     /// When the next tombstone runs out.

@@ -1,14 +1,10 @@
-//! The members as the view stores them: 16 bytes each, ordered by slot.
+//! The members as the view stores them, ordered by slot.
 //!
-//! Almost every member is in its first era and has refuted little: both numbers, its life and the
-//! flags fit four bytes. Numbers beyond that lie in a table of their own, which is empty at rest.
+//! At rest all members of a group stand alike: in their first era, admitted and told of, and those
+//! that were started together of one start. So neighbours in the table share a row ([`Runs`]).
 
-use std::collections::BTreeMap;
-
-use archipelago_core::ahead::fetch_at;
-use archipelago_core::footprint::{map_bytes, reserve_tight, vec_bytes};
 use archipelago_core::wire::Life;
-use archipelago_core::{Boot, Era, Incarnation, Peer};
+use archipelago_core::{Boot, Era, Incarnation, Peer, Runs};
 
 use super::{Member, Standing};
 
@@ -19,119 +15,76 @@ const UNREACHABLE: u8 = 8;
 const PATH_DOWN: u8 = 16;
 const ALIVE: u8 = 32;
 const ENDED: u8 = 64;
-/// Era and incarnation are in the other table.
-const LARGE: u8 = 128;
 
 /// All members, ordered by slot.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    rows: Vec<Row>,
-    large: BTreeMap<Peer, (Era, Incarnation)>,
+    rows: Runs<Row>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What is known of a member, its slot apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     boot: Boot,
-    peer: Peer,
-    incarnation: u16,
-    era: u8,
+    era: Era,
+    incarnation: Incarnation,
     flags: u8,
 }
 
 impl Table {
     /// Of members that are ordered by slot; no room to spare.
     pub(super) fn formed(members: &[Member]) -> Self {
-        let mut table = Self::default();
-        table.rows.reserve_exact(members.len());
-        for member in members {
-            let row = table.row(member);
-            table.rows.push(row);
+        let rows = members.iter().map(|member| (member.peer, Row::of(member)));
+        Self {
+            rows: rows.collect(),
         }
-        table
     }
 
     pub(super) fn find(&self, peer: Peer) -> Option<Member> {
-        let index = self.search(peer).ok()?;
-        self.rows.get(index).map(|row| self.member(row))
+        Some(self.rows.get(peer)?.member(peer))
     }
 
-    /// Has a member's row fetched from memory, where it lies at the place of its slot.
-    pub(super) fn foresee(&self, peer: Peer) {
-        fetch_at(&self.rows, peer.0 as usize);
+    /// Has the rows fetched from memory.
+    pub(super) fn foresee(&self) {
+        self.rows.foresee();
     }
 
     /// Inserts a member, or replaces what was known of it.
     pub(super) fn put(&mut self, member: &Member) {
-        let row = self.row(member);
-        match self.search(member.peer) {
-            Ok(index) => self.rows[index] = row,
-            Err(index) => {
-                reserve_tight(&mut self.rows);
-                self.rows.insert(index, row);
-            }
-        }
+        self.rows.insert(member.peer, Row::of(member));
     }
 
     pub(super) fn remove(&mut self, peer: Peer) {
-        if let Ok(index) = self.search(peer) {
-            self.rows.remove(index);
-            self.large.remove(&peer);
-        }
+        self.rows.remove(peer);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Member> {
-        self.rows.iter().map(|row| self.member(row))
+        self.rows.iter().map(|(peer, row)| row.member(peer))
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
-        vec_bytes(&self.rows) + map_bytes(&self.large)
+    pub(super) const fn heap_bytes(&self) -> usize {
+        self.rows.heap_bytes()
     }
+}
 
-    fn search(&self, peer: Peer) -> Result<usize, usize> {
-        // A node whose only peers are one group's members finds each at the place of its slot.
-        let guess = peer.0 as usize;
-        if self.rows.get(guess).is_some_and(|row| row.peer == peer) {
-            return Ok(guess);
-        }
-        self.rows.binary_search_by_key(&peer, |row| row.peer)
-    }
-
-    fn row(&mut self, member: &Member) -> Row {
+impl Row {
+    fn of(member: &Member) -> Self {
         let standing = &member.standing;
-        let small = (
-            u8::try_from(standing.era.0),
-            u16::try_from(standing.incarnation.0),
-        );
-        let mut flags = flags(member);
-        let (era, incarnation) = if let (Ok(era), Ok(incarnation)) = small {
-            self.large.remove(&member.peer);
-            (era, incarnation)
-        } else {
-            flags |= LARGE;
-            let numbers = (standing.era, standing.incarnation);
-            self.large.insert(member.peer, numbers);
-            (0, 0)
-        };
-        Row {
+        Self {
             boot: standing.boot,
-            peer: member.peer,
-            incarnation,
-            era,
-            flags,
+            era: standing.era,
+            incarnation: standing.incarnation,
+            flags: flags(member),
         }
     }
 
     #[inline]
-    fn member(&self, row: &Row) -> Member {
-        let is = |flag| row.flags & flag != 0;
-        let mut numbers = (Era(row.era.into()), Incarnation(row.incarnation.into()));
-        if is(LARGE) {
-            numbers = self.large.get(&row.peer).copied().unwrap_or(numbers);
-        }
+    fn member(&self, peer: Peer) -> Member {
+        let is = |flag| self.flags & flag != 0;
         let life = match (is(ENDED), is(ALIVE)) {
             (false, false) => Life::Joining,
             (false, true) => Life::Alive,
@@ -139,8 +92,8 @@ impl Table {
             (true, true) => Life::Left,
         };
         Member {
-            peer: row.peer,
-            standing: Standing::new(row.boot, numbers.0, numbers.1, life),
+            peer,
+            standing: Standing::new(self.boot, self.era, self.incarnation, life),
             is_admitted: is(ADMITTED),
             is_told: is(TOLD),
             is_suspect: is(SUSPECT),
@@ -168,6 +121,8 @@ fn flags(member: &Member) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -219,14 +174,17 @@ mod tests {
                 let all: Vec<Member> = table.iter().collect();
                 prop_assert_eq!(&all, &model.values().copied().collect::<Vec<_>>());
                 prop_assert_eq!(table.find(member.peer), model.get(&member.peer).copied());
-                let is_large = |member: &&Member| member.standing.era.0 > 255 || member.standing.incarnation.0 > 65_535;
-                prop_assert_eq!(table.large.len(), model.values().filter(is_large).count());
+                prop_assert_eq!(table.len(), model.len());
             }
         }
     }
 
     #[test]
-    fn a_member_takes_16_bytes() {
-        assert_eq!(size_of::<Row>(), 16);
+    fn members_that_stand_alike_take_32_bytes_together() {
+        let standing = Standing::new(Boot(9), Era(0), Incarnation(0), Life::Alive);
+        let members: Vec<Member> = (0..50)
+            .map(|slot| Member::formed(Peer(slot), standing))
+            .collect();
+        assert_eq!(Table::formed(&members).heap_bytes(), 32);
     }
 }
