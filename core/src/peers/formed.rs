@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Peer, PeerState, Peers};
+use super::order::Order;
+use super::{PeerState, Peers};
 use crate::wire::SessionId;
 use crate::{SignedRecord, Time};
 
@@ -35,7 +36,7 @@ impl Peers {
         Self {
             slots: peers.iter().map(|peer| Some(state(peer))).collect(),
             free: Vec::new(),
-            by_id: (0..count).map(Peer).collect(),
+            order: Order::formed(count),
             peers_max,
         }
     }
