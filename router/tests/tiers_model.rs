@@ -334,7 +334,7 @@ impl Stage {
             let peer = bench.peers.find(&node(from)).unwrap();
             match body {
                 RouteBody::Lookup(lookup) => {
-                    let lookup: Lookup = lookup;
+                    let lookup: Lookup = *lookup;
                     lookups.handle_lookup(peer, lookup, routes, &mut bench.cx(), out);
                 }
                 RouteBody::LookupReply(reply) => {

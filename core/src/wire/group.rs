@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::{Deletion, Invite, InviteReply, List, Mark, SealedSecret, Strict, bounded};
 use crate::{Boot, Era, Incarnation, NodeId, SignedRecord};
 
-/// A message within one s-group.
+/// A message within one s-group. What is said rarely and is long lies in a box: every message is moved
+/// several times on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupBody {
     /// Asks to be a member, or shows that one is: the first group message between two nodes.
@@ -40,33 +41,12 @@ pub enum GroupBody {
         /// Its incarnation.
         incarnation: Incarnation,
     },
-    /// The sender's vote that a member is dead; bound to what it knew of it, and short-lived.
-    Suspect {
-        /// The suspected member.
-        node: NodeId,
-        /// Its start as the voter knows it.
-        boot: Boot,
-        /// Its era as the voter knows it.
-        era: Era,
-        /// Its incarnation as the voter knows it.
-        incarnation: Incarnation,
-    },
-    /// Asks the receiver to find out whether it can hear `target`.
-    Probe {
-        /// Comes back in the report.
-        id: u32,
-        /// Of whom.
-        target: NodeId,
-    },
+    /// The sender's vote that a member is dead.
+    Suspect(Box<Suspicion>),
+    /// Asks the receiver to find out whether it can hear a member.
+    Probe(Box<Probe>),
     /// The answer to a `Probe`.
-    ProbeReport {
-        /// Of the question.
-        id: u32,
-        /// Of whom.
-        target: NodeId,
-        /// What was found.
-        outcome: ProbeOutcome,
-    },
+    ProbeReport(Box<ProbeReport>),
     /// All entries that the sender knows, without records; asks for what differs.
     ViewDigest(Arc<List<Entry, 1_024>>),
     /// Entries that the receiver seems not to know.
@@ -74,15 +54,9 @@ pub enum GroupBody {
     /// A part of the sender's own log.
     Log(Arc<LogUpdate>),
     /// Everything of the receiver's log up to a mark was applied.
-    LogAck {
-        /// The mark.
-        mark: LogMark,
-        /// How far the sender's own log went when it had applied that: what it wrote before it
-        /// knew of the receiver's writes.
-        head: u64,
-    },
+    LogAck(Box<LogAck>),
     /// Asks the receiver for its own log from a mark on.
-    LogPull(LogPull),
+    LogPull(Box<LogPull>),
     /// How far the sender has each member's log; asks nobody but the owners for what is missing.
     LogDigest(Arc<List<LogMark, 1_024>>),
     /// About a strict name, between a claimant and a member of the council.
@@ -261,6 +235,39 @@ pub enum Life {
     Left,
 }
 
+/// A vote that a member is dead; bound to what the voter knew of it, and short-lived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspicion {
+    /// The suspected member.
+    pub node: NodeId,
+    /// Its start as the voter knows it.
+    pub boot: Boot,
+    /// Its era as the voter knows it.
+    pub era: Era,
+    /// Its incarnation as the voter knows it.
+    pub incarnation: Incarnation,
+}
+
+/// Asks whether the receiver can hear a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Comes back in the report.
+    pub id: u32,
+    /// Whom.
+    pub target: NodeId,
+}
+
+/// The answer to a [`Probe`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// Of the question.
+    pub id: u32,
+    /// Of whom.
+    pub target: NodeId,
+    /// What was found.
+    pub outcome: ProbeOutcome,
+}
+
 /// What a helper found of a probe's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbeOutcome {
@@ -286,6 +293,16 @@ pub struct LogMark {
     pub era: Era,
     /// The last entry's number; the first is 1.
     pub seq: u64,
+}
+
+/// Acknowledges an owner's log up to a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogAck {
+    /// The mark.
+    pub mark: LogMark,
+    /// How far the sender's own log went when it had applied that: what it wrote before it knew of
+    /// the receiver's writes.
+    pub head: u64,
 }
 
 /// Asks an owner for its log.
@@ -362,4 +379,15 @@ impl LogEntry {
     pub const KEY_BYTES_MAX: usize = 272;
     /// Longest value in bytes.
     pub const VALUE_BYTES_MAX: usize = 4 * 1024;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Control;
+
+    #[test]
+    fn a_heartbeat_is_moved_in_24_bytes_and_a_control_message_in_48() {
+        assert_eq!((size_of::<GroupBody>(), size_of::<Control>()), (24, 48));
+    }
 }

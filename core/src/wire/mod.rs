@@ -27,8 +27,8 @@ pub use change::{
 };
 pub use envelope::{Envelope, Payload, PayloadError, Sealed};
 pub use group::{
-    Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogEntry, LogMark, LogPull,
-    LogUpdate, ProbeOutcome, Proof, RefuseReason, Welcome,
+    Charter, CharterId, Entry, GroupBody, Join, JoinRole, Life, LogAck, LogEntry, LogMark, LogPull,
+    LogUpdate, Probe, ProbeOutcome, ProbeReport, Proof, RefuseReason, Suspicion, Welcome,
 };
 pub use groupcast::{GroupcastWord, Piece, SUBTREE_MAX};
 pub use hello::{Hello, Nonce, WIRE_MAX, WIRE_MIN};

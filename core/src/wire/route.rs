@@ -27,7 +27,7 @@ pub enum RouteBody {
     /// The numbers of all rows that the sender has; the receiver sends what is newer.
     RowDigest(List<(NodeId, Boot, u64), 1_024>),
     /// Where is a node?
-    Lookup(Lookup),
+    Lookup(Box<Lookup>),
     /// The answer, back along the way of the question.
     LookupReply(Box<LookupReply>),
 }

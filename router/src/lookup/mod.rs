@@ -473,7 +473,7 @@ impl Lookups {
             return;
         };
         self.counters.asked += 1;
-        let body = RouteBody::Lookup(Lookup {
+        let body = RouteBody::Lookup(Box::new(Lookup {
             id,
             target: flight.key.target,
             name: flight.name.clone(),
@@ -482,7 +482,7 @@ impl Lookups {
             version_min: flight.key.version_min,
             hops: flight.hops,
             heading: hop.heading,
-        });
+        }));
         out.push(LookupOutput::Send { to, body });
     }
 

@@ -24,7 +24,7 @@ impl Node {
             RouteBody::RowDigest(digest) => self.with_reflect(now, |reflect, cx, said| {
                 reflect.handle_digest(from, &digest, cx, said);
             }),
-            RouteBody::Lookup(lookup) => self.on_lookup(from, lookup, now),
+            RouteBody::Lookup(lookup) => self.on_lookup(from, *lookup, now),
             RouteBody::LookupReply(reply) => self.with_lookups(now, |lookups, routes, cx, said| {
                 lookups.handle_reply(from, *reply, routes, cx, said);
             }),

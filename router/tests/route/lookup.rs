@@ -42,7 +42,7 @@ fn question(to: Peer, id: u64, requester: u64, hops: u8) -> LookupOutput {
         hops,
         heading: Heading::Sideways,
     };
-    let body = RouteBody::Lookup(lookup);
+    let body = RouteBody::Lookup(Box::new(lookup));
     LookupOutput::Send { to, body }
 }
 
@@ -426,7 +426,7 @@ fn a_reflector_asks_on_once_for_all_that_ask_and_never_back() {
         .insert(group(9), vec![plain, beyond, next]);
     let on = |to, id| LookupOutput::Send {
         to,
-        body: RouteBody::Lookup(asked(id, 3, 9, 4)),
+        body: RouteBody::Lookup(Box::new(asked(id, 3, 9, 4))),
     };
     assert_eq!(scene.ask(plain, asked(7, 3, 9, 5)), [on(beyond, 1)]);
     assert_eq!(scene.ask(near, asked(70, 3, 9, 5)), [], "joins");

@@ -252,7 +252,7 @@ impl Mesh {
             RouteBody::Lookup(_) if self.mute.contains(&to) => {}
             RouteBody::Lookup(lookup) => self.at_lookups(to, |lookups, reflect, bench, out| {
                 let peer = bench.meet(from as u64);
-                lookups.handle_lookup(peer, lookup, reflect, &mut bench.cx(), out);
+                lookups.handle_lookup(peer, *lookup, reflect, &mut bench.cx(), out);
             }),
             RouteBody::LookupReply(reply) => {
                 self.at_lookups(to, |lookups, reflect, bench, out| {

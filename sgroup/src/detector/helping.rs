@@ -4,7 +4,7 @@
 //! beyond, questions are dropped and their askers turn to others.
 
 use archipelago_core::footprint::vec_bytes;
-use archipelago_core::wire::{GroupBody, ProbeOutcome};
+use archipelago_core::wire::{GroupBody, ProbeOutcome, ProbeReport};
 use archipelago_core::{Context, Peer, Time};
 
 use super::Surroundings;
@@ -106,11 +106,11 @@ impl Help {
     fn report(&self, outcome: ProbeOutcome, cx: &Context<'_>, out: &mut GroupOutputs) {
         out.push(GroupOutput::Send {
             to: self.asker,
-            body: GroupBody::ProbeReport {
+            body: GroupBody::ProbeReport(Box::new(ProbeReport {
                 id: self.id,
                 target: cx.peers.id(self.target),
                 outcome,
-            },
+            })),
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archipelago_core::wire::GroupBody;
+use archipelago_core::wire::{GroupBody, Probe};
 use archipelago_core::{Context, Peer, Time};
 
 use super::case::{Case, Cause, Stage};
@@ -143,7 +143,7 @@ impl Detector {
         case.due = cx.now.after(if helpers.is_empty() { own } else { helped });
         let (id, target) = (case.id, cx.peers.id(peer));
         for to in helpers {
-            let body = GroupBody::Probe { id, target };
+            let body = GroupBody::Probe(Box::new(Probe { id, target }));
             out.push(GroupOutput::Send { to, body });
         }
     }

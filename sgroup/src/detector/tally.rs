@@ -4,7 +4,7 @@
 //! node's own after one more full round. Votes live three periods. Nothing is decided against a
 //! member that I heard within half a period over a session that is still open.
 
-use archipelago_core::wire::GroupBody;
+use archipelago_core::wire::{GroupBody, Suspicion};
 use archipelago_core::{Context, Peer, Time};
 
 use super::case::{Cause, Stage};
@@ -175,12 +175,12 @@ fn broadcast_vote(peer: Peer, around: &Surroundings<'_>, cx: &Context<'_>, out: 
         return;
     };
     let standing = member.standing;
-    let body = GroupBody::Suspect {
+    let body = GroupBody::Suspect(Box::new(Suspicion {
         node: cx.peers.id(peer),
         boot: standing.boot,
         era: standing.era,
         incarnation: standing.incarnation,
-    };
+    }));
     let admitted = around.view.present().filter(|member| member.is_admitted);
     out.extend(admitted.map(|member| GroupOutput::Send {
         to: member.peer,

@@ -1,6 +1,6 @@
 //! Messages of members: accepted from those who proved themselves on the present session.
 
-use archipelago_core::wire::{Entry, GroupBody, JoinRole, Life, LogPull};
+use archipelago_core::wire::{Entry, GroupBody, JoinRole, Life};
 use archipelago_core::{Context, Incarnation, NodeId, Peer};
 
 use super::{DownReason, Group, GroupOutput, GroupOutputs, around};
@@ -89,25 +89,16 @@ impl Group {
                 let left = standing.with_life(Life::Left);
                 self.merge(from, left, DownReason::Left, cx, out);
             }
-            GroupBody::Suspect {
-                node,
-                boot,
-                era,
-                incarnation,
-            } => {
-                let about = Standing::new(boot, era, incarnation, Life::Alive);
-                self.on_suspect(from, node, about, cx, out, facts);
+            GroupBody::Suspect(said) => {
+                let about = Standing::new(said.boot, said.era, said.incarnation, Life::Alive);
+                self.on_suspect(from, said.node, about, cx, out, facts);
             }
-            GroupBody::Probe { id, target } => self.on_probe(from, id, target, cx, out),
-            GroupBody::ProbeReport {
-                id,
-                target,
-                outcome,
-            } => {
-                if let Some(target) = cx.peers.find(&target) {
-                    let about = (target, id);
+            GroupBody::Probe(probe) => self.on_probe(from, probe.id, probe.target, cx, out),
+            GroupBody::ProbeReport(report) => {
+                if let Some(target) = cx.peers.find(&report.target) {
+                    let about = (target, report.id);
                     self.detector
-                        .on_report(about, outcome, &around!(self), cx, out, facts);
+                        .on_report(about, report.outcome, &around!(self), cx, out, facts);
                 }
             }
             GroupBody::ViewDigest(entries) => self.on_digest(from, &entries, cx, out, facts),
@@ -117,7 +108,7 @@ impl Group {
                     self.ask_view(from, cx, out);
                 }
             }
-            GroupBody::Log(_) | GroupBody::LogAck { .. } | GroupBody::LogPull(_) => {
+            GroupBody::Log(_) | GroupBody::LogAck(_) | GroupBody::LogPull(_) => {
                 self.on_log_message(from, body, cx, out);
             }
             GroupBody::LogDigest(marks) => self.with_logs(cx, out, |logs, cx, said| {
@@ -145,13 +136,10 @@ impl Group {
         let taken = self.with_logs(cx, out, |logs, cx, said| {
             match body {
                 GroupBody::Log(update) => return logs.handle_update(from, &update, cx, said),
-                GroupBody::LogAck { mark, head } => {
-                    logs.handle_ack(from, (&mark, head), cx, said);
+                GroupBody::LogAck(ack) => {
+                    logs.handle_ack(from, (&ack.mark, ack.head), cx, said);
                 }
-                GroupBody::LogPull(pull) => {
-                    let pull: LogPull = pull;
-                    logs.handle_pull(from, &pull, cx, said);
-                }
+                GroupBody::LogPull(pull) => logs.handle_pull(from, &pull, cx, said),
                 _ => {}
             }
             Ok(())

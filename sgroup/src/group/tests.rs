@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use archipelago_core::wire::{
-    Entry, Join, JoinRole, Life, List, LogEntry, LogUpdate, ProbeOutcome, RefuseReason, SessionId,
+    Entry, Join, JoinRole, Life, List, LogEntry, LogUpdate, Probe, ProbeOutcome, ProbeReport,
+    RefuseReason, SessionId, Suspicion,
 };
 use archipelago_core::{Address, Boot, Era, NodeRecord, Peers, Rng, Roles, SealingKey, ToyCrypto};
 
@@ -197,12 +198,12 @@ fn alive(incarnation: u32) -> GroupBody {
 }
 
 fn suspect(number: u8, incarnation: u32) -> GroupBody {
-    GroupBody::Suspect {
+    GroupBody::Suspect(Box::new(Suspicion {
         node: node(number),
         boot: Boot(1),
         era: Era(0),
         incarnation: Incarnation(incarnation),
-    }
+    }))
 }
 
 fn entry(number: u8, life: Life, with_record: bool) -> Entry {
@@ -456,7 +457,7 @@ fn f1_a_closed_session_is_redialled_and_asked_about_at_once() {
         [
             Out::Send {
                 to: helper,
-                body: GroupBody::Probe { id, target },
+                body: GroupBody::Probe(Box::new(Probe { id, target })),
             },
             Out::Dial {
                 target: DialTarget::Peer(peer),
@@ -464,11 +465,11 @@ fn f1_a_closed_session_is_redialled_and_asked_about_at_once() {
         ]
     );
     let outcome = ProbeOutcome::Closed;
-    let report = GroupBody::ProbeReport {
+    let report = GroupBody::ProbeReport(Box::new(ProbeReport {
         id,
         target,
         outcome,
-    };
+    }));
     assert_eq!(fixture.hear(2, report), []);
     let out = fixture.call(|group, cx, out| {
         group.handle_dial_failed(DialTarget::Peer(peer), cx, out);
@@ -495,11 +496,11 @@ fn f5_a_member_that_others_hear_is_a_broken_path() {
     fixture.call(|group, cx, out| {
         group.handle_dial_failed(DialTarget::Peer(peer), cx, out);
     });
-    let report = GroupBody::ProbeReport {
+    let report = GroupBody::ProbeReport(Box::new(ProbeReport {
         id: 1,
         target: node(1),
         outcome: ProbeOutcome::Heard { ago_ms: 0 },
-    };
+    }));
     let event = Out::Event(Event::PathDown(node(1)));
     assert_eq!(fixture.hear(2, report.clone()), [event]);
     assert_eq!(fixture.hear(2, report), []);
@@ -514,17 +515,15 @@ fn f5_a_member_that_others_hear_is_a_broken_path() {
 fn a_helper_answers_closed_at_once_and_heard_after_a_pong() {
     let mut fixture = Fixture::with_members(&[1, 2]);
     let (peer, asker) = (fixture.peer(1), fixture.peer(2));
-    let probe = |id| GroupBody::Probe {
-        id,
-        target: node(1),
-    };
+    let target = node(1);
+    let probe = |id| GroupBody::Probe(Box::new(Probe { id, target }));
     let report = |id, outcome| Out::Send {
         to: asker,
-        body: GroupBody::ProbeReport {
+        body: GroupBody::ProbeReport(Box::new(ProbeReport {
             id,
-            target: node(1),
+            target,
             outcome,
-        },
+        })),
     };
     assert_eq!(fixture.hear(2, probe(1)), [Out::Ping { peer }]);
     fixture.now = fixture.now.after(Duration::from_millis(5));

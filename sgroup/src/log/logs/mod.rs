@@ -19,7 +19,6 @@ mod reactions;
 pub(crate) use formed::FormedLog;
 pub use output::{LogCounts, LogOutput, LogOutputs};
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

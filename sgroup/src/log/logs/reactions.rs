@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::footprint::reserve_tight;
-use archipelago_core::wire::{GroupBody, List, LogMark};
+use archipelago_core::wire::{GroupBody, List, LogAck, LogMark};
 use archipelago_core::{Context, NodeId, Peer, Time};
 
 use super::{Asked, LogOutput, LogOutputs, Logs, Repair};
@@ -138,7 +138,7 @@ impl Logs {
             return;
         };
         let timing = Arc::clone(&self.timing);
-        let body = GroupBody::LogPull(pull);
+        let body = GroupBody::LogPull(Box::new(pull));
         let asked = self.repair().pulls.entry(to).or_insert(Asked {
             due: cx.now,
             tries: 0,
@@ -153,7 +153,7 @@ impl Logs {
             return;
         };
         let head = self.head();
-        let body = GroupBody::LogAck { mark, head };
+        let body = GroupBody::LogAck(Box::new(LogAck { mark, head }));
         out.push(LogOutput::Send { to, body });
     }
 
@@ -277,7 +277,7 @@ impl Logs {
         })
     }
 
-    fn search(&self, owner: Peer) -> Result<usize, usize> {
+    pub(super) fn search(&self, owner: Peer) -> Result<usize, usize> {
         self.peers.binary_search_by_key(&owner, PeerLog::owner)
     }
 }

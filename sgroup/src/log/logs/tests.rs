@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use archipelago_core::wire::{GroupBody, List};
+use archipelago_core::wire::{GroupBody, List, LogAck};
 
 use super::*;
 use crate::log::{LogChange, keys};
@@ -62,8 +62,8 @@ impl End {
                 let sound = self.logs.handle_update(from, update, &cx, out);
                 assert_eq!(sound, Ok(()));
             }
-            GroupBody::LogAck { mark, head } => {
-                self.logs.handle_ack(from, (mark, *head), &cx, out);
+            GroupBody::LogAck(ack) => {
+                self.logs.handle_ack(from, (&ack.mark, ack.head), &cx, out);
             }
             GroupBody::LogPull(pull) => self.logs.handle_pull(from, pull, &cx, out),
             GroupBody::LogDigest(marks) => self.logs.handle_digest(from, marks, &cx, out),
@@ -83,7 +83,7 @@ impl End {
 }
 
 fn ack(mark: LogMark) -> GroupBody {
-    GroupBody::LogAck { mark, head: 0 }
+    GroupBody::LogAck(Box::new(LogAck { mark, head: 0 }))
 }
 
 fn mark(owner: u8, seq: u64) -> LogMark {
@@ -243,7 +243,7 @@ fn a_gap_is_asked_for_once_and_again_when_nothing_comes() {
     let to = reader.node.peer(1);
     let asked = [LogOutput::Send {
         to,
-        body: GroupBody::LogPull(pull),
+        body: GroupBody::LogPull(Box::new(pull)),
     }];
     assert_eq!(reader.hear(1, sent(&out)), asked);
     assert_eq!(reader.hear(1, sent(&out)), [], "it is asked already");

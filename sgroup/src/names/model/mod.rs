@@ -151,8 +151,8 @@ impl Directory {
                     let taken = logs.handle_update(from, update, &cx, out);
                     assert!(taken.is_ok(), "a member keeps to the protocol");
                 }
-                Said::Body(GroupBody::LogAck { mark, head }) => {
-                    logs.handle_ack(from, (mark, *head), &cx, out);
+                Said::Body(GroupBody::LogAck(ack)) => {
+                    logs.handle_ack(from, (&ack.mark, ack.head), &cx, out);
                 }
                 Said::Body(GroupBody::LogPull(pull)) => logs.handle_pull(from, pull, &cx, out),
                 Said::Body(other) => unreachable!("logs do not send {other:?}"),

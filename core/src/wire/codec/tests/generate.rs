@@ -51,28 +51,28 @@ pub(super) const KINDS: &[(&str, Make)] = &[
         g.group(body)
     }),
     ("Group.Suspect", |g| {
-        let body = GroupBody::Suspect {
+        let suspicion = Suspicion {
             node: g.node(),
             boot: g.boot(),
             era: Era(g.u32()),
             incarnation: Incarnation(g.u32()),
         };
-        g.group(body)
+        g.group(GroupBody::Suspect(Box::new(suspicion)))
     }),
     ("Group.Probe", |g| {
-        let body = GroupBody::Probe {
+        let probe = Probe {
             id: g.u32(),
             target: g.node(),
         };
-        g.group(body)
+        g.group(GroupBody::Probe(Box::new(probe)))
     }),
     ("Group.ProbeReport", |g| {
-        let body = GroupBody::ProbeReport {
+        let report = ProbeReport {
             id: g.u32(),
             target: g.node(),
             outcome: g.outcome(),
         };
-        g.group(body)
+        g.group(GroupBody::ProbeReport(Box::new(report)))
     }),
     ("Group.ViewDigest", |g| {
         let entries = g.list(|g| g.entry(false));
@@ -89,14 +89,14 @@ pub(super) const KINDS: &[(&str, Make)] = &[
     ("Group.LogAck", |g| {
         let mark = g.log_mark();
         let head = g.log_mark().seq;
-        g.group(GroupBody::LogAck { mark, head })
+        g.group(GroupBody::LogAck(Box::new(LogAck { mark, head })))
     }),
     ("Group.LogPull", |g| {
         let pull = LogPull {
             mark: g.log_mark(),
             after: g.bytes(255),
         };
-        g.group(GroupBody::LogPull(pull))
+        g.group(GroupBody::LogPull(Box::new(pull)))
     }),
     ("Group.LogDigest", |g| {
         let marks = g.list(Generator::log_mark);
@@ -118,7 +118,7 @@ pub(super) const KINDS: &[(&str, Make)] = &[
         Control::Route(RouteBody::RowDigest(versions))
     }),
     ("Route.Lookup", |g| {
-        Control::Route(RouteBody::Lookup(g.lookup()))
+        Control::Route(RouteBody::Lookup(Box::new(g.lookup())))
     }),
     ("Route.LookupReply", |g| {
         Control::Route(RouteBody::LookupReply(Box::new(g.reply())))
@@ -163,13 +163,13 @@ pub(super) fn kind(message: &Control) -> &'static str {
             GroupBody::Leave => "Group.Leave",
             GroupBody::Heartbeat { .. } => "Group.Heartbeat",
             GroupBody::Alive { .. } => "Group.Alive",
-            GroupBody::Suspect { .. } => "Group.Suspect",
-            GroupBody::Probe { .. } => "Group.Probe",
-            GroupBody::ProbeReport { .. } => "Group.ProbeReport",
+            GroupBody::Suspect(_) => "Group.Suspect",
+            GroupBody::Probe(_) => "Group.Probe",
+            GroupBody::ProbeReport(_) => "Group.ProbeReport",
             GroupBody::ViewDigest(_) => "Group.ViewDigest",
             GroupBody::View(_) => "Group.View",
             GroupBody::Log(_) => "Group.Log",
-            GroupBody::LogAck { .. } => "Group.LogAck",
+            GroupBody::LogAck(_) => "Group.LogAck",
             GroupBody::LogPull(_) => "Group.LogPull",
             GroupBody::LogDigest(_) => "Group.LogDigest",
             GroupBody::Strict(_) => "Group.Strict",
