@@ -77,18 +77,26 @@ pub(super) fn run<S: Shard>(
     let window = window(micros, &parts[0]);
     let reach = micros / window;
     let exchange = Exchange::new(parts.len(), parts.len().div_ceil(share), reach);
+    let mut chunks = parts.chunks_mut(share).enumerate();
+    let worker = |number| Worker {
+        number,
+        first: number * share,
+        exchange: &exchange,
+        layout,
+        until,
+        window,
+        reach,
+    };
+    // This thread is one of them: runs are many where a plan has many steps, and threads cost some
+    // tens of microseconds each to begin.
+    let first = chunks.next();
     std::thread::scope(|scope| {
-        for (number, parts) in parts.chunks_mut(share).enumerate() {
-            let worker = Worker {
-                number,
-                first: number * share,
-                exchange: &exchange,
-                layout,
-                until,
-                window,
-                reach,
-            };
+        for (number, parts) in chunks {
+            let worker = worker(number);
             scope.spawn(move || worker.run(parts, shared));
+        }
+        if let Some((number, parts)) = first {
+            worker(number).run(parts, shared);
         }
     });
 }
