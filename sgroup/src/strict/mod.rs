@@ -15,7 +15,9 @@
 //! take one, and its holders are over after one life.
 //!
 //! The council is named in the charter and is the same for the group's whole life: members that go
-//! by different councils do not answer each other. To change it, let no name be held for a life.
+//! by different councils do not answer each other. Changed while a name is held, two may hold it: to
+//! change it, let no name be held for a life, and all members know the new one before one is asked
+//! for.
 //!
 //! Every message may be lost or repeated. Members of the council are trusted not to lie about what
 //! they promised, and members of the group not to ask for absurd rounds: a liar can keep a name
