@@ -122,6 +122,12 @@ impl Options {
         Ok(())
     }
 
+    /// Whether these s-groups are the mesh that is measured anyway: so few members are one group.
+    fn is_mesh_again(&self, topology: Topology, layout: &Layout) -> bool {
+        let is_one = topology == Topology::SGroups && layout.groups.len() == 1;
+        is_one && self.topology.contains(&Topology::Mesh)
+    }
+
     /// The nodes of one measurement, in as many processes as they need.
     fn layout(
         &self,
@@ -221,6 +227,14 @@ async fn measure(
                     return Ok(());
                 }
                 let layout = options.layout(members, topology, entry)?;
+                if options.is_mesh_again(topology, &layout) {
+                    eprintln!(
+                        "{members} members in groups of {} are one group: measured as the mesh; \
+                         --group-size makes several",
+                        options.group_size
+                    );
+                    continue;
+                }
                 let cluster = Cluster {
                     members,
                     topology: topology.name(),
