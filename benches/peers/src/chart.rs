@@ -59,7 +59,10 @@ pub(crate) fn write(path: &Path, report: &Report) -> Result<(), Failure> {
             .y_label_formatter(&|value| format!("{value:.0}"))
             .draw()?;
         chart.draw_series(bars.iter().map(|&(place, value)| {
-            let is_ours = Peer::ALL.get(place) == Some(&Peer::Archipelago);
+            let is_ours = matches!(
+                Peer::ALL.get(place),
+                Some(Peer::Archipelago | Peer::ArchipelagoCaller)
+            );
             let color = if is_ours {
                 RGBColor(20, 90, 160)
             } else {

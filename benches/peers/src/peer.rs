@@ -7,8 +7,10 @@ use clap::ValueEnum;
 pub(crate) enum Peer {
     /// Bare tokio TCP with the same framing, in the clear: the floor.
     RawTcp,
-    /// This project, encrypted and acknowledged.
+    /// This project, encrypted and acknowledged, by threads of its own.
     Archipelago,
+    /// The same on the threads that send and receive, as all the others have it.
+    ArchipelagoCaller,
     /// zenoh, peer to peer over TCP, in the clear.
     Zenoh,
     /// zenoh over TLS.
@@ -25,9 +27,10 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// All, in the order of the table.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::RawTcp,
         Self::Archipelago,
+        Self::ArchipelagoCaller,
         Self::Zenoh,
         Self::ZenohTls,
         Self::Kameo,
@@ -41,6 +44,7 @@ impl Peer {
         match self {
             Self::RawTcp => "raw-tcp",
             Self::Archipelago => "archipelago",
+            Self::ArchipelagoCaller => "archipelago-caller",
             Self::Zenoh => "zenoh",
             Self::ZenohTls => "zenoh-tls",
             Self::Kameo => "kameo",

@@ -51,7 +51,8 @@ pub(crate) enum Transport {
 pub(crate) async fn serve(peer: Peer) -> Result<Served, Failure> {
     match peer {
         Peer::RawTcp => Ok(Served::new(raw::serve().await?.to_string(), ())),
-        Peer::Archipelago => ours::serve().await,
+        Peer::Archipelago => ours::serve(false).await,
+        Peer::ArchipelagoCaller => ours::serve(true).await,
         Peer::Zenoh => zenoh::serve(false).await,
         Peer::ZenohTls => zenoh::serve(true).await,
         Peer::Kameo => kameo::serve().await,
@@ -65,7 +66,8 @@ impl Transport {
     pub(crate) async fn connect(peer: Peer, address: &str) -> Result<Self, Failure> {
         Ok(match peer {
             Peer::RawTcp => Self::Raw(Raw::connect(address.parse()?, RAW_BODY_LEN).await?),
-            Peer::Archipelago => Self::Ours(ours::Ours::connect(address).await?),
+            Peer::Archipelago => Self::Ours(ours::Ours::connect(address, false).await?),
+            Peer::ArchipelagoCaller => Self::Ours(ours::Ours::connect(address, true).await?),
             Peer::Zenoh | Peer::ZenohTls => Self::Zenoh(zenoh::Zenoh::connect(address).await?),
             Peer::Kameo => Self::Kameo(kameo::Kameo::connect(address).await?),
             Peer::Ractor => Self::Ractor(ractor::Ractor::connect(address).await?),

@@ -1,6 +1,6 @@
 //! Over Archipelago, through its public API.
 
-use archipelago::{GroupSpec, Mailbox, Node, Pid};
+use archipelago::{Builder, GroupSpec, Mailbox, Node, Pid, Runtime, RuntimeError};
 use archipelago_load::ours;
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +25,17 @@ pub(crate) struct Ours {
     _held: std::sync::Arc<(Node, Mailbox, Mailbox)>,
 }
 
-pub(super) async fn serve() -> Result<Served, Failure> {
+/// On this process's threads, or on threads of its own.
+fn on(node: Builder, is_here: bool) -> Result<Builder, RuntimeError> {
+    Ok(match is_here {
+        true => node.runtime(&Runtime::current()?),
+        false => node,
+    })
+}
+
+pub(super) async fn serve(is_here: bool) -> Result<Served, Failure> {
     let realm = format!("peers-{}", std::process::id());
-    let node = Node::builder("served").realm(&realm);
+    let node = on(Node::builder("served").realm(&realm), is_here)?;
     let node = node.group(GroupSpec::open(GROUP)).start().await?;
     let (sink, echo) = ours::serve(&node).await?;
     let seeds = node.addresses().into_iter().map(|seed| seed.0.to_string());
@@ -41,12 +49,12 @@ pub(super) async fn serve() -> Result<Served, Failure> {
 }
 
 impl Ours {
-    pub(super) async fn connect(address: &str) -> Result<Self, Failure> {
+    pub(super) async fn connect(address: &str, is_here: bool) -> Result<Self, Failure> {
         let address: Address = serde_json::from_str(address)?;
         let seeds = address.seeds.iter().map(String::as_str);
         let group = seeds.fold(GroupSpec::open(GROUP), GroupSpec::seed);
         let node = Node::builder("asking").realm(&address.realm).group(group);
-        let node = node.start().await?;
+        let node = on(node, is_here)?.start().await?;
         node.wait_members(GROUP, 2).await?;
         let (sink, echo) = (node.mailbox().await?, node.mailbox().await?);
         let link = ours::Ours::new((&sink, address.sink), (&echo, address.echo));
