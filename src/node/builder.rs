@@ -52,7 +52,7 @@ impl Builder {
             relay: true,
             invites: InvitePolicy::default(),
             limits: Limits::default(),
-            security: Security::DEFAULT.to_vec(),
+            security: Security::by_default(),
             timing: Timing::default(),
             runtime: None,
         }
@@ -173,12 +173,13 @@ impl Builder {
     /// What may prove keys and encrypt on TCP connections, the best liked first: a dialler asks in
     /// its order, and whoever is dialled takes the first that it has, too. Nodes that have none in
     /// common do not reach each other. Default, also if none is named: all that is compiled in,
-    /// [`Security::Noise`] first.
+    /// [`Security::Noise`] before TLS, and [`Security::NoiseAes`] before both where the processor has
+    /// instructions for it.
     #[must_use]
     pub fn security(mut self, in_order: impl IntoIterator<Item = Security>) -> Self {
         self.security = in_order.into_iter().collect();
         if self.security.is_empty() {
-            self.security.extend(Security::DEFAULT);
+            self.security = Security::by_default();
         }
         self
     }

@@ -15,15 +15,16 @@ use crate::node::Shared;
 
 /// The task of one peer, for its own turns and for its senders.
 pub(crate) struct Driven {
-    task: Lent<Task>,
+    /// In a box: senders remember this for longer than it runs.
+    task: Lent<Box<Task>>,
     handle: Arc<PeerHandle>,
     shared: Arc<Shared>,
 }
 
 impl Driven {
-    pub(super) const fn new(task: Task, handle: Arc<PeerHandle>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(task: Task, handle: Arc<PeerHandle>, shared: Arc<Shared>) -> Self {
         Self {
-            task: Lent::new(task),
+            task: Lent::new(Box::new(task)),
             handle,
             shared,
         }
@@ -61,6 +62,7 @@ impl Driven {
     /// for it any more.
     pub(super) fn send_now(&self) -> bool {
         let wake = || self.handle.waker.wake();
-        self.task.try_with(Task::send_now, wake).unwrap_or(false)
+        let sent = self.task.try_with(|task| task.send_now(), wake);
+        sent.unwrap_or(false)
     }
 }

@@ -85,6 +85,13 @@ impl Inbox {
             && self.touched.is_empty()
     }
 
+    /// Whether something is to be looked at before messages are sent, or none is to be sent any
+    /// more.
+    pub(crate) fn has_words(&self) -> bool {
+        let has_other = !self.relayed.is_empty() || !self.touched.is_empty();
+        self.is_ended || !self.signals.is_empty() || has_other
+    }
+
     pub(super) fn open_gates(&mut self) {
         for (_, gate) in self.full.drain() {
             gate.close();

@@ -1,6 +1,6 @@
 //! A socket that is read in large pieces, whatever little is asked for.
 //!
-//! Noise asks for 8 KiB at a time, each of which would be a system call. What was read and not
+//! libp2p's Noise asks for 8 KiB at a time, each of which would be a system call. What was read and not
 //! asked for yet is kept; an idle connection keeps no buffer.
 
 use std::io;
@@ -48,6 +48,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Buffered<S> {
                 (this.read, this.taken) = (Vec::new(), 0);
             }
             return Poll::Ready(Ok(count));
+        }
+        if wanted.len() >= READ_BYTES {
+            return Pin::new(&mut this.socket).poll_read(cx, wanted);
         }
         with_scratch(READ_BYTES, |scratch| {
             let count = ready!(Pin::new(&mut this.socket).poll_read(cx, scratch))?;

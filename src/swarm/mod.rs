@@ -11,6 +11,7 @@ mod handler;
 mod key;
 mod mux;
 mod muxer;
+mod noise;
 #[cfg(feature = "quic")]
 mod quic;
 mod secure;
@@ -20,6 +21,7 @@ pub(crate) use behaviour::{Behaviour, StreamEvent};
 pub(crate) use drowsy::Drowsy;
 pub(crate) use handler::{HandlerIn, HandlerOut};
 pub(crate) use key::{node_id, peer_id};
+pub(crate) use noise::has_fast_aes;
 pub(crate) use transport::build;
 
 use libp2p::StreamProtocol;

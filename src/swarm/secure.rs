@@ -3,7 +3,8 @@
 //! The dialler names what it speaks in its order of preference, and whoever is dialled takes the
 //! first that it speaks. A node that speaks none of them is not reached, and the dial says so.
 //!
-//! Source: libp2p's specifications *noise* and *tls*. Cost: one box for a connection.
+//! Source: libp2p's specifications *noise* and *tls*, and [`super::noise`]. Cost: one box for a
+//! connection.
 
 use std::io;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade}
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, noise};
 
+use super::noise::NoiseAes;
 use crate::Security;
 
 /// What a node speaks, in its order.
@@ -23,9 +25,10 @@ pub(super) struct Secure(Vec<Method>);
 
 #[derive(Clone)]
 enum Method {
-    Noise(noise::Config),
+    NoiseAes(NoiseAes),
+    Noise(Box<noise::Config>),
     #[cfg(feature = "tls")]
-    Tls(libp2p::tls::Config),
+    Tls(Box<libp2p::tls::Config>),
 }
 
 /// Both ends are who they say; what is written is encrypted.
@@ -58,18 +61,20 @@ impl Secure {
 impl Method {
     fn new(keys: &Keypair, security: Security) -> Result<Self, String> {
         match security {
+            Security::NoiseAes => NoiseAes::new(keys).map(Self::NoiseAes),
             Security::Noise => noise::Config::new(keys)
-                .map(Self::Noise)
+                .map(|config| Self::Noise(Box::new(config)))
                 .map_err(|error| error.to_string()),
             #[cfg(feature = "tls")]
             Security::Tls => libp2p::tls::Config::new(keys)
-                .map(Self::Tls)
+                .map(|config| Self::Tls(Box::new(config)))
                 .map_err(|error| error.to_string()),
         }
     }
 
     const fn name(&self) -> &'static str {
         match self {
+            Self::NoiseAes(_) => super::noise::NAME,
             Self::Noise(_) => "/noise",
             #[cfg(feature = "tls")]
             Self::Tls(_) => "/tls/1.0.0",
@@ -98,6 +103,7 @@ where
     fn upgrade_inbound(self, socket: C, name: Self::Info) -> Self::Future {
         async move {
             match self.agreed(name)? {
+                Method::NoiseAes(noise) => boxed(noise.shake(socket, false)).await,
                 Method::Noise(noise) => boxed(noise.upgrade_inbound(socket, name)).await,
                 #[cfg(feature = "tls")]
                 Method::Tls(tls) => boxed(tls.upgrade_inbound(socket, name)).await,
@@ -118,6 +124,7 @@ where
     fn upgrade_outbound(self, socket: C, name: Self::Info) -> Self::Future {
         async move {
             match self.agreed(name)? {
+                Method::NoiseAes(noise) => boxed(noise.shake(socket, true)).await,
                 Method::Noise(noise) => boxed(noise.upgrade_outbound(socket, name)).await,
                 #[cfg(feature = "tls")]
                 Method::Tls(tls) => boxed(tls.upgrade_outbound(socket, name)).await,

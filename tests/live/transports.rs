@@ -1,4 +1,4 @@
-//! What carries a session: TCP with Noise or TLS, or QUIC; and nodes that have nothing in common.
+//! What carries a session: TCP with either Noise or TLS, or QUIC; and nodes that have nothing in common.
 use std::time::Duration;
 
 use crate::support::{mailboxes, shutdown, within};
@@ -53,6 +53,19 @@ async fn all_answer_all(nodes: Vec<Node>) {
         task.await.unwrap();
     }
     shutdown(nodes).await;
+}
+
+/// All pairs of what two nodes may like best, and what they fall back to.
+#[tokio::test]
+async fn noise_with_aes_carries_what_libp2ps_does_and_gives_way_to_it() {
+    use Security::{Noise, NoiseAes};
+    let one = start(&[], |node| node.security([NoiseAes])).await;
+    let two = start(&[&one], |node| node.security([NoiseAes, Noise])).await;
+    let three = start(&[&one, &two], |node| node.security([Noise, NoiseAes])).await;
+    all_answer_all(vec![one, two, three]).await;
+    let one = start(&[], |node| node.security([Noise])).await;
+    let two = start(&[&one], |node| node.security([NoiseAes, Noise])).await;
+    all_answer_all(vec![one, two]).await;
 }
 
 #[tokio::test]

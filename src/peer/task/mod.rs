@@ -23,6 +23,7 @@ use archipelago_core::{Boot, Time};
 use tokio::time::Sleep;
 
 use super::handle::{Reach, Signal};
+use super::inbox::Inbox;
 use super::inboxes::Inboxes;
 use super::registry::{Resting, RestingPath};
 use super::streams::{Reader, Writer};
@@ -146,6 +147,7 @@ impl Task {
             return Poll::Pending;
         }
         self.shared.metrics.peer_wakes.add(1);
+        self.brought = 0;
         for _ in 0..ROUNDS_MAX {
             if let Some(request) = self.requests.pop_front() {
                 return Poll::Ready(Step::Request(request));
@@ -181,9 +183,16 @@ impl Task {
         if !self.may_send_now() {
             return false;
         }
+        let handle = self.handle.clone();
+        {
+            let mut inbox = handle.lock();
+            if inbox.has_words() {
+                return false;
+            }
+            self.take_messages(&mut inbox);
+        }
         let now = self.shared.clock.now();
         let waker = std::mem::replace(&mut self.waker, Waker::noop().clone());
-        self.take_messages();
         self.feed(now);
         self.transmit(&mut Context::from_waker(&waker), now);
         self.waker = waker;
@@ -208,7 +217,8 @@ impl Task {
         let is_quiet = stats.queued_bytes == 0 && stats.unacked_bytes == 0;
         let is_open = self.writers.iter().any(Writer::has_room);
         let is_alone = is_quiet && self.brought <= 1;
-        is_alone && is_open && self.is_fed() && self.requests.is_empty() && !self.is_over
+        let is_idle = self.is_fed() && self.requests.is_empty() && self.streams.is_empty();
+        is_alone && is_open && is_idle && !self.is_over
     }
 
     fn note_figures(&self) {
@@ -237,14 +247,14 @@ impl Task {
             self.on_touched(way, id, now);
         }
         if !self.is_over && !self.paths.is_empty() {
-            self.take_messages();
+            let handle = self.handle.clone();
+            self.take_messages(&mut handle.lock());
         }
         self.is_over || self.on_pathless(now)
     }
 
     /// Takes what is to be sent, once there is nothing left of what was taken before.
-    fn take_messages(&mut self) {
-        let mut inbox = self.handle.lock();
+    fn take_messages(&mut self, inbox: &mut Inbox) {
         inbox.wants_short = self.short.is_empty();
         inbox.wants_long = self.long.is_empty();
         // Swapped, so that neither queue grows anew each time.

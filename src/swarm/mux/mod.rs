@@ -38,6 +38,9 @@ use crate::scratch::with_scratch;
 /// Bytes read from the cipher at once: one message of Noise.
 const READ_BYTES: usize = 64 * 1024;
 
+/// What a read counts for, at least, towards a turn, in bytes.
+const READ_COST: usize = 1024;
+
 /// Bytes read before other tasks have their turn.
 const TURN_BYTES: usize = 1024 * 1024;
 
@@ -216,7 +219,8 @@ impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<C> {
         }
         let mut turn = 0;
         while turn < TURN_BYTES {
-            turn += std::task::ready!(self.0.poll_incoming())?;
+            // Each read has its price, however little it brings.
+            turn += std::task::ready!(self.0.poll_incoming())?.max(READ_COST);
         }
         cx.waker().wake_by_ref();
         Poll::Pending
