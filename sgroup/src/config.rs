@@ -56,7 +56,8 @@ pub struct Place {
     /// Who joins the parents; none, the default, leaves it to an election. At most 8.
     pub pinned: Vec<NodeId>,
     /// Members whose majority says who holds a strict name: 1, 3 or 5. None, the default: the group
-    /// has no strict names. The same for the group's whole life; see [`strict`](crate::strict).
+    /// has no strict names. A later epoch may name others, while a majority of those before is in
+    /// the group: see [`strict`](crate::strict).
     pub council: Vec<NodeId>,
     /// What the program keeps the group at; none, the default: nothing. Members that are told
     /// nothing of it follow those that are.

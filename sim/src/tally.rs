@@ -156,7 +156,7 @@ const fn group_kind(body: &GroupBody) -> Kind {
         GroupBody::View(_) => Kind::View,
         GroupBody::Log(_) | GroupBody::LogAck(_) | GroupBody::LogPull(_) => Kind::Log,
         GroupBody::LogDigest(_) => Kind::LogDigest,
-        GroupBody::Strict(_) => Kind::Strict,
+        GroupBody::Strict(_) | GroupBody::Council(_) => Kind::Strict,
     }
 }
 

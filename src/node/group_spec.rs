@@ -146,7 +146,12 @@ impl GroupSpec {
     }
 
     /// The members whose majority says who holds a strict name: 1, 3 or 5 of them, the same for all
-    /// members and for the group's whole life. Default: none, and no strict names.
+    /// members. Default: none, and no strict names.
+    ///
+    /// [`Node::recharter`](crate::Node::recharter) and [`Node::apply`](crate::Node::apply) name
+    /// others while the group runs: who holds a name is over with its life then, and the new council
+    /// grants a life after a majority of the old one has let go, which must be in the group until
+    /// then. Restart no member by the old configuration after that.
     #[must_use]
     pub fn council(mut self, members: impl IntoIterator<Item = NodeId>) -> Self {
         self.council = members.into_iter().collect();

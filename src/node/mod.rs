@@ -349,7 +349,8 @@ impl Node {
         self.shared().command(Command::Detach(id)).await
     }
 
-    /// Tells the group that `group` describes of another tier, other parents, reflectors or size.
+    /// Tells the group that `group` describes of another tier, other parents, reflectors, council or
+    /// size.
     /// All members hear of it from any one that was told; but who is to join a parent must be told
     /// of the parent's seeds and cookie here. Raise [`GroupSpec::epoch`]. Seeds and cookie of the
     /// group itself stay as they are.

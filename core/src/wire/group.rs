@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Deletion, Invite, InviteReply, List, Mark, SealedSecret, Strict, bounded};
+use super::{Council, Deletion, Invite, InviteReply, List, Mark, SealedSecret, Strict, bounded};
 use crate::{Boot, Era, Incarnation, NodeId, SignedRecord};
 
 /// A message within one s-group. What is said rarely and is long lies in a box: every message is moved
@@ -71,6 +71,8 @@ pub enum GroupBody {
     Invite(Box<Invite>),
     /// What it answers.
     InviteReply(Box<InviteReply>),
+    /// A change of the group's council.
+    Council(Box<Council>),
 }
 
 /// What a group is, signed by the realm's authority or authenticated by the group's secret.

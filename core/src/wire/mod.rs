@@ -51,7 +51,7 @@ pub use route::{
     SignedHolding, SignedIntroduction, SignedRow, name_key,
 };
 pub use said::{Duty, Finite, Offer, Value, number_from_bytes, number_to_bytes};
-pub use strict::{Strict, StrictBody, StrictRefusal, Tenancy};
+pub use strict::{Council, CouncilBody, FormerCouncil, Strict, StrictBody, StrictRefusal, Tenancy};
 pub use up::{
     Ancestor, GroupRecord, Heading, SignedGroupRecord, StatementError, Uplink, UplinkParent,
 };

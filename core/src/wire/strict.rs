@@ -4,10 +4,12 @@
 //! nothing it asked is ignored.
 //! Source: CASPaxos (Rystsov 2018); leases with bounded drift (Gray, Cheriton 1989).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::bounded;
+use super::{Charter, CharterId, List, bounded};
 use crate::{LocalId, NodeId, Pid};
 
 /// A message about one strict name.
@@ -107,6 +109,48 @@ pub struct Tenancy {
     pub round: u64,
     /// Until the acceptor takes the name for free, in milliseconds of its clock.
     pub left_ms: u32,
+}
+
+/// About the councils of a group, where a charter names another one than the charter before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Council {
+    /// The highest that the sender knows, and goes by.
+    pub charter: Arc<Charter>,
+    /// Councils of lower charters that may grant yet, as far as the sender knows.
+    pub former: List<FormerCouncil, { FormerCouncil::COUNT_MAX }>,
+    /// What about them.
+    pub body: CouncilBody,
+}
+
+/// A council that a later charter replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerCouncil {
+    /// Of the charter that the sender knew it by.
+    pub charter: CharterId,
+    /// Who was of it; nobody: more councils than can be named.
+    pub members: List<NodeId, 5>,
+}
+
+impl FormerCouncil {
+    /// Most that are named: so many changes of which not one could be completed.
+    pub const COUNT_MAX: usize = 8;
+}
+
+/// What is said about councils.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CouncilBody {
+    /// For who has just come in.
+    Told,
+    /// Go by this charter, grant nothing by a lower one from now on, and say so.
+    Ask,
+    /// The sender goes by this charter and grants nothing by a lower one.
+    Sealed {
+        /// The highest round that it promised to anybody: fences rise across councils.
+        round: u64,
+        /// It grants by its charter's council, and those of all charters below this one are over;
+        /// `None`: it does not grant.
+        open: Option<CharterId>,
+    },
 }
 
 impl Strict {

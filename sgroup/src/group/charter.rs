@@ -79,12 +79,17 @@ impl Group {
         if !self.adopt(&Arc::new(charter), out) {
             return false;
         }
+        self.tell_charter(cx);
+        self.settle(Vec::new(), cx, out);
+        true
+    }
+
+    /// Says to all members by which charter this node goes.
+    pub(super) fn tell_charter(&mut self, cx: &mut Context<'_>) {
         if let Ok(bytes) = self.charter.to_bytes() {
             // A full log costs those who join later, not us.
             let _ = self.logs.put(charter_key(), bytes.into(), cx);
         }
-        self.settle(Vec::new(), cx, out);
-        true
     }
 
     /// Takes a charter that outranks the present one; whether it does.
@@ -97,7 +102,8 @@ impl Group {
         if charter.name != self.charter.name || id_of(charter) <= id_of(&self.charter) {
             return false;
         }
-        self.charter = Arc::clone(charter);
+        let former = std::mem::replace(&mut self.charter, Arc::clone(charter));
+        self.on_charter_replaced(&former);
         out.push(GroupOutput::Charter(Arc::clone(charter)));
         true
     }

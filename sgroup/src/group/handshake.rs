@@ -204,6 +204,9 @@ impl Group {
             let body = GroupBody::View(page);
             out.push(GroupOutput::Send { to, body });
         }
+        if role != JoinRole::Client {
+            self.tell_councils(to, out);
+        }
     }
 
     pub(super) fn on_welcome(
@@ -241,7 +244,9 @@ impl Group {
                 0
             };
         }
-        self.adopt(&welcome.charter, out);
+        if !self.adopt(&welcome.charter, out) {
+            self.on_lower_charter(&welcome.charter, cx);
+        }
         self.on_welcomed(from, &welcome, was_asking, cx, out, facts);
         self.help_to_secret(peer, by, cx, out);
     }

@@ -115,6 +115,7 @@ impl Group {
                 logs.handle_digest(from, &marks, cx, said);
             }),
             GroupBody::Strict(message) => self.on_strict(from, &message, cx, out),
+            GroupBody::Council(said) => self.on_council(from, &said, cx, out),
             GroupBody::Marks(marks) => self.on_marks(&marks, cx, out),
             GroupBody::Secret(sealed) => self.on_secret(from, &sealed, cx, out),
             GroupBody::Join(_)

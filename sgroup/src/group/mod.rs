@@ -8,7 +8,7 @@
 //!                     ├─► log                     what members say to all          ──► Send
 //!                     ├─► names                   who holds which, over the logs   ──► Name
 //!                     ├─► registry                what of that is no contest       ──► Registry
-//!                     ├─► strict                  who holds which, by a council    ──► Send
+//!                     ├─► strict, council         who holds which, by a council    ──► Send
 //!                     └─► duty                    what every member is to run      ──► Duty
 //! ```
 //!
@@ -24,6 +24,7 @@ mod calm;
 mod change;
 mod charter;
 mod clients;
+mod council;
 mod duty;
 mod foresee;
 mod formed;
@@ -67,7 +68,7 @@ use crate::log::{LogError, Logs};
 use crate::marks::Marks;
 use crate::names::Names;
 use crate::registry::Registry;
-use crate::strict::Strict;
+use crate::strict::{Strict, Succession};
 use crate::view::{Standing, Sync, View};
 
 /// What the detector is lent; a macro, since it borrows fields beside the detector itself.
@@ -106,6 +107,8 @@ pub struct Group {
     registry: Option<Box<Registry>>,
     /// Nothing where no strict name is held, asked for or granted.
     strict: Option<Box<Strict>>,
+    /// Nothing where the council was always the same.
+    succession: Option<Box<Succession>>,
     mesh: Mesh,
     seeds: Seeds,
     id: GroupId,
@@ -153,6 +156,7 @@ impl Group {
             duties: None,
             registry: None,
             strict: None,
+            succession: None,
             since: cx.now,
             marks: Marks::default(),
             rotation: None,

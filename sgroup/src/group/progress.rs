@@ -188,6 +188,7 @@ impl Group {
             (names, "claims to confirm"),
             (registry, "registry"),
             (strict.unwrap_or(Time::NEVER), "strict names"),
+            (self.council_due(), "councils to ask"),
             (duties, "runs to start again"),
             (self.mesh.next(&self.config.timing), "members to dial"),
             (self.seeds.next(), "seeds to ask"),

@@ -5,6 +5,7 @@ use archipelago_core::{Context, LocalId, NodeId, Peer};
 use bytes::Bytes;
 use std::time::Duration;
 
+use super::council::council_of;
 use super::{Group, GroupOutput, GroupOutputs};
 use crate::join::Phase;
 use crate::strict::{Strict, StrictEvent, StrictOutput, StrictOutputs};
@@ -87,6 +88,9 @@ impl Group {
         if due.is_some_and(|due| due <= cx.now) {
             self.with_strict(cx, out, |strict, cx, said| strict.handle_timeout(cx, said));
         }
+        if self.council_due() <= cx.now {
+            self.on_council_due(cx, out);
+        }
     }
 
     /// A mailbox is gone: what it held is let go.
@@ -131,16 +135,15 @@ impl Group {
     /// As one that entered the group when this node did, and may have forgotten what it promised
     /// before.
     fn new_strict(&self, me: NodeId) -> Box<Strict> {
-        let charter = &self.charter;
-        let council = if charter.council.is_empty() {
-            &charter.pinned[..]
-        } else {
-            &charter.council[..]
+        let is_in = self.phase != Phase::Left;
+        let council = is_in.then(|| council_of(&self.charter));
+        let open = match &self.succession {
+            None => Some((self.since, 0)),
+            Some(next) => next.opened().map(|since| (since, next.highest())),
         };
-        let is_council = self.phase != Phase::Left && matches!(council.len(), 1 | 3 | 5);
-        let council = if is_council { council } else { &[] };
         let config = self.config.timing.strict.clone();
         let boot = self.view.own().boot;
-        Box::new(Strict::new(council, self.since, boot, config, me))
+        let council = council.unwrap_or_default();
+        Box::new(Strict::new(&council, open, boot, config, me))
     }
 }

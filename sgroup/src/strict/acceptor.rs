@@ -62,6 +62,19 @@ impl Acceptor {
         }
     }
 
+    /// One of a council that takes the place of another one, of which nobody promised more than
+    /// `highest`.
+    pub(super) fn above(mut self, highest: u64) -> Self {
+        self.floor = self.floor.max(highest.min(ROUND_MAX));
+        self
+    }
+
+    /// The highest round that it promised to anybody, for any name.
+    pub fn highest(&self) -> u64 {
+        let promised = self.names.values().map(|register| register.promised);
+        promised.max().unwrap_or(0).max(self.floor)
+    }
+
     /// How many names it remembers anything of.
     pub fn len(&self) -> usize {
         self.names.len()

@@ -54,6 +54,14 @@ impl Asks {
         Ok(())
     }
 
+    /// Another council is to be asked.
+    pub(super) fn handle_council(&mut self) {
+        for ask in self.open.values_mut() {
+            (ask.answered, ask.newest) = (0, None);
+            ask.repeat_at = Time::START;
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }

@@ -14,10 +14,10 @@
 //! promise that a name can be had: the side of a split that has no majority of the council cannot
 //! take one, and its holders are over after one life.
 //!
-//! The council is named in the charter and is the same for the group's whole life: members that go
-//! by different councils do not answer each other. Changed while a name is held, two may hold it: to
-//! change it, let no name be held for a life, and all members know the new one before one is asked
-//! for.
+//! The council is named in the charter, and a later charter may name another one: members that go
+//! by different councils do not answer each other, who holds a name keeps it for the rest of its
+//! life and not longer, and the new council grants when a majority of the old one has said that it
+//! does not any more, and a life has passed ([`Succession`]).
 //!
 //! Every message may be lost or repeated. Members of the council are trusted not to lie about what
 //! they promised, and members of the group not to ask for absurd rounds: a liar can keep a name
@@ -29,6 +29,7 @@
 mod acceptor;
 mod ask;
 mod config;
+mod succession;
 mod tenure;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ use archipelago_core::{Boot, Context, LocalId, NodeId, Time};
 pub use acceptor::{Acceptor, Claimant};
 use ask::Asks;
 pub use config::StrictConfig;
+pub use succession::Succession;
 pub use tenure::{Step, Tenure};
 
 /// Fewest and most members of a council; an even number would bear no more losses than the odd one
@@ -155,21 +157,19 @@ pub enum StrictError {
 }
 
 impl Strict {
-    /// For a group with this council, at a node that entered the group at `since`.
+    /// For a group with this council, which grants by what `open` says, or not yet.
     pub fn new(
         council: &[NodeId],
-        since: Time,
+        open: Option<(Time, u64)>,
         boot: Boot,
         config: Arc<StrictConfig>,
         me: NodeId,
     ) -> Self {
-        let mut council = council.to_vec();
-        council.sort_unstable();
-        council.dedup();
-        council.truncate(COUNCIL_MAX);
-        let is_of_council = council.contains(&me);
+        let council = normal(council);
+        let open = open.filter(|_| council.contains(&me));
         Self {
-            acceptor: is_of_council.then(|| Acceptor::new(since, boot, &config)),
+            acceptor: open
+                .map(|(since, highest)| Acceptor::new(since, boot, &config).above(highest)),
             council_hash: wire::Strict::council_hash(&council),
             council,
             config,
@@ -184,6 +184,34 @@ impl Strict {
     pub fn set_boot(&mut self, boot: Boot) {
         self.boot = boot;
         self.round = self.round.max(boot.0);
+    }
+
+    /// The group goes by this council from now on, and it does not grant yet. Returns the highest
+    /// round that this node promised until now; it promises nothing by the one before any more.
+    pub fn handle_council(&mut self, council: &[NodeId]) -> u64 {
+        let council = normal(council);
+        if council != self.council {
+            self.council_hash = wire::Strict::council_hash(&council);
+            self.council = council;
+            self.tenures.values_mut().for_each(Tenure::handle_council);
+            self.asks.handle_council();
+        }
+        let acceptor = self.acceptor.take();
+        acceptor.map_or(0, |acceptor| acceptor.highest())
+    }
+
+    /// The council grants, after the silence that one keeps who may have forgotten something:
+    /// nothing up to the round `highest`.
+    pub fn handle_open(&mut self, highest: u64, cx: &Context<'_>) {
+        if self.place(&cx.me).is_some() {
+            let acceptor = Acceptor::new(cx.now, self.boot, &self.config);
+            self.acceptor = Some(acceptor.above(highest));
+        }
+    }
+
+    /// The highest round that this node promised as one of the council.
+    pub fn highest(&self) -> u64 {
+        self.acceptor.as_ref().map_or(0, Acceptor::highest)
     }
 
     /// Begins to ask for a name for one of this node's mailboxes, and goes on until `deadline`;
@@ -458,6 +486,15 @@ impl Strict {
         let over = self.asks.take_over(cx.now);
         out.extend(over.into_iter().map(StrictOutput::Event));
     }
+}
+
+/// In order, each once.
+pub fn normal(council: &[NodeId]) -> Vec<NodeId> {
+    let mut council = council.to_vec();
+    council.sort_unstable();
+    council.dedup();
+    council.truncate(COUNCIL_MAX);
+    council
 }
 
 fn jitter(cx: &mut Context<'_>) -> u8 {

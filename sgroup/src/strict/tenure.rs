@@ -216,6 +216,20 @@ impl Tenure {
         })
     }
 
+    /// Another council takes the place of the one that was asked: what it granted is kept for the
+    /// rest of its life and not renewed, what it did not is asked of the other one at once.
+    pub(super) fn handle_council(&mut self) {
+        self.answered = 0;
+        self.state = match self.state {
+            State::Held { until, .. } => State::Held {
+                until,
+                renewal: Renewal::Due(Time::NEVER),
+            },
+            State::Over => State::Over,
+            _ => State::Waiting { until: Time::START },
+        };
+    }
+
     fn prepare(&mut self, now: Time, config: &StrictConfig) -> Step {
         self.round = self.round.saturating_add(1).min(ROUND_MAX);
         self.step = 0;

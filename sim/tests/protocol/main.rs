@@ -9,6 +9,7 @@ mod calls;
 mod changes;
 mod changes_model;
 mod clients;
+mod councils;
 mod cuts;
 mod determinism;
 mod duty;

@@ -29,11 +29,11 @@ fn formed(seed: u64) -> (World, GroupId) {
     (world, topology.id(0))
 }
 
-fn name() -> Bytes {
+pub(crate) fn name() -> Bytes {
     Bytes::from_static(b"the one")
 }
 
-fn claim(world: &mut World, node: NodeIx, group: GroupId, patience: Duration) {
+pub(crate) fn claim(world: &mut World, node: NodeIx, group: GroupId, patience: Duration) {
     let pid = world.pid(node).expect("the node runs");
     world
         .claim_strict(pid, group, &name(), patience)
@@ -42,18 +42,18 @@ fn claim(world: &mut World, node: NodeIx, group: GroupId, patience: Duration) {
 
 /// A time in which one process held the name, with its fence.
 #[derive(Clone, Copy, Debug)]
-struct Tenure {
-    node: u32,
-    from: Time,
-    until: Time,
-    fence: u64,
+pub(crate) struct Tenure {
+    pub(crate) node: u32,
+    pub(crate) from: Time,
+    pub(crate) until: Time,
+    pub(crate) fence: u64,
 }
 
 /// Every tenure of a run: from when it was told to the last moment it was told to last, or until
 /// its process let go, lost it, or ended.
-fn tenures(world: &World) -> Vec<Tenure> {
+pub(crate) fn tenures(world: &World) -> Vec<Tenure> {
     let mut all: Vec<Tenure> = Vec::new();
-    let mut held: Vec<Option<usize>> = vec![None; NODES as usize];
+    let mut held: Vec<Option<usize>> = vec![None; world.nodes().len()];
     for seen in world.log() {
         let place = &mut held[seen.node as usize];
         match &seen.what {
@@ -87,7 +87,7 @@ fn end(all: &mut [Tenure], place: &mut Option<usize>, now: Time) {
     }
 }
 
-fn check(world: &World) -> Vec<Tenure> {
+pub(crate) fn check(world: &World) -> Vec<Tenure> {
     let all = tenures(world);
     for pair in all.windows(2) {
         let [before, after] = pair else { continue };
@@ -123,7 +123,7 @@ fn i6_u16_no_schedule_makes_two_holders() {
     });
 }
 
-fn heal(world: &mut World) {
+pub(crate) fn heal(world: &mut World) {
     world.heal();
     for node in world.nodes() {
         match world.state(node) {

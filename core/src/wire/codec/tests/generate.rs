@@ -143,6 +143,10 @@ pub(super) const KINDS: &[(&str, Make)] = &[
         let reply = g.invite_reply();
         g.group(GroupBody::InviteReply(Box::new(reply)))
     }),
+    ("Group.Council", |g| {
+        let council = g.council();
+        g.group(GroupBody::Council(Box::new(council)))
+    }),
 ];
 
 /// The name of a message in `KINDS`: add a new kind to both.
@@ -178,6 +182,7 @@ pub(super) fn kind(message: &Control) -> &'static str {
             GroupBody::Secret(_) => "Group.Secret",
             GroupBody::Invite(_) => "Group.Invite",
             GroupBody::InviteReply(_) => "Group.InviteReply",
+            GroupBody::Council(_) => "Group.Council",
         },
         Control::Route(body) => match body {
             RouteBody::Row { .. } => "Route.Row",
@@ -306,6 +311,28 @@ impl Generator {
                 StrictBody::Ask { id },
                 state,
             ]),
+        }
+    }
+
+    pub(super) fn council(&mut self) -> Council {
+        let sealed = CouncilBody::Sealed {
+            round: self.u64(),
+            open: self.maybe(Self::charter_id),
+        };
+        Council {
+            charter: Arc::new(self.charter()),
+            former: self.list(|g| FormerCouncil {
+                charter: g.charter_id(),
+                members: g.list(Self::node),
+            }),
+            body: self.pick(&[CouncilBody::Told, CouncilBody::Ask, sealed]),
+        }
+    }
+
+    fn charter_id(&mut self) -> CharterId {
+        CharterId {
+            epoch: self.u64(),
+            hash: self.u64(),
         }
     }
 
