@@ -153,6 +153,18 @@ pub enum NodeEvent {
         /// Whether this node's own was kept.
         kept: bool,
     },
+    /// This node and another one host a service of keyed workers, one with leases and one without:
+    /// a key may be active at both. Told once for each, at both; end one of them.
+    KeyedHostsDiffer {
+        /// In which group.
+        group: GroupId,
+        /// Which service.
+        service: Bytes,
+        /// The other one.
+        node: NodeId,
+        /// Whether the other one has leases.
+        is_leased: bool,
+    },
     /// Groups that were made or entered at run time could not be written to
     /// [`Builder::groups_file`](crate::Builder::groups_file): a restart would not be in them. Tried
     /// again at the next change.

@@ -1,5 +1,6 @@
 //! Why a worker was not asked, or a service not hosted.
 
+use archipelago_core::NodeId;
 use archipelago_core::wire::KEY_BYTES_MAX;
 
 use crate::group::AcquireError;
@@ -65,6 +66,18 @@ pub enum HostError {
     /// This node hosts it already.
     #[error("this node hosts the service already")]
     Hosted,
+    /// Another host of the service has leases and this one would not, or the other way round: a key
+    /// could be active at both.
+    #[error(
+        "{node} hosts the service {} leases: set `HostConfig::lease` at all its hosts or at none",
+        if *.is_leased { "with" } else { "without" }
+    )]
+    Differs {
+        /// Which.
+        node: NodeId,
+        /// Whether it has leases.
+        is_leased: bool,
+    },
     /// The service could not be offered.
     #[error(transparent)]
     Say(#[from] SayError),

@@ -38,7 +38,10 @@ impl Group {
     ///
     /// With [`HostConfig::lease`] no key is active twice at any time, also in a split: the side
     /// without a majority of the group's council refuses requests with
-    /// [`KeyedError::Unleased`](crate::KeyedError::Unleased).
+    /// [`KeyedError::Unleased`](crate::KeyedError::Unleased). All hosts of a service have leases or
+    /// none has: this is refused where another host is known to differ, and where two begin at once,
+    /// or on two sides of a split, each tells [`NodeEvent::KeyedHostsDiffer`](crate::NodeEvent) of
+    /// the other.
     ///
     /// Cancel safe: dropped before it returns, it is not hosted.
     ///
@@ -60,13 +63,23 @@ impl Group {
         if self.nodes_offering(&service).contains(&self.shared.id) {
             return Err(HostError::Hosted);
         }
-        if config.lease.is_some() {
+        let is_leased = config.lease.is_some();
+        let offers = self.offers(&service);
+        let mut others = offers.iter();
+        if let Some((pid, other)) = others.find(|(_, other)| other.is_leased != is_leased) {
+            return Err(HostError::Differs {
+                node: pid.node,
+                is_leased: other.is_leased,
+            });
+        }
+        if is_leased {
             Office::check(self, &service).await?;
         }
         let mailbox = Mailbox::open(&self.shared, None).await?;
         let offer = Offer {
             is_exported: config.is_exported,
             is_leaving: false,
+            is_leased,
         };
         let pid = mailbox.pid();
         let (orders, waiting) = mpsc::channel(4);

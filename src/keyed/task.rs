@@ -6,12 +6,12 @@
 //!  who hosts ────▶┘                      └─▶ replies
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use archipelago_core::wire::{KeyedAnswer, KeyedPacket};
+use archipelago_core::wire::{KeyedAnswer, KeyedPacket, Offer};
 use archipelago_core::{NodeId, Pid, Time};
 use archipelago_sgroup::keyed::{
     Host, HostConfig, HostInfo, HostOutput, Refusal, Start, StopReason,
@@ -26,7 +26,7 @@ use super::lines::Lines;
 use super::office::{Office, Term};
 use super::{KeyedRequest, KeyedWorker};
 use crate::node::Life;
-use crate::{Group, Mailbox, Received, RegistryEvents, Reply, Sender};
+use crate::{Group, Mailbox, NodeEvent, Received, RegistryEvents, Reply, Sender};
 
 /// Messages and ends of work taken at once.
 const BATCH_MAX: usize = 64;
@@ -82,6 +82,8 @@ pub(super) struct Task<W, S> {
     leaving: Option<oneshot::Sender<()>>,
     /// With leases only.
     office: Option<Office>,
+    /// Hosts that have leases where this one has none, or none where it has.
+    differing: BTreeSet<NodeId>,
 }
 
 impl<W, S, F> Task<W, S>
@@ -114,6 +116,7 @@ where
             lent: HashMap::new(),
             leaving: None,
             office,
+            differing: BTreeSet::new(),
             group,
             service,
             mailbox,
@@ -250,10 +253,28 @@ where
         });
         let hosts: Vec<HostInfo> = hosts.collect();
         self.hosts = offers.iter().map(|(pid, _)| (pid.node, *pid)).collect();
+        self.compare(&offers);
         let known = &self.hosts;
         self.lines
             .retain(|to| known.get(&to.node).is_some_and(|pid| pid == to));
         self.input(|host, now, out| host.handle_hosts(&hosts, now, out));
+    }
+
+    /// Tells of hosts that differ from this one, each once.
+    fn compare(&mut self, offers: &[(Pid, Offer)]) {
+        let is_leased = self.office.is_some();
+        let differing = offers.iter();
+        let differing = differing.filter(|(_, offer)| offer.is_leased != is_leased);
+        let differing: BTreeSet<NodeId> = differing.map(|(pid, _)| pid.node).collect();
+        for &node in differing.difference(&self.differing) {
+            self.group.shared.hub.tell(&NodeEvent::KeyedHostsDiffer {
+                group: self.group.present(),
+                service: self.service.clone(),
+                node,
+                is_leased: !is_leased,
+            });
+        }
+        self.differing = differing;
     }
 
     fn on_leave(&mut self, done: oneshot::Sender<()>) {

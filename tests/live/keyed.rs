@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use archipelago::{
     Bytes, Group, GroupSpec, HostConfig, HostError, Keyed, KeyedError, KeyedHost, KeyedRequest,
-    KeyedWorker, Node, StopReason,
+    KeyedWorker, Node, NodeEvent, StopReason,
 };
 
 use crate::strict::council;
@@ -271,4 +271,69 @@ async fn u11_leases_without_a_council_are_refused() {
     let hosted = group.host_keyed("fenced", leased(), start).await;
     assert!(matches!(hosted, Err(HostError::Lease(_))), "{hosted:?}");
     shutdown(nodes).await;
+}
+
+/// U11: hosts of one service with leases and without are told apart: the second one is refused and
+/// told by whom; two that begin on their own and meet later tell each other.
+#[tokio::test]
+async fn u11_hosts_with_and_without_leases_are_told_apart() {
+    let (nodes, _folder) = council("differing").await;
+    let start = async |_key, _state| Fenced;
+    let [one, two] = [0, 1].map(|index: usize| nodes[index].group("differing"));
+    let [mut told_one, mut told_two] = [0, 1].map(|index: usize| nodes[index].events());
+    let first = one.host_keyed("fenced", leased(), start).await.unwrap();
+    let seen = async {
+        while two.nodes_offering("fenced").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("the offer", seen).await;
+    let refused = two.host_keyed("fenced", HostConfig::default(), start).await;
+    let is_told = matches!(
+        refused,
+        Err(HostError::Differs { node, is_leased: true }) if node == nodes[0].id()
+    );
+    assert!(is_told, "{refused:?}");
+    // As one that hosted it before it had heard of the other.
+    let inbox = nodes[1].mailbox().await.unwrap();
+    let offer = archipelago::Offer::default();
+    two.advertise("fenced", inbox.pid(), offer).await.unwrap();
+    let told = differs(&mut told_one);
+    assert_eq!(within("the event", told).await, (nodes[1].id(), false));
+    let third = nodes[2].group("differing");
+    let refused = third.host_keyed("fenced", leased(), start).await;
+    assert!(matches!(refused, Err(HostError::Differs { .. })));
+    drop(first);
+    // The same from the other side: without leases, and meets one that has them.
+    two.withdraw("fenced", inbox.pid()).await.unwrap();
+    let gone = async {
+        while !two.nodes_offering("fenced").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("the withdrawal", gone).await;
+    let plain = two.host_keyed("fenced", HostConfig::default(), start);
+    let plain = plain.await.unwrap();
+    let inbox = nodes[0].mailbox().await.unwrap();
+    let offer = archipelago::Offer {
+        is_leased: true,
+        ..archipelago::Offer::default()
+    };
+    one.advertise("fenced", inbox.pid(), offer).await.unwrap();
+    let told = differs(&mut told_two);
+    assert_eq!(within("the event", told).await, (nodes[0].id(), true));
+    drop(plain);
+    shutdown(nodes).await;
+}
+
+/// The next host that is told to differ, and whether it has leases.
+async fn differs(events: &mut archipelago::Events) -> (archipelago::NodeId, bool) {
+    loop {
+        if let Some(NodeEvent::KeyedHostsDiffer {
+            node, is_leased, ..
+        }) = events.next().await
+        {
+            return (node, is_leased);
+        }
+    }
 }

@@ -205,6 +205,8 @@ pub struct Offer {
     pub is_exported: bool,
     /// Takes no new work, and is there for what it has begun.
     pub is_leaving: bool,
+    /// Keyed workers that run only while their shards are leased.
+    pub is_leased: bool,
 }
 
 /// That a service is to run on every member of a group, or is to do so no more.

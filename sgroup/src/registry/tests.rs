@@ -273,6 +273,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
                 offer: value.map(|value| Offer {
                     is_exported: value > 1,
                     is_leaving: value > 2,
+                    is_leased: value > 3,
                 }),
             },
             2 => Entry::Property {
