@@ -19,7 +19,7 @@ use crate::call::CallTable;
 use crate::group::Moves;
 use crate::groupcast::{self, Groupcasts};
 use crate::identity::{Identity, random_seed};
-use crate::keep::{self, Keeper};
+use crate::keep::{self, Configured, Keeper};
 use crate::metrics::Counters;
 use crate::names::Names;
 use crate::node::{Builder, Clock, Life, Replica, Shared, StartError};
@@ -53,19 +53,25 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     let realm: Arc<str> = builder.realm.as_str().into();
     let timing = builder.timing_arc();
     let groups = builder.groups.iter().cloned();
-    let groups: Vec<Arc<GroupConfig>> = groups
-        .map(|spec| Arc::new(spec.into_config(&realm, &timing)))
+    let mut groups: Vec<GroupConfig> = groups
+        .map(|spec| spec.into_config(&realm, &timing))
         .collect();
-    let configured: Vec<GroupId> = groups.iter().map(|group| group.id()).collect();
-    let (mut resumed, descent) = match &builder.groups_file {
+    let configured: Vec<Configured> = groups.iter().map(Configured::of).collect();
+    let mut kept = match &builder.groups_file {
         Some(path) => keep::read(path, &realm, &timing)?,
-        None => Default::default(),
+        None => keep::Contents::default(),
     };
-    let groups = descent.resume(&groups, &resumed);
+    for rotated in &kept.rotated {
+        groups.iter_mut().for_each(|group| rotated.apply(group));
+    }
+    let ids: Vec<GroupId> = groups.iter().map(GroupConfig::id).collect();
+    let groups: Vec<Arc<GroupConfig>> = groups.into_iter().map(Arc::new).collect();
+    let descent = kept.descent.clone();
+    let groups = descent.resume(&groups, &kept.groups);
     // What is configured counts for more than what was.
-    resumed.retain(|group| !configured.contains(&group.id()));
+    kept.groups.retain(|group| !ids.contains(&group.id()));
     let mut config = node_config(&builder, &identity, &addresses, groups);
-    config.resumed = resumed.iter().map(GroupConfig::id).collect();
+    config.resumed = kept.groups.iter().map(GroupConfig::id).collect();
     config.descent = (!descent.is_empty()).then(|| Box::new(descent.clone()));
     config.clients = clients(&builder, &realm, &timing);
     let config = Arc::new(config);
@@ -122,8 +128,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         configured: tokio::sync::Mutex::new(builder.groups.clone()),
     });
     let keeper = builder.groups_file.clone();
-    let keeper =
-        keeper.map(|path| Keeper::new(path, (configured, &resumed), descent, shared.clone()));
+    let keeper = keeper.map(|path| Keeper::new(path, configured, kept, shared.clone()));
     let mut actor = Actor::new(node, swarm, shared.clone(), inbox, (identity, keeper));
     actor.on_request(Request::Command {
         command: Command::Start,

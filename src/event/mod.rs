@@ -143,6 +143,11 @@ pub enum NodeEvent {
         /// How often members rotated it.
         serial: u64,
     },
+    /// The window of a change of the cookie is over at this node: the previous one counts no more.
+    CookieRetired {
+        /// Which.
+        group: GroupId,
+    },
     /// Two nodes made one group with two cookies: all keep the same one of them, the other counts
     /// for a minute more.
     CookieConflict {
@@ -280,6 +285,7 @@ impl NodeEvent {
             GroupEvent::Removed { by } => Self::Removed { group, by },
             GroupEvent::Deleted { by } => Self::Deleted { group, by },
             GroupEvent::CookieChanged { serial } => Self::CookieChanged { group, serial },
+            GroupEvent::CookieRetired => Self::CookieRetired { group },
             GroupEvent::CookieConflict { with, kept } => Self::CookieConflict { group, with, kept },
             GroupEvent::Quorum(quorum) => Self::Quorum { group, quorum },
             _ => return None,

@@ -56,8 +56,83 @@ struct KeptInSize {
     lineages: Vec<(GroupId, Lineage)>,
 }
 
-/// The groups that the file at `path` keeps, and what came of those that keep themselves in size;
-/// none when there is no file.
+/// The cookies of a configured group that were changed while the node ran; all of them are a third
+/// value in the file, which is not there where there are none.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rotated {
+    group: GroupId,
+    /// SHA-256 of the cookies that they were changed from: those of another configuration count
+    /// for more than what is kept.
+    from: [u8; 32],
+    current: Vec<u8>,
+    previous: Option<Vec<u8>>,
+}
+
+impl Rotated {
+    /// The cookies that count now, where they are others than those that the group is configured
+    /// with.
+    pub(super) fn since(from: &Configured, now: &Cookies) -> Option<Self> {
+        let bytes = |cookie: &Arc<[u8]>| cookie.to_vec();
+        (from.sum != sum_of(now)).then(|| Self {
+            group: from.group,
+            from: from.sum,
+            current: bytes(&now.current),
+            previous: now.previous.as_ref().map(bytes),
+        })
+    }
+
+    /// Puts these in place of those that the group is configured with, unless those were changed
+    /// since.
+    pub(crate) fn apply(&self, config: &mut GroupConfig) {
+        let configured = Configured::of(config);
+        if (configured.group, configured.sum) == (self.group, self.from) {
+            config.cookies = Some(Cookies {
+                current: self.current.as_slice().into(),
+                previous: self.previous.as_deref().map(Into::into),
+            });
+        }
+    }
+}
+
+/// A group that the configuration names, and a sum of its cookies there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Configured {
+    pub(super) group: GroupId,
+    sum: [u8; 32],
+}
+
+impl Configured {
+    /// As it is configured.
+    pub(crate) fn of(config: &GroupConfig) -> Self {
+        Self {
+            group: config.id(),
+            sum: config.cookies.as_ref().map_or([0; 32], sum_of),
+        }
+    }
+}
+
+fn sum_of(cookies: &Cookies) -> [u8; 32] {
+    let mut sum = Sha256::new();
+    for cookie in [Some(&cookies.current), cookies.previous.as_ref()] {
+        let len = cookie.map_or(u64::MAX, |cookie| cookie.len() as u64);
+        sum.update(len.to_le_bytes());
+        sum.update(cookie.map_or(&[][..], |cookie| cookie));
+    }
+    sum.finalize().into()
+}
+
+/// What a file keeps.
+#[derive(Default)]
+pub(crate) struct Contents {
+    /// Groups that were made or entered while the node ran.
+    pub(crate) groups: Vec<GroupConfig>,
+    /// What came of those that keep themselves in size.
+    pub(crate) descent: Descent,
+    /// Cookies of configured groups that were changed.
+    pub(crate) rotated: Vec<Rotated>,
+}
+
+/// What the file at `path` keeps; nothing when there is no file.
 ///
 /// # Errors
 /// [`StartError::Groups`]: it cannot be read, others than its owner may, or it is damaged.
@@ -65,26 +140,22 @@ pub(crate) fn read(
     path: &Path,
     realm: &Arc<str>,
     timing: &Arc<Timing>,
-) -> Result<(Vec<GroupConfig>, Descent), StartError> {
+) -> Result<Contents, StartError> {
     let failed = |reason: String| StartError::Groups {
         path: path.to_owned(),
         reason,
     };
     let bytes = file::read_private(path, LEN_MAX).map_err(|error| failed(error.to_string()))?;
     let Some(bytes) = bytes else {
-        return Ok(Default::default());
+        return Ok(Contents::default());
     };
-    let groups = groups(&bytes, realm, timing);
-    groups.ok_or_else(|| failed("it is damaged; remove it to start without its groups".into()))
+    let contents = contents(&bytes, realm, timing);
+    contents.ok_or_else(|| failed("it is damaged; remove it to start without its groups".into()))
 }
 
-/// The groups that such a file keeps; `None` if it is damaged.
-fn groups(
-    bytes: &[u8],
-    realm: &Arc<str>,
-    timing: &Arc<Timing>,
-) -> Option<(Vec<GroupConfig>, Descent)> {
-    let (all, sized) = decode(bytes)?;
+/// What such a file keeps; `None` if it is damaged.
+fn contents(bytes: &[u8], realm: &Arc<str>, timing: &Arc<Timing>) -> Option<Contents> {
+    let (all, sized, rotated) = decode(bytes)?;
     let wanted = (0..all.len()).filter(|&place| !all[place].is_parent);
     let configs = wanted.map(|place| {
         let mut config = config(&all, place, realm, timing)?;
@@ -97,7 +168,11 @@ fn groups(
         moved: sized.moved,
         lineages: sized.lineages,
     };
-    Some((configs.collect::<Option<_>>()?, descent))
+    Some(Contents {
+        groups: configs.collect::<Option<_>>()?,
+        descent,
+        rotated,
+    })
 }
 
 /// Puts `bytes` in place of what the file holds.
@@ -108,8 +183,12 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
     file::replace(path, bytes)
 }
 
-/// What the file holds of these groups.
-pub(super) fn encode(groups: &[GroupConfig], descent: Descent) -> Zeroizing<Vec<u8>> {
+/// What the file holds of these.
+pub(super) fn encode(
+    groups: &[GroupConfig],
+    descent: Descent,
+    rotated: &[Rotated],
+) -> Zeroizing<Vec<u8>> {
     let mut all = Vec::new();
     let mut sized = KeptInSize {
         standards: Vec::new(),
@@ -124,24 +203,31 @@ pub(super) fn encode(groups: &[GroupConfig], descent: Descent) -> Zeroizing<Vec<
             .extend(standard.map(|it| (place, it.clone())));
     }
     let mut body = postcard::to_stdvec(&all).expect("plain values have an encoding");
-    if sized != KeptInSize::default() {
+    if sized != KeptInSize::default() || !rotated.is_empty() {
         body.extend(postcard::to_stdvec(&sized).expect("plain values have an encoding"));
+    }
+    if !rotated.is_empty() {
+        body.extend(postcard::to_stdvec(rotated).expect("plain values have an encoding"));
     }
     let body = Zeroizing::new(body);
     let sum = Sha256::digest(&body);
     Zeroizing::new([HEADER, sum.as_slice(), body.as_slice()].concat())
 }
 
-fn decode(bytes: &[u8]) -> Option<(Vec<Kept>, KeptInSize)> {
+fn decode(bytes: &[u8]) -> Option<(Vec<Kept>, KeptInSize, Vec<Rotated>)> {
     let (sum, body) = bytes.strip_prefix(HEADER)?.split_at_checked(SUM_LEN)?;
     if Sha256::digest(body).as_slice() != sum {
         return None;
     }
     let (all, rest) = postcard::take_from_bytes(body).ok()?;
     if rest.is_empty() {
-        return Some((all, KeptInSize::default()));
+        return Some((all, KeptInSize::default(), Vec::new()));
     }
-    Some((all, postcard::from_bytes(rest).ok()?))
+    let (sized, rest) = postcard::take_from_bytes(rest).ok()?;
+    if rest.is_empty() {
+        return Some((all, sized, Vec::new()));
+    }
+    Some((all, sized, postcard::from_bytes(rest).ok()?))
 }
 
 /// Appends a group and then its parents; its place.
@@ -268,16 +354,16 @@ mod tests {
     }
 
     fn encode(groups: &[GroupConfig]) -> Zeroizing<Vec<u8>> {
-        super::encode(groups, Descent::default())
+        super::encode(groups, Descent::default(), &[])
     }
 
     fn kept(bytes: &[u8]) -> Option<Vec<GroupConfig>> {
-        Some(kept_with_descent(bytes)?.0)
+        Some(contents(bytes)?.groups)
     }
 
-    fn kept_with_descent(bytes: &[u8]) -> Option<(Vec<GroupConfig>, Descent)> {
+    fn contents(bytes: &[u8]) -> Option<Contents> {
         let (realm, timing) = realm();
-        super::groups(bytes, &realm, &timing)
+        super::contents(bytes, &realm, &timing)
     }
 
     #[test]
@@ -288,7 +374,8 @@ mod tests {
         assert_eq!(read[0].cookies, groups[0].cookies);
         let (realm, timing) = realm();
         let none = std::env::temp_dir().join("archipelago-no-such.groups");
-        assert!(super::read(&none, &realm, &timing).unwrap().0.is_empty());
+        let none = super::read(&none, &realm, &timing).unwrap();
+        assert!(none.groups.is_empty());
     }
 
     #[test]
@@ -310,9 +397,40 @@ mod tests {
             lineages: vec![(other, lineage)],
         };
         let groups = [group(), sized];
-        let read = kept_with_descent(&super::encode(&groups, descent.clone())).unwrap();
-        assert_eq!(format!("{:?}", read.0), format!("{groups:?}"));
-        assert_eq!(read.1, descent);
+        let read = contents(&super::encode(&groups, descent.clone(), &[])).unwrap();
+        assert_eq!(format!("{:?}", read.groups), format!("{groups:?}"));
+        assert_eq!(read.descent, descent);
+    }
+
+    #[test]
+    fn changed_cookies_of_a_configured_group_count_until_it_is_configured_with_others() {
+        let mut configured = group();
+        let from = Configured::of(&configured);
+        let own = configured.cookies.clone().unwrap();
+        assert!(Rotated::since(&from, &own).is_none());
+        let now = Cookies {
+            current: b"newest".as_slice().into(),
+            previous: Some(b"new".as_slice().into()),
+        };
+        let rotated: Vec<_> = Rotated::since(&from, &now).into_iter().collect();
+        let bytes = super::encode(&[group()], Descent::default(), &rotated);
+        let read = contents(&bytes).unwrap();
+        assert_eq!((read.groups.len(), read.rotated.len()), (1, 1));
+        read.rotated[0].apply(&mut configured);
+        assert_eq!(configured.cookies.as_ref(), Some(&now));
+        // Configured with other ones since, and another group.
+        let mut changed = group();
+        changed.cookies.as_mut().unwrap().previous = None;
+        let mut other = group();
+        other.name = "other".into();
+        for config in [&mut changed, &mut other] {
+            let before = config.cookies.clone();
+            read.rotated[0].apply(config);
+            assert_eq!(config.cookies, before);
+        }
+        for len in 0..bytes.len() {
+            assert!(contents(&bytes[..len]).is_none(), "length {len}");
+        }
     }
 
     #[test]
@@ -328,7 +446,7 @@ mod tests {
 
     #[test]
     fn a_parent_that_stands_before_its_child_is_refused() {
-        let (mut all, _) = decode(&encode(&[group()])).unwrap();
+        let (mut all, ..) = decode(&encode(&[group()])).unwrap();
         let last = all.len() - 1;
         all[last].parents = vec![0];
         let (realm, timing) = realm();

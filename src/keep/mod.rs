@@ -1,4 +1,5 @@
-//! Groups that were made or entered while the node ran, kept over its restarts.
+//! Groups that were made or entered while the node ran, and cookies of configured ones that were
+//! changed, kept over its restarts.
 //!
 //! ```text
 //!  node's task ── what is to be kept, when it changed ──▶ latest ──▶ writer ──▶ file
@@ -12,15 +13,15 @@
 
 mod file;
 
-pub(crate) use file::read;
+use file::Rotated;
+pub(crate) use file::{Configured, Contents, read};
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use archipelago_core::GroupId;
-use archipelago_router::{Descent, Node};
-use archipelago_sgroup::GroupConfig;
+use archipelago_router::Node;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -34,8 +35,8 @@ const LAST_WRITE_MAX: Duration = Duration::from_secs(5);
 /// What is kept of one node.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    /// Groups that the configuration names: they are not kept.
-    configured: Vec<GroupId>,
+    /// Groups that the configuration names: of them no more is kept than cookies that were changed.
+    configured: Vec<Configured>,
     /// The node leaves all of its groups because it ends: they are kept as they were.
     is_over: bool,
     latest: watch::Sender<Zeroizing<Vec<u8>>>,
@@ -43,14 +44,19 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps in the file at `path`, whose groups are those of `resumed`.
+    /// Keeps in the file at `path`, which holds `contents`.
     pub(crate) fn new(
         path: PathBuf,
-        (configured, resumed): (Vec<GroupId>, &[GroupConfig]),
-        descent: Descent,
+        configured: Vec<Configured>,
+        contents: Contents,
         shared: Arc<Shared>,
     ) -> Self {
-        let (latest, changes) = watch::channel(file::encode(resumed, descent));
+        let Contents {
+            groups,
+            descent,
+            rotated,
+        } = contents;
+        let (latest, changes) = watch::channel(file::encode(&groups, descent, &rotated));
         Self {
             configured,
             is_over: false,
@@ -64,7 +70,11 @@ impl Keeper {
         if self.is_over {
             return;
         }
-        let bytes = file::encode(&node.kept(&self.configured), node.descent());
+        let configured = self.configured.iter();
+        let ids: Vec<GroupId> = configured.clone().map(|config| config.group).collect();
+        let rotated = configured.filter_map(|from| Rotated::since(from, node.cookies(from.group)?));
+        let rotated: Vec<Rotated> = rotated.collect();
+        let bytes = file::encode(&node.kept(&ids), node.descent(), &rotated);
         self.latest.send_if_modified(|kept| {
             let is_new = *kept != bytes;
             if is_new {

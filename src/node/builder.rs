@@ -77,7 +77,9 @@ impl Builder {
     /// their cookies, for the owner of the file only. The next start with the same file is in them
     /// again, besides those of [`Builder::group`], which count for more: it asks the members that it
     /// saw last, and begins a group anew of which nobody is left. What it leaves, and what is
-    /// deleted, is forgotten. Without it such groups end with the node.
+    /// deleted, is forgotten. Without it such groups end with the node. Of the groups of
+    /// [`Builder::group`] it keeps the cookies that were changed while the node ran, which count until
+    /// the group is configured with other ones.
     ///
     /// A call that made a group may return a moment before the file is written;
     /// [`NodeEvent::GroupsNotKept`](crate::NodeEvent::GroupsNotKept) says that it could not be.

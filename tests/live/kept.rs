@@ -2,12 +2,14 @@
 use std::time::Duration;
 
 use crate::support::{Folder, shutdown, within};
-use archipelago::{Changed, GroupSpec, Node, NodeRef, StartError};
+use archipelago::{Changed, GroupSpec, Node, NodeEvent, NodeRef, StartError};
 
 /// Nodes with keys, addresses and files of groups that outlast them.
 struct Site {
     folder: Folder,
     addresses: Vec<String>,
+    /// Of the configured group; open without one.
+    cookie: Option<&'static str>,
 }
 
 impl Site {
@@ -15,12 +17,15 @@ impl Site {
         Self {
             folder: Folder::new(name),
             addresses: Vec::new(),
+            cookie: None,
         }
     }
 
     /// Starts node `index`, for the first time or again, in the configured group `base`.
     async fn start(&mut self, index: usize) -> Node {
-        let mut base = GroupSpec::open("base");
+        let cookie = self.cookie;
+        let base = cookie.map(|cookie| GroupSpec::with_cookie("base", cookie));
+        let mut base = base.unwrap_or_else(|| GroupSpec::open("base"));
         if let Some(first) = self.addresses.first().filter(|_| index > 0) {
             base = base.seed(first.as_str());
         }
@@ -68,15 +73,30 @@ async fn all_see(nodes: &[Node], members: usize) {
     }
 }
 
+/// Changes the group's cookie, and waits until the previous one counts nowhere any more.
+async fn rotate(nodes: &[Node], group: &str) {
+    let mut events: Vec<_> = nodes.iter().map(Node::events).collect();
+    let group = nodes[0].group(group);
+    let rotated = group.rotate_cookie("second cookie", Duration::from_millis(200));
+    within("rotating", rotated).await.unwrap();
+    for events in &mut events {
+        let retired = async {
+            while let Some(event) = events.next().await {
+                if matches!(event, NodeEvent::CookieRetired { .. }) {
+                    return;
+                }
+            }
+        };
+        within("the window's end", retired).await;
+    }
+}
+
 /// One after the other, by the cookie that counts by now; who left is in no more.
 #[tokio::test]
 async fn a_restarted_node_is_in_the_groups_that_it_entered_and_not_in_those_that_it_left() {
     let mut site = Site::new("kept-restart");
     let mut nodes = site.made().await;
-    let group = nodes[0].group("made");
-    let rotated = group.rotate_cookie("second cookie", Duration::from_millis(200));
-    within("rotating", rotated).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    rotate(&nodes, "made").await;
     let last = nodes.pop().unwrap();
     within("shutting down", last.shutdown()).await;
     nodes.push(site.start(2).await);
@@ -91,6 +111,44 @@ async fn a_restarted_node_is_in_the_groups_that_it_entered_and_not_in_those_that
         .unwrap();
     assert!(nodes[2].members("made").is_none());
     all_see(&nodes[..2], 2).await;
+    shutdown(nodes).await;
+}
+
+/// E3: the cookie of a configured group is changed while the nodes run; one that is restarted by the
+/// configuration that it had comes in by the changed one, and by another one's own cookie not.
+#[tokio::test]
+async fn e3_a_changed_cookie_of_a_configured_group_outlasts_a_restart() {
+    let mut site = Site::new("kept-cookie");
+    site.cookie = Some("first cookie");
+    let mut nodes = Vec::new();
+    for index in 0..3 {
+        nodes.push(site.start(index).await);
+    }
+    for node in &nodes {
+        within("base", node.wait_members("base", 3)).await.unwrap();
+    }
+    rotate(&nodes, "base").await;
+    let last = nodes.pop().unwrap();
+    within("shutting down", last.shutdown()).await;
+    nodes.push(site.start(2).await);
+    for node in &nodes {
+        within("base", node.wait_members("base", 3)).await.unwrap();
+    }
+    // What the operator configures anew counts for more than what was kept.
+    let last = nodes.pop().unwrap();
+    within("shutting down", last.shutdown()).await;
+    site.cookie = Some("third cookie");
+    let last = site.start(2).await;
+    let mut events = last.events();
+    let refused = async {
+        while let Some(event) = events.next().await {
+            if matches!(event, NodeEvent::Refused { .. }) {
+                return;
+            }
+        }
+    };
+    within("a refusal", refused).await;
+    nodes.push(last);
     shutdown(nodes).await;
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use archipelago_core::GroupId;
-use archipelago_sgroup::GroupConfig;
+use archipelago_sgroup::{Cookies, GroupConfig};
 
 use super::Node;
 use crate::regroup::{Descent, Regroup};
@@ -25,6 +25,14 @@ impl Node {
             is_kept && !self.up.is_elected(id) && !self.is_about_to_move_to(id)
         });
         groups.map(|config| self.with_members(config)).collect()
+    }
+
+    /// The cookies that count now in a group that this node is configured for, whether it was
+    /// configured with them or they were changed since; `None`: it is not, or the group is open.
+    pub fn cookies(&self, group: GroupId) -> Option<&Cookies> {
+        let mut groups = self.config.groups.iter();
+        let config = groups.find(|config| config.id() == group)?;
+        config.cookies.as_ref()
     }
 
     fn is_about_to_move_to(&self, group: GroupId) -> bool {

@@ -174,6 +174,8 @@ pub enum GroupEvent {
         /// How often members rotated it.
         serial: u64,
     },
+    /// The window of a change of the cookie is over: the previous one counts no more.
+    CookieRetired,
     /// Two nodes gave the group two cookies: the higher in an order that all share is kept.
     CookieConflict {
         /// Who came with the other one.

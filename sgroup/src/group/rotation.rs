@@ -336,6 +336,7 @@ impl Group {
         });
         self.admission.set_cookies(cookies.clone());
         out.push(GroupOutput::Cookies(cookies));
+        out.push(GroupOutput::Event(GroupEvent::CookieRetired));
         for &peer in &unproved {
             self.say_join(peer, JoinRole::Member, cx, out);
         }
