@@ -61,7 +61,7 @@ use std::time::Duration;
 
 use archipelago_core::wire::{Control, SessionId};
 use archipelago_core::{
-    Boot, Crypto, GroupId, NodeId, Peer, Peers, Rng, Roles, SignedRecord, SmallMap, Time,
+    Boot, Crypto, GroupId, LocalId, NodeId, Peer, Peers, Rng, Roles, SignedRecord, SmallMap, Time,
 };
 use archipelago_sgroup::names::NameInfo;
 use archipelago_sgroup::{Group, MemberInfo};
@@ -341,6 +341,12 @@ impl Node {
     pub fn whereis(&self, group: GroupId, name: &[u8]) -> Option<NameInfo> {
         let group = self.groups.get(&group)?;
         group.whereis(name, &self.base.peers)
+    }
+
+    /// Which mailbox of this node holds a strict name of one of its groups now, under which fence and
+    /// until when by this node's clock; `None`: none does.
+    pub fn tenure(&self, group: GroupId, name: &Bytes, now: Time) -> Option<(LocalId, u64, Time)> {
+        self.groups.get(&group)?.tenure(name, now)
     }
 
     /// A hash of how far all logs of a group are here; equal where they are equal.

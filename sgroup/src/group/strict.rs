@@ -1,7 +1,7 @@
 //! The strict names of the group, as part of it.
 
 use archipelago_core::wire::{self, GroupBody};
-use archipelago_core::{Context, LocalId, NodeId, Peer};
+use archipelago_core::{Context, LocalId, NodeId, Peer, Time};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -62,6 +62,12 @@ impl Group {
             }
         });
         self.settle(Vec::new(), cx, out);
+    }
+
+    /// Which mailbox of this node holds a strict name now, under which fence and until when by this
+    /// node's clock; `None`: none does.
+    pub fn tenure(&self, name: &Bytes, now: Time) -> Option<(LocalId, u64, Time)> {
+        self.strict.as_ref()?.tenure(name, now)
     }
 
     pub(super) fn on_strict(

@@ -29,6 +29,7 @@ mod violations;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -41,10 +42,11 @@ pub use result::{
 };
 pub use shrink::{Shrunk, shrink};
 
-use archipelago_core::Time;
+use archipelago_core::{NodeId, Time};
 use archipelago_router::NodeConfig;
 
-use crate::scenario::{Scenario, ScenarioError};
+use crate::names;
+use crate::scenario::{self, Scenario, ScenarioError};
 use crate::tally::Tally;
 use crate::tiers::Hierarchy;
 use crate::topology::{Overlay, OverlayConfig, Topology};
@@ -256,8 +258,14 @@ fn build(
     };
     let members = nodes.groups().iter().map(Vec::len).max().unwrap_or(0);
     let members_max = u32::try_from(members).unwrap_or(u32::MAX);
+    let council = council(scenario, nodes);
     let change = |_, config: &mut NodeConfig| {
         scenario.node.apply(config);
+        for group in &mut config.groups {
+            if !council.is_empty() && group.id() == topology.id(0) {
+                Arc::make_mut(group).place.council.clone_from(&council);
+            }
+        }
         if members_max > 1_024 {
             for group in &mut config.groups {
                 let mut wide = (**group).clone();
@@ -270,6 +278,22 @@ fn build(
         Some(tiers) => tiers.build(config, change),
         None => topology.build(config, change),
     }
+}
+
+/// Who says who holds a strict name of the first group: nobody, where nothing needs one.
+fn council(scenario: &Scenario, nodes: &Nodes) -> Vec<NodeId> {
+    let mut loads = scenario.workloads.iter();
+    let is_leased = |load: &scenario::Load| match load {
+        scenario::Load::Keyed(load) => load.lease.is_some(),
+        _ => false,
+    };
+    let members = nodes.groups().first().filter(|_| loads.any(is_leased));
+    let members = members.map_or(&[][..], Vec::as_slice);
+    let len = if members.len() < 3 { 1 } else { 3 };
+    let council = members.iter().take(len);
+    council
+        .map(|&ix| names::node_id(scenario.seed, ix))
+        .collect()
 }
 
 /// The tiers of a planned hierarchy, as its nodes are to elect them.

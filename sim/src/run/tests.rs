@@ -361,3 +361,16 @@ fn the_toolbox_counts_what_a_fault_takes() {
     let ended = calls.answered + calls.timed_out + calls.lost + calls.refused;
     assert_eq!(ended, calls.begun);
 }
+
+/// U11, F6: leases in a scenario: through a split no key is active twice, and the half without the
+/// council's majority refuses.
+#[test]
+fn u11_f6_keyed_workers_with_leases_are_active_once() {
+    let file = "/../examples/scenarios/keyed-leases.toml";
+    let text = std::fs::read_to_string([env!("CARGO_MANIFEST_DIR"), file].concat());
+    let result = result(&text.expect("it ships"));
+    assert_eq!(result.violations, []);
+    let keyed = result.toolbox.keyed.expect("it has such a load");
+    assert!(keyed.disordered == 0 && keyed.refused > 300, "{keyed:?}");
+    assert!(keyed.answered * 10 > keyed.asked * 7, "{keyed:?}");
+}

@@ -11,7 +11,8 @@ use super::reader::Table;
 pub struct KeyedLoad {
     /// When members begin to host.
     pub at: Duration,
-    /// When requests begin, from `at` on. Default 2 s: by then hosts have agreed.
+    /// When requests begin, from `at` on. Default 2 s: by then hosts have agreed; with leases two of
+    /// their lives more, since a service that nobody hosted runs after one and a tenth.
     pub warm: Duration,
     /// For how long requests are made.
     pub lasting: Duration,
@@ -27,13 +28,16 @@ pub struct KeyedLoad {
     pub work: Duration,
     /// For each request, until it is given up. Default 5 s.
     pub patience: Duration,
+    /// With leases of so long at every host, so that no key is active twice in a split either; the
+    /// first three members of the group are its council then. 4 s suits most. Default none.
+    pub lease: Option<Duration>,
     /// Where it stands in the file.
     pub line: usize,
 }
 
 const KEYS: &[&str] = &[
     "kind", "at", "warm", "lasting", "keys", "rate", "entry", "proxies", "state", "work",
-    "patience",
+    "patience", "lease",
 ];
 
 /// Who asks.
@@ -45,10 +49,12 @@ enum Entry {
 
 pub(super) fn read(table: &Table<'_>) -> Result<KeyedLoad, ScenarioError> {
     table.only(KEYS)?;
+    let lease = table.period("lease")?;
+    let warm = Duration::from_secs(2) + lease.unwrap_or_default() * 2;
     let state = table.integer("state", 0..=1_000_000)?.unwrap_or(0);
     Ok(KeyedLoad {
         at: table.duration("at")?.unwrap_or_default(),
-        warm: table.duration("warm")?.unwrap_or(Duration::from_secs(2)),
+        warm: table.duration("warm")?.unwrap_or(warm),
         lasting: table.require_period("lasting")?,
         keys: u64::from(table.require_count("keys", 1..=10_000_000)?),
         rate: table.require_count("rate", 1..=1_000_000)?,
@@ -56,6 +62,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<KeyedLoad, ScenarioError> {
         state: usize::try_from(state).unwrap_or(usize::MAX),
         work: table.duration("work")?.unwrap_or_default(),
         patience: table.period("patience")?.unwrap_or(Duration::from_secs(5)),
+        lease,
         line: table.line(),
     })
 }

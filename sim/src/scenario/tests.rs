@@ -120,10 +120,12 @@ fn the_toolbox_is_read_and_refused_by_kind() {
     assert_eq!(names.workloads, [Load::Names(expected)]);
     let casts = file("kind = \"groupcast\"\nsenders = 2\nbytes = 9").unwrap();
     assert!(matches!(&casts.workloads[..], [Load::Groupcast(load)] if load.bytes == 9));
-    let keyed = file("kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 5\nentry = \"proxy\"");
+    let keyed = file(
+        "kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 5\nentry = \"proxy\"\nlease = \"4s\"",
+    );
     let expected = KeyedLoad {
         at: Duration::ZERO,
-        warm: Duration::from_secs(2),
+        warm: Duration::from_secs(10),
         lasting: Duration::from_secs(1),
         keys: 3,
         rate: 5,
@@ -131,6 +133,7 @@ fn the_toolbox_is_read_and_refused_by_kind() {
         state: 0,
         work: Duration::ZERO,
         patience: Duration::from_secs(5),
+        lease: Some(Duration::from_secs(4)),
         line: 6,
     };
     assert_eq!(keyed.unwrap().workloads, [Load::Keyed(expected)]);
@@ -162,7 +165,7 @@ fn the_toolbox_is_read_and_refused_by_kind() {
         (
             "kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 5\nsenders = 2",
             "11: workload has no key `senders`; allowed: kind, at, warm, lasting, keys, rate, entry, \
-             proxies, state, work, patience",
+             proxies, state, work, patience, lease",
         ),
         (
             "kind = \"keyed\"\nlasting = \"1s\"\nkeys = 3\nrate = 5\n[[workload]]\nkind = \

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use archipelago_core::{GroupId, Pid};
+use archipelago_core::{GroupId, LocalId, Pid, Time};
 use archipelago_router::{Command, Refused};
 use archipelago_sgroup::StrictAct;
 use bytes::Bytes;
@@ -43,5 +43,16 @@ impl World {
         let name = name.clone();
         let act = StrictAct::Release { name };
         self.command(node, Command::Strict { group, act })
+    }
+
+    /// Which mailbox of a running node holds a strict name now, under which fence and until when;
+    /// `None`: none does.
+    pub fn tenure(
+        &self,
+        node: NodeIx,
+        group: GroupId,
+        name: &Bytes,
+    ) -> Option<(LocalId, u64, Time)> {
+        self.node(node)?.tenure(group, name, self.now())
     }
 }

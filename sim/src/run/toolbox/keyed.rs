@@ -4,10 +4,11 @@
 //! starts later, or again, hosts as soon as it is in the group, and asks nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use archipelago_core::LocalId;
 use archipelago_core::wire::Offer;
-use archipelago_sgroup::keyed::HostConfig;
+use archipelago_core::{LocalId, Pid, Time};
+use archipelago_sgroup::keyed::{HostConfig, office};
 use archipelago_sgroup::registry::{Entry, RegistryCommand};
 use bytes::Bytes;
 
@@ -20,6 +21,10 @@ use crate::scenario::{KeyedLoad, Load};
 use crate::world::NodeIx;
 
 const SERVICE: &[u8] = b"keyed";
+/// Keys of which it is looked at where they are active, where there are leases.
+const KEYS_LOOKED_AT: u64 = 64;
+/// How long a host asks for the service's strict name at a time.
+const OFFICE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What was begun of it.
 #[derive(Debug, Default)]
@@ -32,6 +37,9 @@ pub(in super::super) struct Begun {
     proxies: BTreeSet<NodeIx>,
     /// The mailboxes of the protocols, by their nodes.
     locals: BTreeMap<NodeIx, LocalId>,
+    /// What each host was told of the service's strict name last, and when it asked for it.
+    offices: BTreeMap<NodeIx, Option<(u64, Time)>>,
+    asked: BTreeMap<NodeIx, Time>,
     /// Protocols put on nodes so far: each is an entry of its own.
     installed: u32,
     /// Of nodes that have ended since.
@@ -109,6 +117,39 @@ impl Experiment<'_> {
                 self.host_keyed(node);
             }
         }
+        if self.keyed_load().is_some_and(|load| load.lease.is_some()) {
+            self.keep_offices();
+            self.check_leases();
+        }
+    }
+
+    /// Has every host ask for the service's strict name, and tells it whether it holds it: what the
+    /// live driver does by events is looked at here, often enough within a holder's life.
+    fn keep_offices(&mut self) {
+        let (group, now) = (self.topology.id(0), self.world.now());
+        let name = office(SERVICE);
+        for node in self.keyed_members() {
+            let keyed = self.world.protocol::<KeyedNode>(node);
+            let local = self.toolbox.keyed.locals.get(&node).copied();
+            let Some(local) = local.filter(|_| keyed.is_some_and(KeyedNode::is_host)) else {
+                continue;
+            };
+            let tenure = self.world.tenure(node, group, &name);
+            let office = tenure.map(|(_, fence, until)| (fence, until));
+            let told = &mut self.toolbox.keyed.offices;
+            if told.insert(node, office) != Some(office) {
+                self.world
+                    .prompt::<KeyedNode>(node, |keyed, turn| keyed.set_office(office, turn));
+            }
+            let asked = self.toolbox.keyed.asked.get(&node);
+            if office.is_none() && asked.is_none_or(|asked| now.since(*asked) > OFFICE_PATIENCE) {
+                self.toolbox.keyed.asked.insert(node, now);
+                let pid = self.world.pid(node).map(|pid| Pid { local, ..pid });
+                // Asked again at the next look but one where the node is not in the group yet.
+                let _refused =
+                    pid.map(|pid| self.world.claim_strict(pid, group, &name, OFFICE_PATIENCE));
+            }
+        }
     }
 
     fn install_keyed(&mut self, node: NodeIx) {
@@ -127,9 +168,14 @@ impl Experiment<'_> {
             state_bytes: load.state,
             work: load.work,
             patience: load.patience,
-            host: HostConfig::default(),
+            host: HostConfig {
+                lease: load.lease,
+                ..HostConfig::default()
+            },
         };
         self.toolbox.keyed.installed += 1;
+        self.toolbox.keyed.offices.remove(&node);
+        self.toolbox.keyed.asked.remove(&node);
         let keyed = KeyedNode::new(config, self.toolbox.keyed.installed);
         if let Some(pid) = self.world.install(node, keyed) {
             self.toolbox.keyed.locals.insert(node, pid.local);
@@ -147,7 +193,10 @@ impl Experiment<'_> {
         let said = RegistryCommand::Say(Entry::Service {
             service: Bytes::from_static(SERVICE),
             local,
-            offer: Some(Offer::default()),
+            offer: Some(Offer {
+                is_leased: self.keyed_load().is_some_and(|load| load.lease.is_some()),
+                ..Offer::default()
+            }),
         });
         if self.world.say(node, group, said).is_ok() {
             self.world
@@ -203,6 +252,27 @@ impl Experiment<'_> {
             per_s: rate(sum.answered, load.lasting),
             latency: (&took).into(),
         })
+    }
+
+    /// With leases no key is active at two hosts at any time.
+    fn check_leases(&mut self) {
+        let Some(load) = self.keyed_load().filter(|load| load.lease.is_some()) else {
+            return;
+        };
+        let (keys, now) = (load.keys.min(KEYS_LOOKED_AT), self.world.now());
+        let nodes = self.world.running().into_iter();
+        let hosts = nodes.filter_map(|node| self.world.protocol::<KeyedNode>(node));
+        let hosts: Vec<&KeyedNode> = hosts.collect();
+        let active = |key| {
+            hosts
+                .iter()
+                .filter(|host| host.is_serving(key, now))
+                .count()
+        };
+        if let Some(key) = (0..keys).find(|&key| active(key) > 1) {
+            let text = format!("key {key} is active at {} hosts", active(key));
+            self.violations.add("leases", text);
+        }
     }
 
     /// Requests of one entry and key are done in their order, once, wherever the key goes.
