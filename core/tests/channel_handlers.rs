@@ -76,7 +76,10 @@ fn reset_fails_what_is_unacknowledged_and_goes_on_in_a_new_epoch() {
     rig.transmit(A);
     assert_eq!(rig.arrive(A, vec![Frame::Reset { epoch: 7 }]), Ok(vec![]));
     rig.send(1, "n").unwrap();
-    let lost = vec![ChannelOutput::Reset { unacked: 3 }];
+    let lost = vec![ChannelOutput::Reset {
+        unacked: 3,
+        boot: Boot(1),
+    }];
     assert_eq!(rig.arrive(A, vec![Frame::Reset { epoch: 1 }]), Ok(lost));
     assert_eq!(rig.transmit(A), [in_epoch(2, whole(0, "n"))]);
 }
@@ -91,7 +94,10 @@ fn a_higher_boot_of_the_peer_resets_both_directions() {
         rig.arrive(A, vec![whole(0, "in")]),
         Ok(vec![delivered("in")])
     );
-    let lost = vec![ChannelOutput::Reset { unacked: 2 }];
+    let lost = vec![ChannelOutput::Reset {
+        unacked: 2,
+        boot: Boot(1),
+    }];
     assert_eq!(rig.path(PathEvent::Attached(B), 2), lost);
     assert_eq!(rig.channel.peer_boot(), Boot(2));
     // Frames of the start before count no more, and its session carries nothing.
@@ -491,7 +497,13 @@ fn who_is_given_up_fails_what_waits() {
     let mut out = Vec::new();
     rig.channel
         .handle_unreachable(&rig.config, rig.now, &mut out);
-    assert_eq!(out, [ChannelOutput::Reset { unacked: 2 }]);
+    assert_eq!(
+        out,
+        [ChannelOutput::Reset {
+            unacked: 2,
+            boot: Boot(1)
+        }]
+    );
     assert_eq!(rig.transmit(Path::Relay), [Frame::Epoch { epoch: 2 }]);
     assert!(rig.channel.is_at_rest());
 }

@@ -126,9 +126,9 @@ impl CallTable {
         true
     }
 
-    /// The channel to a peer lost what it had accepted.
-    pub(crate) fn on_reset(&self, peer: &NodeId) {
-        self.end(|calls, ended| calls.handle_reset(peer, ended));
+    /// The channel to the start `boot` of a peer lost what it had accepted.
+    pub(crate) fn on_reset(&self, peer: &NodeId, boot: Boot) {
+        self.end(|calls, ended| calls.handle_reset(peer, boot, ended));
     }
 
     /// A node was declared dead in that start of it.

@@ -306,6 +306,11 @@ impl PeerHandle {
         self.figures.read(self.id, queued, limits, config)
     }
 
+    /// Bytes that each of the two queues has room for.
+    pub(super) const fn queue_bytes_max(&self) -> usize {
+        self.queue_bytes_max
+    }
+
     /// For the task: a message left the queue for the channel, or is given up.
     pub(super) fn note_freed(&self, outgoing: &Outgoing, freed: &mut Freed) {
         freed.add(outgoing, self.queue_bytes_max);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{DEADLINE, group_of, mailboxes, shutdown, within};
 use archipelago::{
-    CallError, GroupSpec, LocalNameError, Mailbox, Node, NodeEvent, Pid, Protocol, SendError,
+    Boot, CallError, GroupSpec, LocalNameError, Mailbox, Node, NodeEvent, Pid, Protocol, SendError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -130,5 +130,54 @@ async fn u28_a_name_of_a_node_survives_its_restart() {
         within("its end", node.stopped()).await;
     }
     let _ = std::fs::remove_file(&key);
+    shutdown(nodes).await;
+}
+
+/// D2: a call to a start of a node that is known before the session to the one before it is gone
+/// waits for that start; what is for the one that is alive passes it.
+#[tokio::test]
+async fn d2_what_is_for_a_start_that_comes_waits_for_it() {
+    let key = std::env::temp_dir().join(format!("archipelago-ahead-{}.key", std::process::id()));
+    let nodes = group_of("ahead", 1).await;
+    let [client] = mailboxes(&nodes).await.try_into().unwrap();
+    let group = GroupSpec::open("ahead").seed(nodes[0].addresses()[0].clone());
+    let builder = Node::builder("again").key_file(&key);
+    let first = builder.clone().start().await.unwrap();
+    first.join(group.clone()).await.unwrap();
+    within("joining", first.wait_members("ahead", 2))
+        .await
+        .unwrap();
+    let server = first.mailbox().await.unwrap();
+    let alive = server.pid();
+    let serving = tokio::spawn(echo(server));
+
+    // The next start takes the number after the one that the file holds.
+    let last = Boot(first.boot().0 + 1_000_000_000);
+    std::fs::write(key.with_extension("key.boot"), last.0.to_string()).unwrap();
+    let coming = Pid {
+        boot: Boot(last.0 + 1),
+        ..Pid::named(first.id(), None, "echo")
+    };
+    let early = client.sender();
+    let early = tokio::spawn(async move { early.call(coming, "early", DEADLINE).await });
+    let passing = within("an answer", client.call(alive, "passing", DEADLINE)).await;
+    assert_eq!(passing.unwrap(), "passing");
+    drop(serving.await.unwrap());
+    assert!(!early.is_finished());
+
+    // The session to the old start stays until the new one comes, which is named before that.
+    let second = builder.start().await.unwrap();
+    assert_eq!(second.boot(), coming.boot);
+    let server = second.mailbox().await.unwrap();
+    second.register_local("echo", server.pid()).unwrap();
+    let serving = tokio::spawn(echo(server));
+    second.join(group).await.unwrap();
+    assert_eq!(within("an answer", early).await.unwrap().unwrap(), "early");
+    drop(serving.await.unwrap());
+    for file in ["key", "key.boot"] {
+        let _ = std::fs::remove_file(key.with_extension(file));
+    }
+    first.kill();
+    shutdown(vec![second]).await;
     shutdown(nodes).await;
 }

@@ -134,11 +134,11 @@ impl<T> Calls<T> {
         Some(waiting.caller)
     }
 
-    /// The channel to `node` lost what it had accepted: calls that it took end with
-    /// [`CallEnd::Reset`].
-    pub fn handle_reset(&mut self, node: &NodeId, ended: &mut Vec<(T, CallEnd)>) {
+    /// The channel to the start `boot` of `node` lost what it had accepted: calls that it took end
+    /// with [`CallEnd::Reset`]. Those to a later start are still to be sent.
+    pub fn handle_reset(&mut self, node: &NodeId, boot: Boot, ended: &mut Vec<(T, CallEnd)>) {
         self.end(ended, CallEnd::Reset, |waiting| {
-            waiting.is_sent && waiting.node == *node
+            waiting.is_sent && waiting.node == *node && waiting.boot <= boot
         });
     }
 

@@ -69,7 +69,12 @@ fn u9_a_deadline_ends_a_call_and_says_whether_it_left() {
 #[test]
 fn a_lost_peer_ends_its_calls_and_no_others() {
     let mut calls = Calls::new(8);
-    for (node, boot, caller) in [(1, 5, "old"), (1, 6, "new"), (2, 5, "other")] {
+    for (node, boot, caller) in [
+        (1, 5, "old"),
+        (1, 6, "new"),
+        (2, 5, "other"),
+        (2, 6, "later"),
+    ] {
         let id = calls.begin(&pid(node, boot), at(100), caller).unwrap();
         calls.handle_sent(id);
     }
@@ -78,13 +83,17 @@ fn a_lost_peer_ends_its_calls_and_no_others() {
     calls.handle_node_down(&NodeId([1; 32]), Boot(5), &mut ended);
     assert_eq!(ended, [("old", CallEnd::NodeDown)]);
     ended.clear();
-    calls.handle_reset(&NodeId([2; 32]), &mut ended);
+    calls.handle_reset(&NodeId([2; 32]), Boot(5), &mut ended);
     assert_eq!(ended, [("other", CallEnd::Reset)]);
     ended.clear();
     calls.handle_stop(&mut ended);
     assert_eq!(
         ended,
-        [("new", CallEnd::Stopped), ("unsent", CallEnd::Stopped)]
+        [
+            ("new", CallEnd::Stopped),
+            ("later", CallEnd::Stopped),
+            ("unsent", CallEnd::Stopped)
+        ]
     );
     assert!(calls.is_empty() && calls.deadlines.is_empty());
 }
@@ -155,7 +164,7 @@ proptest! {
                     let gone = calls.cancel(CallId(id));
                     ended.extend(gone.map(|id| (id, CallEnd::Stopped)));
                 }
-                Step::Reset(node) => calls.handle_reset(&NodeId([node; 32]), &mut ended),
+                Step::Reset(node) => calls.handle_reset(&NodeId([node; 32]), Boot(1), &mut ended),
                 Step::Down(node) => calls.handle_node_down(&NodeId([node; 32]), Boot(1), &mut ended),
                 Step::Pass(ms) => {
                     now = now.after(Duration::from_millis(ms));

@@ -233,7 +233,10 @@ impl Channel {
                 let epoch = self.marks.tx_epoch;
                 busy.say(Frame::Epoch { epoch });
             }
-            out.push(ChannelOutput::Reset { unacked });
+            out.push(ChannelOutput::Reset {
+                unacked,
+                boot: self.peer_boot,
+            });
         }
         self.settle(config, out);
     }
@@ -365,13 +368,13 @@ impl Channel {
         if boot > self.peer_boot {
             let known = std::mem::replace(&mut self.peer_boot, boot);
             if known != Boot(0) {
-                self.on_peer_restart(now, out);
+                self.on_peer_restart(known, now, out);
             }
         }
         boot == self.peer_boot
     }
 
-    fn on_peer_restart(&mut self, now: Time, out: &mut Vec<ChannelOutput>) {
+    fn on_peer_restart(&mut self, known: Boot, now: Time, out: &mut Vec<ChannelOutput>) {
         let mut unacked = 0;
         if let Some(busy) = &mut self.busy {
             unacked = busy.outbound.on_peer_restart();
@@ -384,7 +387,10 @@ impl Channel {
         self.marks.rx_epoch = 0;
         self.marks.rx_expected = 0;
         self.new_epoch(now);
-        out.push(ChannelOutput::Reset { unacked });
+        out.push(ChannelOutput::Reset {
+            unacked,
+            boot: known,
+        });
     }
 
     fn new_epoch(&mut self, now: Time) {
@@ -509,7 +515,10 @@ impl Channel {
             None => 0,
         };
         self.new_epoch(now);
-        out.push(ChannelOutput::Reset { unacked });
+        out.push(ChannelOutput::Reset {
+            unacked,
+            boot: self.peer_boot,
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Kind;
-use crate::LocalId;
+use crate::{Boot, LocalId};
 use crate::wire::SessionId;
 
 /// What can carry frames between two nodes; ordered from worst to best.
@@ -57,6 +57,8 @@ pub enum ChannelOutput {
     Reset {
         /// How many accepted messages may not have been delivered.
         unacked: usize,
+        /// The start of the peer that they were accepted for.
+        boot: Boot,
     },
     /// The peer's mailbox `to` is full: what is sent to it waits here, and should not be sent.
     Paused {

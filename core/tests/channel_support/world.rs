@@ -391,7 +391,7 @@ impl World {
                         .direction(sender_boot, receiver_boot)
                         .on_delivered(&message);
                 }
-                ChannelOutput::Reset { unacked } => {
+                ChannelOutput::Reset { unacked, .. } => {
                     // A restart ends what was sent to the start known before.
                     let end = &mut self.ends[at];
                     end.account.on_reset(end.boot, known, unacked);

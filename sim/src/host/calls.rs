@@ -198,12 +198,12 @@ impl Host {
         self.arm_calls(net);
     }
 
-    /// The channel to a peer lost what it had accepted.
-    pub(super) fn on_calls_reset(&mut self, peer: u32, net: &Net) {
+    /// The channel to a start of a peer lost what it had accepted.
+    pub(super) fn on_calls_reset(&mut self, (peer, boot): (u32, Boot), net: &Net) {
         let id = names::node_id(net.shared.seed, peer);
         if let Some(account) = self.app.calls_if_any() {
             let mut ended = Vec::new();
-            account.table.handle_reset(&id, &mut ended);
+            account.table.handle_reset(&id, boot, &mut ended);
             account.end_all(ended, net.now);
         }
     }

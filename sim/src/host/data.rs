@@ -431,7 +431,9 @@ impl Host {
                     }
                 }
                 ChannelOutput::NoMailbox { from, to } => self.on_no_mailbox(peer, from, to),
-                ChannelOutput::Reset { unacked } => self.on_channel_reset(peer, unacked, net),
+                ChannelOutput::Reset { unacked, boot } => {
+                    self.on_channel_reset(peer, boot, unacked, net);
+                }
                 ChannelOutput::Writable => self.on_writable(peer, net),
                 _ => {}
             }
@@ -439,11 +441,11 @@ impl Host {
         net.local.channel_outputs.push(out);
     }
 
-    fn on_channel_reset(&mut self, peer: u32, unacked: usize, net: &mut Net) {
+    fn on_channel_reset(&mut self, peer: u32, boot: Boot, unacked: usize, net: &mut Net) {
         let id = names::node_id(net.shared.seed, peer);
         self.observe(Observation::ChannelReset { peer: id, unacked }, net);
         self.app.on_lost(peer, unacked as u64);
-        self.on_calls_reset(peer, net);
+        self.on_calls_reset((peer, boot), net);
         self.lose_letters(peer, None, net);
     }
 
@@ -455,8 +457,9 @@ impl Host {
         let Some(data) = self.peers.get_mut(&peer) else {
             return;
         };
+        let boot = data.channel.peer_boot();
         let unacked = data.channel.abandon(&net.shared.channel, now);
-        self.on_channel_reset(peer, unacked, net);
+        self.on_channel_reset(peer, boot, unacked, net);
         self.on_writable(peer, net);
     }
 

@@ -118,11 +118,11 @@ impl Task {
                     ChannelOutput::NoMailbox { .. } => self.undelivered(1),
                     ChannelOutput::Paused { to } => self.handle.set_full(to, true),
                     ChannelOutput::Resumed { to } => self.handle.set_full(to, false),
-                    ChannelOutput::Reset { unacked } => {
+                    ChannelOutput::Reset { unacked, boot } => {
                         self.handle.clear_full();
                         self.lose_letters(None, false);
                         self.on_streams_reset();
-                        self.on_lost(unacked);
+                        self.on_lost(boot, unacked);
                     }
                     // The queue is offered anew in every round.
                     _ => {}
@@ -240,9 +240,9 @@ impl Task {
         }
     }
 
-    /// What the channel had accepted is lost, or may be.
-    pub(super) fn on_lost(&self, messages: usize) {
-        self.shared.calls.on_reset(&self.handle.id);
+    /// What the channel had accepted for the start `boot` of the peer is lost, or may be.
+    pub(super) fn on_lost(&self, boot: Boot, messages: usize) {
+        self.shared.calls.on_reset(&self.handle.id, boot);
         self.undelivered(messages);
     }
 

@@ -5,6 +5,7 @@
 //! machine which paths there are. It ends when the channel is at rest and its streams are closed;
 //! an idle peer costs no task, no buffer and no timer.
 
+mod ahead;
 mod incoming;
 mod letters;
 mod outgoing;
@@ -30,6 +31,7 @@ use super::streams::{Reader, Writer};
 use super::{Outgoing, PeerHandle, demand::Demand};
 use crate::actor::Request;
 use crate::node::Shared;
+use ahead::Ahead;
 use letters::Letters;
 use streams::TaskStreams;
 
@@ -46,6 +48,8 @@ pub(crate) struct Task {
     /// Taken from the queues, and not yet accepted by the channel.
     short: VecDeque<Outgoing>,
     long: VecDeque<Outgoing>,
+    /// Those of them that are for a later start of the peer.
+    ahead: Ahead,
     letters: Letters,
     streams: TaskStreams,
     writers: Vec<Writer>,
@@ -102,6 +106,7 @@ impl Task {
             paths: Vec::new(),
             short: VecDeque::new(),
             long: VecDeque::new(),
+            ahead: Ahead::default(),
             letters: Letters::default(),
             streams: TaskStreams::default(),
             writers: Vec::new(),

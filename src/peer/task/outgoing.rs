@@ -33,6 +33,7 @@ impl Task {
     }
 
     fn feed_queues(&mut self, now: Time) -> bool {
+        self.feed_ahead();
         let before = self.short.len() + self.long.len();
         if before == 0 {
             return false;
@@ -57,8 +58,7 @@ impl Task {
         let (mut freed, mut sent) = (Freed::default(), 0);
         while let Some(mut outgoing) = queue.pop_front() {
             if !outgoing.boot.covers(self.channel.peer_boot()) {
-                self.handle.note_freed(&outgoing, &mut freed);
-                self.unsent(&outgoing, &crate::SendError::NoMailbox);
+                self.put_aside(outgoing, &mut freed, now);
                 continue;
             }
             match self.channel.admit(&outgoing.message, config) {
@@ -96,7 +96,10 @@ impl Task {
 
     /// Whether nothing waits to enter the channel.
     pub(super) fn is_fed(&self) -> bool {
-        self.short.is_empty() && self.long.is_empty() && self.letters.is_empty()
+        self.short.is_empty()
+            && self.long.is_empty()
+            && self.ahead.is_empty()
+            && self.letters.is_empty()
     }
 
     /// Puts on each path what the channel has for it; whether a stream took anything.

@@ -20,6 +20,7 @@ impl Task {
             self.on_outputs();
         }
         self.on_streams_timeout(now);
+        self.expire_ahead(now);
         if let Seeking::Pausing { at, .. } = self.seeking
             && at <= now
         {
@@ -92,7 +93,8 @@ impl Task {
         };
         let streams = self.streams.deadline(&self.shared.streams_config);
         let linger = linger.unwrap_or(Time::NEVER);
-        channel.min(retry).min(linger).min(streams)
+        let ahead = self.ahead.deadline();
+        channel.min(retry).min(linger).min(streams).min(ahead)
     }
 
     /// Sets the timer; ready when it has run out already. One that fires early is left as it is:

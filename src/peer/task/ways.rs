@@ -95,7 +95,8 @@ impl Task {
             let left = self.shared.peers.fail(&handle, reach, resting);
             self.lose_letters(Some(reason), left.has_letters);
             let error = SendError::Unreachable(reason);
-            for outgoing in left.messages.iter().chain(&self.short).chain(&self.long) {
+            let taken = self.ahead.iter().chain(&self.short).chain(&self.long);
+            for outgoing in taken.chain(&left.messages) {
                 self.unsent(outgoing, &error);
             }
             self.is_over = true;
@@ -106,7 +107,7 @@ impl Task {
             self.handle.clear_full();
             self.lose_letters(Some(reason), false);
             self.on_streams_unreachable(reason);
-            self.on_lost(lost);
+            self.on_lost(self.channel.peer_boot(), lost);
         }
         let at = now.after(RETRY_PAUSE);
         self.seeking = Seeking::Pausing { since, at };
