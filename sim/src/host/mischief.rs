@@ -2,7 +2,7 @@
 //!
 //! A puppet has a key and a transport like everybody, but no machine: the test is its machine.
 
-use archipelago_core::wire::{Control, SessionId};
+use archipelago_core::wire::{CharterId, Control, CouncilBody, GroupBody, SessionId};
 use archipelago_core::{Crypto, NodeId};
 use bytes::Bytes;
 
@@ -35,6 +35,11 @@ pub enum Mutant {
     RowStorm,
     /// It tells twice that a member came up: a view that forgets what it told.
     UpTwice,
+    /// It says that its council grants as soon as it knows of it: one that opens without the seals
+    /// of those before.
+    OpenUnsealed,
+    /// It says that it promised nothing when it is sealed: rounds begin anew with each council.
+    SealWithoutRound,
 }
 
 /// What a puppet knows: who is at the other end of its sessions, and what it was told there.
@@ -71,6 +76,26 @@ impl Host {
     /// This node's keys.
     pub(crate) fn crypto(&self) -> &dyn Crypto {
         &*self.crypto
+    }
+
+    /// What this node says of a council, where it is broken in that.
+    pub(super) fn misjudge_council(&self, message: &mut Control) {
+        let Control::Group(_, GroupBody::Council(council)) = message else {
+            return;
+        };
+        let CouncilBody::Sealed { round, open } = &mut council.body else {
+            return;
+        };
+        match self.mutant {
+            Some(Mutant::OpenUnsealed) => {
+                *open = Some(CharterId {
+                    epoch: u64::MAX,
+                    hash: u64::MAX,
+                });
+            }
+            Some(Mutant::SealWithoutRound) => *round = 0,
+            _ => {}
+        }
     }
 
     /// What leaves instead of `message`, where this node tampers.

@@ -79,7 +79,10 @@ impl Host {
         }
     }
 
-    fn send_control(&mut self, session: SessionId, message: Control, net: &mut Net) {
+    fn send_control(&mut self, session: SessionId, mut message: Control, net: &mut Net) {
+        if self.mutant.is_some() {
+            self.misjudge_council(&mut message);
+        }
         let is_row = matches!(message, Control::Route(RouteBody::Row { .. }));
         if is_row && self.mutant == Some(Mutant::RowStorm) {
             for _ in 0..7 {

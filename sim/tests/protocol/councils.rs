@@ -7,10 +7,9 @@ use archipelago_router::Command;
 use archipelago_sgroup::GroupConfig;
 use archipelago_sgroup::strict::StrictEvent;
 use archipelago_sim::check::views;
-use archipelago_sim::topology::{Topology, start_all};
-use archipelago_sim::{NodeIx, Observation, ProcessState, World, WorldConfig};
+use archipelago_sim::{Mutant, NodeIx, Observation, ProcessState, World};
 
-use crate::strict::{check, claim, heal, name, tenures};
+use crate::strict::{check, claim, heal, is_sound, name, tenures, with_council};
 use crate::support::{ms, restart, s, within};
 
 const NODES: u32 = 7;
@@ -27,19 +26,9 @@ struct Site {
 
 impl Site {
     fn formed(seed: u64) -> Self {
-        let topology = Topology::group(NODES);
-        let names = topology.build(WorldConfig::new(seed), |_, _| {});
-        let council: Vec<_> = (0..3).map(|ix| names.id(NodeIx(ix))).collect();
-        let mut world = topology.build(WorldConfig::new(seed), |_, config| {
-            for group in &mut config.groups {
-                Arc::make_mut(group).place.council.clone_from(&council);
-            }
-        });
-        start_all(&mut world);
-        within(&mut world, "forming", s(20), views::all_agree);
+        let (mut world, group) = with_council(NODES, seed);
         world.run_for(s(3));
         let config = world.node_config(NodeIx(0)).groups[0].clone();
-        let group = topology.id(0);
         Self {
             world,
             group,
@@ -131,18 +120,40 @@ impl Site {
     }
 }
 
+/// Fifty things that happen to a group whose nodes are broken like this, or whole.
+fn scheduled(seed: u64, mutant: Option<Mutant>) -> Site {
+    let mut site = Site::formed(seed);
+    for node in site.world.nodes() {
+        site.world.mutate(node, mutant);
+    }
+    for _ in 0..50 {
+        site.step();
+        let pause = site.world.random().below(900);
+        site.world.run_for(ms(pause));
+    }
+    site
+}
+
+/// Each missing rule makes two holders, or lets fences fall, within this many seeds.
+const MUTANT_SEEDS: u64 = 100;
+
+#[test]
+fn i6_mutants_of_councils_are_caught() {
+    for mutant in [Mutant::OpenUnsealed, Mutant::SealWithoutRound] {
+        let mut seeds = 1..=MUTANT_SEEDS;
+        let caught = seeds.find(|&seed| !is_sound(&scheduled(seed, Some(mutant)).world));
+        println!("{mutant:?}: caught at seed {caught:?}");
+        assert!(caught.is_some(), "{mutant:?} passes");
+    }
+}
+
 /// I6, F5, F6: councils that change, also at once on both sides of a split, to ones that share
 /// members or none, there and back, while the name is claimed, held and let go and nodes stop, go
 /// on and crash: no two tenures overlap, fences rise, and after the heal somebody has the name.
 #[test]
 fn i6_f6_no_change_of_the_council_makes_two_holders() {
     crate::support::seeds("i6_f6_no_change_of_the_council", 300, |seed| {
-        let mut site = Site::formed(seed);
-        for _ in 0..50 {
-            site.step();
-            let pause = site.world.random().below(900);
-            site.world.run_for(ms(pause));
-        }
+        let mut site = scheduled(seed, None);
         check(&site.world);
         heal(&mut site.world);
         let world = &mut site.world;

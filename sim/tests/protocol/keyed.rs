@@ -1,9 +1,9 @@
 //! Keyed workers under random schedules: hosts join, leave in order and crash while requests go on
 //! (U11), and with leases through splits (F6).
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::strict::with_council;
 use crate::support::{formed, ms, restart, s, within};
 use archipelago_core::wire::Offer;
 use archipelago_core::{GroupId, LocalId, Pid};
@@ -12,8 +12,8 @@ use archipelago_sgroup::registry::{Entry, RegistryCommand};
 use archipelago_sgroup::strict::StrictEvent;
 use archipelago_sim::check::views;
 use archipelago_sim::keyed::{KeyedConfig, KeyedDraw, KeyedNode, KeyedReport};
-use archipelago_sim::topology::{Topology, start_all};
-use archipelago_sim::{NodeIx, Observation, Random, World, WorldConfig};
+use archipelago_sim::topology::Topology;
+use archipelago_sim::{NodeIx, Observation, Random, World};
 use bytes::Bytes;
 
 const NODES: u32 = 6;
@@ -62,17 +62,8 @@ impl Cluster {
 
     /// All host, with leases, and the first three are the council.
     fn leased(seed: u64) -> Self {
-        let topology = Topology::group(NODES);
-        let names = topology.build(WorldConfig::new(seed), |_, _| {});
-        let council: Vec<_> = (0..3).map(|ix| names.id(NodeIx(ix))).collect();
-        let mut world = topology.build(WorldConfig::new(seed), |_, config| {
-            for group in &mut config.groups {
-                Arc::make_mut(group).place.council.clone_from(&council);
-            }
-        });
-        start_all(&mut world);
-        within(&mut world, "forming", s(20), views::all_agree);
-        let mut cluster = Self::on(world, topology.id(0), NODES, Some(s(4)));
+        let (world, group) = with_council(NODES, seed);
+        let mut cluster = Self::on(world, group, NODES, Some(s(4)));
         for node in (0..NODES).map(NodeIx) {
             cluster.ask_for_office(node);
         }

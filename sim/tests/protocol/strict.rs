@@ -15,7 +15,14 @@ const NODES: u32 = 5;
 
 /// A group of five whose first three are its council; long enough up that these may grant.
 fn formed(seed: u64) -> (World, GroupId) {
-    let topology = Topology::group(NODES);
+    let (mut world, group) = with_council(NODES, seed);
+    world.run_for(s(3));
+    (world, group)
+}
+
+/// A group whose first three members are its council, just formed.
+pub(crate) fn with_council(nodes: u32, seed: u64) -> (World, GroupId) {
+    let topology = Topology::group(nodes);
     let same_names = topology.build(WorldConfig::new(seed), |_, _| {});
     let council: Vec<_> = (0..3).map(|ix| same_names.id(NodeIx(ix))).collect();
     let mut world = topology.build(WorldConfig::new(seed), |_, config| {
@@ -25,7 +32,6 @@ fn formed(seed: u64) -> (World, GroupId) {
     });
     start_all(&mut world);
     within(&mut world, "forming", s(20), views::all_agree);
-    world.run_for(s(3));
     (world, topology.id(0))
 }
 
@@ -95,6 +101,13 @@ pub(crate) fn check(world: &World) -> Vec<Tenure> {
         assert!(before.until <= after.from, "two hold the name: {pair:?}");
     }
     all
+}
+
+/// Whether no two tenures overlap and fences rise.
+pub(crate) fn is_sound(world: &World) -> bool {
+    let all = tenures(world);
+    let mut pairs = all.windows(2);
+    pairs.all(|pair| pair[0].fence < pair[1].fence && pair[0].until <= pair[1].from)
 }
 
 /// I6, F5, F6: claims of all, crashes, restarts, stops, splits and one-way cuts in any order: no
