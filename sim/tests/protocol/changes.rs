@@ -66,13 +66,19 @@ fn events(world: &World, node: NodeIx, group: GroupId) -> Vec<GroupEvent> {
 fn e1_d9_a_group_is_created_in_a_few_round_trips_over_sessions_that_exist() {
     let mut world = formed(&Topology::group(32), 1);
     let dials = world.log().len();
-    let start = world.now();
+    let (start, before) = (world.now(), world.tally());
     let change = world.create_group(NodeIx(0), group("new", "secret"), &nodes(1..32));
     let results = through(&mut world, change.unwrap());
     let took = world.now().since(start);
     println!(
         "32 nodes in {took:?}, with links of {:?}",
         world.links().latency_min()
+    );
+    let said = world.tally().since(&before);
+    let kinds: Vec<_> = said.kinds().collect();
+    println!(
+        "{kinds:?}, {} signatures, {} checks of them",
+        said.signed, said.verified
     );
     assert_eq!(results, all(1..32, Changed::Joined));
     assert!(took < s(1), "{took:?}");
