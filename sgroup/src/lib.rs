@@ -25,5 +25,5 @@ pub use client::Client;
 pub use config::{Cookies, GroupConfig, GroupConfigError, Place, Seed, Timing};
 pub use group::{
     Brought, By, DialTarget, DownReason, Formed, Group, GroupEvent, GroupOutput, GroupOutputs,
-    Luggage, MemberInfo, Origin, Quorum, RemoveError, StrictAct, charter_of,
+    Luggage, MemberInfo, Origin, Quorum, RemoveError, SecretState, StrictAct, charter_of,
 };

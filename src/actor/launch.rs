@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use archipelago_core::channel::ChannelConfig;
 use archipelago_core::{Address, GroupId, Rng, Roles};
@@ -72,10 +72,15 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
     kept.groups.retain(|group| !ids.contains(&group.id()));
     let mut config = node_config(&builder, &identity, &addresses, groups);
     config.resumed = kept.groups.iter().map(GroupConfig::id).collect();
+    let (clock, wall) = (Clock::new(), SystemTime::now());
+    let secrets = config.groups.iter().flat_map(|group| {
+        let kept = kept.secrets.iter();
+        kept.filter_map(move |kept| kept.state(group, clock.now(), wall))
+    });
+    config.secrets = secrets.collect();
     config.descent = (!descent.is_empty()).then(|| Box::new(descent.clone()));
     config.clients = clients(&builder, &realm, &timing);
     let config = Arc::new(config);
-    let clock = Clock::new();
     let rng = Rng::new(*random_seed()?);
     let node = archipelago_router::Node::new(config.clone(), identity.crypto(), rng)?;
     let channel_config = ChannelConfig::default();
@@ -128,7 +133,7 @@ pub(crate) async fn launch(builder: Builder, runtime: Runtime) -> Result<Arc<Sha
         configured: tokio::sync::Mutex::new(builder.groups.clone()),
     });
     let keeper = builder.groups_file.clone();
-    let keeper = keeper.map(|path| Keeper::new(path, configured, kept, shared.clone()));
+    let keeper = keeper.map(|path| Keeper::new(path, configured, &kept, shared.clone()));
     let mut actor = Actor::new(node, swarm, shared.clone(), inbox, (identity, keeper));
     actor.on_request(Request::Command {
         command: Command::Start,

@@ -270,15 +270,19 @@ impl Actor {
         }
     }
 
-    fn refresh(&mut self) {
-        let replica = &self.shared.replica;
-        if let Some(keeper) = self
-            .keeper
-            .as_ref()
-            .filter(|_| !self.stale.groups.is_empty())
-        {
-            keeper.keep(&self.node);
+    /// What belongs over a restart, into the file for it.
+    fn keep(&mut self) {
+        let now = self.now();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(&self.node, now);
         }
+    }
+
+    fn refresh(&mut self) {
+        if !self.stale.groups.is_empty() {
+            self.keep();
+        }
+        let replica = &self.shared.replica;
         while let Some(group) = self.stale.groups.pop_first() {
             let members = self.node.members(group);
             if members.is_none() {

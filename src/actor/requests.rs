@@ -135,8 +135,8 @@ impl Actor {
         );
         let result = self.node.handle_command(command, now, &mut self.out);
         self.perform();
-        if let Some(keeper) = self.keeper.as_ref().filter(|_| is_of_groups) {
-            keeper.keep(&self.node);
+        if is_of_groups {
+            self.keep();
         }
         if let Some(group) = left.filter(|_| result.is_ok()) {
             self.shared.names.forget(group);

@@ -136,7 +136,8 @@ pub enum NodeEvent {
         /// By whom.
         by: NodeId,
     },
-    /// A member gave a group another cookie.
+    /// A member gave a group another cookie. Told to who has just changed it, with another `serial`: that
+    /// change was undone, because the others knew of later ones; make it again.
     CookieChanged {
         /// Which.
         group: GroupId,

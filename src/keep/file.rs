@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!  archipelago-groups-1\n │ SHA-256 of the rest, 32 bytes │ postcard: groups │ what came of them
+//!      │ changed cookies of configured groups │ how secrets stood
 //! ```
+//! Each of the last three is there only if it, or one behind it, says something.
 //! Whoever may write the file may do to the groups what the node may; it is for its owner only all
 //! the same, and a damaged one is refused instead of believed.
 
@@ -13,10 +15,12 @@ use archipelago_core::wire::{Lineage, Standard};
 use archipelago_core::{Address, GroupId, NodeId};
 use archipelago_router::Descent;
 use archipelago_sgroup::{Cookies, GroupConfig, Place, Seed, Timing};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::secret::KeptSecret;
 use crate::StartError;
 use crate::identity::{IdentityError, file};
 
@@ -46,8 +50,7 @@ struct Kept {
     is_parent: bool,
 }
 
-/// What is kept of groups that keep themselves in size; a second value in the file, which is not
-/// there where no group does.
+/// What is kept of groups that keep themselves in size.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
 struct KeptInSize {
     /// What groups are kept at, by their places in the file.
@@ -56,8 +59,7 @@ struct KeptInSize {
     lineages: Vec<(GroupId, Lineage)>,
 }
 
-/// The cookies of a configured group that were changed while the node ran; all of them are a third
-/// value in the file, which is not there where there are none.
+/// The cookies of a configured group that were changed while the node ran.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rotated {
     group: GroupId,
@@ -111,7 +113,7 @@ impl Configured {
     }
 }
 
-fn sum_of(cookies: &Cookies) -> [u8; 32] {
+pub(super) fn sum_of(cookies: &Cookies) -> [u8; 32] {
     let mut sum = Sha256::new();
     for cookie in [Some(&cookies.current), cookies.previous.as_ref()] {
         let len = cookie.map_or(u64::MAX, |cookie| cookie.len() as u64);
@@ -130,6 +132,8 @@ pub(crate) struct Contents {
     pub(crate) descent: Descent,
     /// Cookies of configured groups that were changed.
     pub(crate) rotated: Vec<Rotated>,
+    /// How secrets of groups stood.
+    pub(crate) secrets: Vec<KeptSecret>,
 }
 
 /// What the file at `path` keeps; nothing when there is no file.
@@ -155,7 +159,7 @@ pub(crate) fn read(
 
 /// What such a file keeps; `None` if it is damaged.
 fn contents(bytes: &[u8], realm: &Arc<str>, timing: &Arc<Timing>) -> Option<Contents> {
-    let (all, sized, rotated) = decode(bytes)?;
+    let (all, sized, rotated, secrets) = decode(bytes)?;
     let wanted = (0..all.len()).filter(|&place| !all[place].is_parent);
     let configs = wanted.map(|place| {
         let mut config = config(&all, place, realm, timing)?;
@@ -172,6 +176,7 @@ fn contents(bytes: &[u8], realm: &Arc<str>, timing: &Arc<Timing>) -> Option<Cont
         groups: configs.collect::<Option<_>>()?,
         descent,
         rotated,
+        secrets,
     })
 }
 
@@ -184,50 +189,63 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
 }
 
 /// What the file holds of these.
-pub(super) fn encode(
-    groups: &[GroupConfig],
-    descent: Descent,
-    rotated: &[Rotated],
-) -> Zeroizing<Vec<u8>> {
+pub(super) fn encode(contents: &Contents) -> Zeroizing<Vec<u8>> {
     let mut all = Vec::new();
     let mut sized = KeptInSize {
         standards: Vec::new(),
-        moved: descent.moved,
-        lineages: descent.lineages,
+        moved: contents.descent.moved.clone(),
+        lineages: contents.descent.lineages.clone(),
     };
-    for group in groups {
+    for group in &contents.groups {
         let place = push(group, false, &mut all);
         let standard = group.place.standard.as_deref();
         sized
             .standards
             .extend(standard.map(|it| (place, it.clone())));
     }
-    let mut body = postcard::to_stdvec(&all).expect("plain values have an encoding");
-    if sized != KeptInSize::default() || !rotated.is_empty() {
-        body.extend(postcard::to_stdvec(&sized).expect("plain values have an encoding"));
+    let (rotated, secrets) = (&contents.rotated, &contents.secrets);
+    let mut body = value(&all);
+    let has_rotated = !rotated.is_empty() || !secrets.is_empty();
+    if sized != KeptInSize::default() || has_rotated {
+        body.extend_from_slice(&value(&sized));
     }
-    if !rotated.is_empty() {
-        body.extend(postcard::to_stdvec(rotated).expect("plain values have an encoding"));
+    if has_rotated {
+        body.extend_from_slice(&value(rotated));
     }
-    let body = Zeroizing::new(body);
+    if !secrets.is_empty() {
+        body.extend_from_slice(&value(secrets));
+    }
     let sum = Sha256::digest(&body);
     Zeroizing::new([HEADER, sum.as_slice(), body.as_slice()].concat())
 }
 
-fn decode(bytes: &[u8]) -> Option<(Vec<Kept>, KeptInSize, Vec<Rotated>)> {
+fn value(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(postcard::to_stdvec(value).expect("plain values have an encoding"))
+}
+
+/// The values of a file.
+type Values = (Vec<Kept>, KeptInSize, Vec<Rotated>, Vec<KeptSecret>);
+
+fn decode(bytes: &[u8]) -> Option<Values> {
     let (sum, body) = bytes.strip_prefix(HEADER)?.split_at_checked(SUM_LEN)?;
     if Sha256::digest(body).as_slice() != sum {
         return None;
     }
-    let (all, rest) = postcard::take_from_bytes(body).ok()?;
+    let (all, mut rest) = postcard::take_from_bytes(body).ok()?;
+    let sized = next(&mut rest)?;
+    let rotated = next(&mut rest)?;
+    let secrets = next(&mut rest)?;
+    Some((all, sized, rotated, secrets))
+}
+
+/// The next value; its default where nothing is left. `None`: it is damaged.
+fn next<T: DeserializeOwned + Default>(rest: &mut &[u8]) -> Option<T> {
     if rest.is_empty() {
-        return Some((all, KeptInSize::default(), Vec::new()));
+        return Some(T::default());
     }
-    let (sized, rest) = postcard::take_from_bytes(rest).ok()?;
-    if rest.is_empty() {
-        return Some((all, sized, Vec::new()));
-    }
-    Some((all, sized, postcard::from_bytes(rest).ok()?))
+    let (value, behind) = postcard::take_from_bytes(rest).ok()?;
+    *rest = behind;
+    Some(value)
 }
 
 /// Appends a group and then its parents; its place.
@@ -311,6 +329,12 @@ fn config(
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use archipelago_core::Time;
+    use archipelago_sgroup::SecretState;
+
+    use super::super::secret::Windows;
     use super::*;
 
     fn realm() -> (Arc<str>, Arc<Timing>) {
@@ -354,7 +378,10 @@ mod tests {
     }
 
     fn encode(groups: &[GroupConfig]) -> Zeroizing<Vec<u8>> {
-        super::encode(groups, Descent::default(), &[])
+        super::encode(&Contents {
+            groups: groups.to_vec(),
+            ..Contents::default()
+        })
     }
 
     fn kept(bytes: &[u8]) -> Option<Vec<GroupConfig>> {
@@ -397,7 +424,12 @@ mod tests {
             lineages: vec![(other, lineage)],
         };
         let groups = [group(), sized];
-        let read = contents(&super::encode(&groups, descent.clone(), &[])).unwrap();
+        let written = Contents {
+            groups: groups.to_vec(),
+            descent: descent.clone(),
+            ..Contents::default()
+        };
+        let read = contents(&super::encode(&written)).unwrap();
         assert_eq!(format!("{:?}", read.groups), format!("{groups:?}"));
         assert_eq!(read.descent, descent);
     }
@@ -413,7 +445,11 @@ mod tests {
             previous: Some(b"new".as_slice().into()),
         };
         let rotated: Vec<_> = Rotated::since(&from, &now).into_iter().collect();
-        let bytes = super::encode(&[group()], Descent::default(), &rotated);
+        let bytes = super::encode(&Contents {
+            groups: vec![group()],
+            rotated,
+            ..Contents::default()
+        });
         let read = contents(&bytes).unwrap();
         assert_eq!((read.groups.len(), read.rotated.len()), (1, 1));
         read.rotated[0].apply(&mut configured);
@@ -431,6 +467,32 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(contents(&bytes[..len]).is_none(), "length {len}");
         }
+    }
+
+    /// U2: and a file without them is read as before.
+    #[test]
+    fn how_secrets_stood_is_read_as_it_was_written() {
+        let (config, now) = (group(), Time::from_micros(5));
+        let state = SecretState {
+            serial: 7,
+            closes: Some(now.after(Duration::from_secs(9))),
+        };
+        let at = (now, SystemTime::now());
+        let cookies = config.cookies.as_ref().unwrap();
+        let kept = Windows::default().keep(config.id(), cookies, state, at);
+        let secrets: Vec<_> = kept.into_iter().collect();
+        let written = Contents {
+            groups: vec![config],
+            secrets: secrets.clone(),
+            ..Contents::default()
+        };
+        let read = contents(&super::encode(&written)).unwrap();
+        assert_eq!(read.secrets, secrets);
+        assert_eq!(
+            secrets[0].state(&read.groups[0], at.0, at.1).unwrap().1,
+            state
+        );
+        assert!(contents(&encode(&[group()])).unwrap().secrets.is_empty());
     }
 
     #[test]

@@ -12,15 +12,17 @@
 //! Cost: a comparison of two numbers for each batch of inputs; nothing without a file.
 
 mod file;
+mod secret;
 
 use file::Rotated;
 pub(crate) use file::{Configured, Contents, read};
+use secret::{KeptSecret, Windows};
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use archipelago_core::GroupId;
+use archipelago_core::{GroupId, Time};
 use archipelago_router::Node;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,6 +39,8 @@ const LAST_WRITE_MAX: Duration = Duration::from_secs(5);
 pub(crate) struct Keeper {
     /// Groups that the configuration names: of them no more is kept than cookies that were changed.
     configured: Vec<Configured>,
+    /// Those that are open for changed cookies.
+    windows: Windows,
     /// The node leaves all of its groups because it ends: they are kept as they were.
     is_over: bool,
     latest: watch::Sender<Zeroizing<Vec<u8>>>,
@@ -48,33 +52,36 @@ impl Keeper {
     pub(crate) fn new(
         path: PathBuf,
         configured: Vec<Configured>,
-        contents: Contents,
+        contents: &Contents,
         shared: Arc<Shared>,
     ) -> Self {
-        let Contents {
-            groups,
-            descent,
-            rotated,
-        } = contents;
-        let (latest, changes) = watch::channel(file::encode(&groups, descent, &rotated));
+        let (latest, changes) = watch::channel(file::encode(contents));
         Self {
             configured,
+            windows: Windows::default(),
             is_over: false,
             latest,
             writer: tokio::spawn(write(path, changes, shared)),
         }
     }
 
-    /// Keeps what the node is in now.
-    pub(crate) fn keep(&self, node: &Node) {
+    /// Keeps what the node is in now, at `now`.
+    pub(crate) fn keep(&mut self, node: &Node, now: Time) {
         if self.is_over {
             return;
         }
         let configured = self.configured.iter();
         let ids: Vec<GroupId> = configured.clone().map(|config| config.group).collect();
         let rotated = configured.filter_map(|from| Rotated::since(from, node.cookies(from.group)?));
-        let rotated: Vec<Rotated> = rotated.collect();
-        let bytes = file::encode(&node.kept(&ids), node.descent(), &rotated);
+        let rotated = rotated.collect();
+        let groups = node.kept(&ids);
+        let secrets = self.secrets(node, groups.iter().map(|kept| kept.id()).chain(ids), now);
+        let bytes = file::encode(&Contents {
+            groups,
+            descent: node.descent(),
+            rotated,
+            secrets,
+        });
         self.latest.send_if_modified(|kept| {
             let is_new = *kept != bytes;
             if is_new {
@@ -82,6 +89,22 @@ impl Keeper {
             }
             is_new
         });
+    }
+
+    fn secrets(
+        &mut self,
+        node: &Node,
+        groups: impl Iterator<Item = GroupId>,
+        now: Time,
+    ) -> Vec<KeptSecret> {
+        let at = (now, SystemTime::now());
+        self.windows
+            .retain(|group| node.secret_state(*group).is_some());
+        let secret = |group: GroupId| {
+            let (cookies, state) = (node.cookies(group)?, node.secret_state(group)?);
+            self.windows.keep(group, cookies, state, at)
+        };
+        groups.filter_map(secret).collect()
     }
 
     /// The node is about to leave its groups because it ends.

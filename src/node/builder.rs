@@ -79,7 +79,8 @@ impl Builder {
     /// saw last, and begins a group anew of which nobody is left. What it leaves, and what is
     /// deleted, is forgotten. Without it such groups end with the node. Of the groups of
     /// [`Builder::group`] it keeps the cookies that were changed while the node ran, which count until
-    /// the group is configured with other ones.
+    /// the group is configured with other ones. The window of a change goes on while the node is down,
+    /// by the wall clock.
     ///
     /// A call that made a group may return a moment before the file is written;
     /// [`NodeEvent::GroupsNotKept`](crate::NodeEvent::GroupsNotKept) says that it could not be.

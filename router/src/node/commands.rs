@@ -106,6 +106,9 @@ impl Node {
         for config in self.config.groups.clone() {
             self.enter_group(config, now);
         }
+        for (id, state) in self.config.secrets.clone() {
+            self.with_group(id, now, |group, _, _| group.handle_kept(state));
+        }
         for id in self.config.resumed.clone() {
             if let Some(group) = self.groups.get_mut(&id) {
                 group.handle_elected();

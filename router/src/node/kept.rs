@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use archipelago_core::GroupId;
-use archipelago_sgroup::{Cookies, GroupConfig};
+use archipelago_sgroup::{Cookies, GroupConfig, SecretState};
 
 use super::Node;
 use crate::regroup::{Descent, Regroup};
@@ -33,6 +33,13 @@ impl Node {
         let mut groups = self.config.groups.iter();
         let config = groups.find(|config| config.id() == group)?;
         config.cookies.as_ref()
+    }
+
+    /// How the secret of a group stands that this node is in: with the cookies it is to be kept
+    /// ([`NodeConfig::secrets`](super::NodeConfig::secrets)), or a window that closes while the
+    /// node is down would stay open after its next start. `None`: it is not in the group.
+    pub fn secret_state(&self, group: GroupId) -> Option<SecretState> {
+        self.groups.get(&group).map(|group| group.secret_state())
     }
 
     fn is_about_to_move_to(&self, group: GroupId) -> bool {

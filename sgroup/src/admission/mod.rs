@@ -183,6 +183,16 @@ impl Admission {
         Some(secret::rank(self.serial, current, &self.group, crypto))
     }
 
+    /// How often members rotated the secret.
+    pub const fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// The secret that is configured was rotated so often before this node had it.
+    pub const fn set_serial(&mut self, serial: u64) {
+        self.serial = serial;
+    }
+
     /// Takes the secret that another member gave; what was current stays accepted until
     /// [`Admission::set_cookies`] says otherwise.
     pub fn take(&mut self, secret: &Secret) {

@@ -53,6 +53,7 @@ pub use api::{
 };
 pub use formed::Formed;
 pub use regroup::{Brought, Luggage};
+pub use rotation::SecretState;
 pub use strict::StrictAct;
 
 use calm::Calm;

@@ -26,6 +26,16 @@ use crate::view::Member;
 /// Two sides of a group that had two cookies accept both for at least so long.
 const MERGE_WINDOW: Duration = Duration::from_secs(60);
 
+/// How a group's secret stands at one node, beside the cookies themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SecretState {
+    /// How often members rotated it: of two secrets that differ the one with more is kept.
+    pub serial: u64,
+    /// When the previous cookie stops to count; `None`: there is none, or it counts until somebody
+    /// says otherwise.
+    pub closes: Option<Time>,
+}
+
 /// A change of the secret that is not through yet.
 #[derive(Debug)]
 pub(super) struct Rotation {
@@ -134,13 +144,41 @@ impl Group {
         kept
     }
 
-    /// The previous cookie that this node was invited with counts for `window` more.
-    pub fn handle_window(&mut self, window: Duration, cx: &mut Context<'_>) {
-        let cookies = self.admission.cookies();
-        if cookies.is_some_and(|cookies| cookies.previous.is_some()) {
-            self.open_window(cx.now.after(window));
+    /// This node was invited with `secret`, by whose cookies it is configured: the previous one
+    /// counts for as long as the inviter said. Before any rotation there are two because two groups
+    /// became one; whoever knows only the lower is helped then, and never after a rotation.
+    pub fn handle_invited(&mut self, secret: &Secret, cx: &mut Context<'_>) {
+        let state = SecretState {
+            serial: secret.serial,
+            closes: Some(cx.now.after(secret.window)),
+        };
+        self.handle_kept(state);
+        if secret.serial == 0 {
             self.note_merge();
+        }
+    }
+
+    /// This node was in the group before its start, by the cookies that it is configured with now:
+    /// they stand as they stood. A window that closed meanwhile closes at once.
+    pub fn handle_kept(&mut self, state: SecretState) {
+        self.admission.set_serial(state.serial);
+        let cookies = self.admission.cookies();
+        let has_previous = cookies.is_some_and(|cookies| cookies.previous.is_some());
+        if let Some(until) = state.closes.filter(|_| has_previous) {
+            self.open_window(until);
             self.settle_due();
+        }
+    }
+
+    /// How the group's secret stands: for who keeps it over a restart.
+    pub fn secret_state(&self) -> SecretState {
+        let stage = self.rotation.as_ref().map(|rotation| rotation.stage);
+        SecretState {
+            serial: self.admission.serial(),
+            closes: match stage {
+                Some(Stage::Open(until)) => until,
+                _ => None,
+            },
         }
     }
 
@@ -204,9 +242,15 @@ impl Group {
         if self.is_higher(&secret, cx) {
             return self.take_secret(&secret, cx, out);
         }
-        // The same one: two sides of the group are about to meet, and the other's counts too.
         let is_same = self.admission.rank(cx.crypto) == Some(secret.rank(&self.id, cx.crypto));
-        if let (true, Some(lower)) = (is_same, &secret.cookies.previous) {
+        if !is_same {
+            // A change by who did not know how often there was one before. It knows the cookie that
+            // counts, or it is given nothing.
+            if self.is_admitted(from) && !self.is_to_prove(from) {
+                self.hand_to(vec![from], cx, out);
+            }
+        } else if let Some(lower) = &secret.cookies.previous {
+            // Two sides of the group are about to meet, and the other's counts too.
             self.accept_lower(lower, cx);
         }
     }

@@ -96,13 +96,13 @@ impl Node {
             return Ok(InviteAnswer::Willing(Box::new((*self.record).clone())));
         }
         let secret = self.opened(from, id, &invite.admission)?;
-        let window = secret
-            .as_ref()
-            .map_or(Duration::ZERO, |secret| secret.window);
-        let config = self.invited_config(from, invite, secret.map(|secret| secret.cookies));
+        let cookies = secret.as_ref().map(|secret| secret.cookies.clone());
+        let config = self.invited_config(from, invite, cookies);
         let joined = self.join(Arc::new(config), now);
         joined.map_err(|_| DeclineReason::Unusable)?;
-        self.with_group(id, now, |group, cx, _| group.handle_window(window, cx));
+        if let Some(secret) = secret {
+            self.with_group(id, now, |group, cx, _| group.handle_invited(&secret, cx));
+        }
         self.changes_mut()
             .note_entered(id, now.after(ENTER_TIMEOUT));
         Ok(InviteAnswer::Accepted)

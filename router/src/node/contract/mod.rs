@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use archipelago_core::wire::SessionId;
 use archipelago_core::{Address, Boot, GroupId, NodeId, Roles};
-use archipelago_sgroup::{GroupConfig, GroupConfigError};
+use archipelago_sgroup::{GroupConfig, GroupConfigError, SecretState};
 
 use crate::node::InvitePolicy;
 use crate::regroup::Descent;
@@ -45,6 +45,12 @@ pub struct NodeConfig {
     ///
     /// [`Node::kept`]: super::Node::kept
     pub resumed: Vec<GroupId>,
+    /// How the secrets of those of `groups` stand that this node was in before this start
+    /// ([`Node::secret_state`]), in the time of this start. Default: none; a previous cookie counts
+    /// until somebody says otherwise then.
+    ///
+    /// [`Node::secret_state`]: super::Node::secret_state
+    pub secrets: Vec<(GroupId, SecretState)>,
     /// What was kept of groups that keep themselves in size ([`Node::descent`]). Default: nothing.
     ///
     /// [`Node::descent`]: super::Node::descent
@@ -84,6 +90,7 @@ impl NodeConfig {
             addresses: Vec::new(),
             groups: Vec::new(),
             resumed: Vec::new(),
+            secrets: Vec::new(),
             descent: None,
             clients: Vec::new(),
             idle_timeout: Duration::from_secs(60),
