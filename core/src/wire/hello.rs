@@ -17,6 +17,10 @@ pub const WIRE_MAX: u16 = 1;
 pub struct Nonce(pub [u8; 32]);
 
 /// Who opens the conversation, and in which versions it can be held.
+///
+/// It is read before a version is agreed on, so what stands here stands so in every version. A
+/// later one says more behind it, which an earlier one passes over; and a record, which nodes of all
+/// versions pass on under its signature, stays as it is signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Lowest and highest wire version; the session speaks the highest common one.

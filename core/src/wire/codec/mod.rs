@@ -7,6 +7,9 @@
 //! without end, since no wire type contains itself: what an [`Envelope`](super::Envelope) carries
 //! is bytes until its target opens them. The bytes of every message are held by golden tests.
 //!
+//! Versions: each session speaks the highest version that both ends do, which their `Hello`s say;
+//! so a kind or a field that is not known is an error, and only a `Hello` may be longer than known.
+//!
 //! Source: the postcard wire format 1.0; the limits are in the types.
 
 mod error;
@@ -72,7 +75,8 @@ pub fn decode(bytes: &[u8]) -> Result<Control, DecodeError> {
         });
     }
     let (message, rest) = postcard::take_from_bytes(bytes)?;
-    if rest.is_empty() {
+    // A `Hello` comes before a version is agreed on: a later one may say more than is known here.
+    if rest.is_empty() || matches!(message, Control::Hello(_)) {
         Ok(message)
     } else {
         Err(DecodeError::Trailing { len: rest.len() })

@@ -1,13 +1,15 @@
-//! The bytes of letters: as agreed on, read back, and of strangers.
+//! The bytes of letters: as agreed on in each wire version, read back, and of strangers (F16).
 //!
-//! Where a difference is meant, raise `WIRE_MAX` and write the file anew:
+//! Where a difference is meant, raise `WIRE_MAX`, name a new file in [`GOLDEN`], and write it:
 //! `GOLDEN=write cargo test -p archipelago-core letter`.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::wire::{WIRE_MAX, WIRE_MIN};
 
-const GOLDEN: &str = include_str!("golden.txt");
+/// By wire version, the newest last.
+const GOLDEN: &[(u16, &str)] = &[(1, include_str!("golden/1.txt"))];
 
 fn node(byte: u8) -> NodeId {
     NodeId([byte; 32])
@@ -109,11 +111,23 @@ fn golden_bytes_of_every_kind_of_letter() {
         assert_eq!(Letter::from_bytes(&bytes), Ok(letter));
     }
     if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wire/letter/golden.txt");
-        std::fs::write(path, &text).unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wire/letter/golden");
+        std::fs::write(format!("{folder}/{WIRE_MAX}.txt"), &text).unwrap();
         return;
     }
-    assert_eq!(text, GOLDEN);
+    assert_eq!(GOLDEN.last().map(|(_, newest)| *newest), Some(&*text));
+}
+
+#[test]
+fn f16_letters_of_every_version_that_is_spoken_are_read() {
+    let versions: Vec<u16> = GOLDEN.iter().map(|(version, _)| *version).collect();
+    assert_eq!(versions, (WIRE_MIN..=WIRE_MAX).collect::<Vec<u16>>());
+    for line in GOLDEN.iter().flat_map(|(_, text)| text.lines()) {
+        let (name, hex) = line.rsplit_once(' ').unwrap();
+        let digits = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(digits).collect();
+        assert!(Letter::from_bytes(&bytes).is_ok(), "{name}");
+    }
 }
 
 #[test]

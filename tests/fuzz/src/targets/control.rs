@@ -7,8 +7,8 @@ use super::{decoded, golden};
 use crate::input::Input;
 use crate::{Seen, Target, cost};
 
-const GOLDEN: &str = include_str!("../../../../core/src/wire/codec/tests/golden.txt");
-const GOLDEN_LETTERS: &str = include_str!("../../../../core/src/wire/letter/golden.txt");
+const GOLDEN: &str = include_str!("../../../../core/src/wire/codec/tests/golden/1.txt");
+const GOLDEN_LETTERS: &str = include_str!("../../../../core/src/wire/letter/golden/1.txt");
 
 /// One control message, without the length before it.
 pub(super) const MESSAGES: Target = Target {

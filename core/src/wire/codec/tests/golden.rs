@@ -1,15 +1,28 @@
-//! The bytes of one message of each kind, as they were when they were agreed on.
+//! The bytes of one message of each kind, in each wire version that this build speaks (F16).
 //!
-//! Where a difference is meant, raise `WIRE_MAX` and write the file anew:
-//! `GOLDEN=write cargo test -p archipelago-core golden`.
+//! Where a difference is meant, raise `WIRE_MAX`, name a new file in [`GOLDEN`], and write it:
+//! `GOLDEN=write cargo test -p archipelago-core golden`. The files of the versions before stay as
+//! they are for as long as `WIRE_MIN` names them, and what they hold is read.
 
 use std::fmt::Write as _;
 
 use super::generate::{BYE_REASONS, Generator, KINDS, LIVES, REFUSE_REASONS, kind};
 use super::*;
-use crate::wire::{LookupAnswer, Payload, ProbeOutcome};
+use crate::wire::{LookupAnswer, Payload, ProbeOutcome, WIRE_MAX, WIRE_MIN};
 
-const GOLDEN: &str = include_str!("golden.txt");
+/// The newest last.
+const GOLDEN: &[(u16, &str)] = &[(1, include_str!("golden/1.txt"))];
+
+fn newest() -> &'static str {
+    GOLDEN.last().map_or("", |(_, text)| text)
+}
+
+#[test]
+fn f16_every_version_that_is_spoken_has_its_golden_bytes() {
+    let versions: Vec<u16> = GOLDEN.iter().map(|(version, _)| *version).collect();
+    let spoken: Vec<u16> = (WIRE_MIN..=WIRE_MAX).collect();
+    assert_eq!(versions, spoken);
+}
 
 #[test]
 fn golden_bytes_of_every_kind_of_message() {
@@ -22,31 +35,35 @@ fn golden_bytes_of_every_kind_of_message() {
         writeln!(text, "{name} {}", hex(&bytes)).unwrap();
     }
     if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/src/wire/codec/tests/golden.txt"
-        );
-        std::fs::write(path, &text).unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wire/codec/tests/golden");
+        std::fs::write(format!("{folder}/{WIRE_MAX}.txt"), &text).unwrap();
         return;
     }
-    for (now, then) in text.lines().zip(GOLDEN.lines()) {
+    for (now, then) in text.lines().zip(newest().lines()) {
         assert_eq!(now, then);
     }
-    assert_eq!(text.lines().count(), GOLDEN.lines().count());
+    assert_eq!(text.lines().count(), newest().lines().count());
 }
 
 #[test]
-fn golden_bytes_are_still_read() {
-    for (index, line) in GOLDEN.lines().enumerate() {
-        let (name, hex) = line.split_once(' ').unwrap();
-        let bytes = unhex(hex);
-        let message = FrameReader::new().read(&mut &bytes[..]).unwrap().unwrap();
-        assert_eq!(kind(&message), name);
-        assert_eq!(
-            message,
-            KINDS[index].1(&mut Generator::new(index as u64, 2))
-        );
+fn f16_golden_bytes_of_every_version_are_read() {
+    for (_, text) in GOLDEN {
+        for line in text.lines() {
+            let (name, message) = read(line);
+            assert_eq!(kind(&message), name);
+        }
     }
+    for (index, line) in newest().lines().enumerate() {
+        let expected = KINDS[index].1(&mut Generator::new(index as u64, 2));
+        assert_eq!(read(line).1, expected);
+    }
+}
+
+fn read(line: &str) -> (&str, Control) {
+    let (name, hex) = line.split_once(' ').unwrap();
+    let bytes = unhex(hex);
+    let message = FrameReader::new().read(&mut &bytes[..]);
+    (name, message.unwrap().unwrap())
 }
 
 #[test]

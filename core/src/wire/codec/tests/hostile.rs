@@ -58,8 +58,34 @@ fn a6_every_prefix_is_truncated_and_every_byte_more_is_trailing() {
         for len in 0..bytes.len() {
             assert_eq!(decode(&bytes[..len]), Err(DecodeError::Truncated));
         }
+        let message = decode(&bytes).unwrap();
         bytes.push(0);
-        assert_eq!(decode(&bytes), Err(DecodeError::Trailing { len: 1 }));
+        let longer = decode(&bytes);
+        if matches!(message, Control::Hello(_)) {
+            assert_eq!(longer, Ok(message), "of a later version");
+        } else {
+            assert_eq!(longer, Err(DecodeError::Trailing { len: 1 }));
+        }
+    }
+}
+
+/// F16: what a later version says in its `Hello` is passed over, and its range of versions read, so
+/// that it is answered in a version that both speak, or told that there is none.
+#[test]
+fn f16_the_hello_of_a_later_version_is_read() {
+    let own = hello_of(&bytes_of(&KINDS[0].1(&mut Generator::new(0, 0))));
+    for wire in [(1, 2), (2, 3), (7, u16::MAX)] {
+        let later = Hello {
+            wire,
+            ..own.clone()
+        };
+        let mut bytes = bytes_of(&Control::Hello(Box::new(later.clone())));
+        bytes.extend_from_slice(&[1, 200, b'n', b'e', b'w']);
+        assert_eq!(hello_of(&bytes), later);
+        let mut frame = u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();
+        frame.extend_from_slice(&bytes);
+        let read = FrameReader::new().read(&mut &frame[..]);
+        assert_eq!(read, Ok(Some(Control::Hello(Box::new(later)))));
     }
 }
 
