@@ -41,13 +41,26 @@ pub(crate) async fn run(members: u32, options: &Options) -> Result<Report, Bench
         ..Report::default()
     };
     report.group_create_ms = create(&nodes).await?;
+    let before = said(&nodes);
     let done = register(&nodes, &mailboxes, options).await?;
+    let after = said(&nodes);
     conclude(&mut report, &done, options.duration());
+    let registrations = report.registrations.max(1) as f64;
+    report.control_messages_per_registration = (after.0 - before.0) as f64 / registrations;
+    report.control_bytes_per_registration = Some((after.1 - before.1) as f64 / registrations);
     report.whereis_ns = Some(look_up(&nodes, &mailboxes).await?);
     for member in nodes {
         member.node.shutdown().await;
     }
     Ok(report)
+}
+
+/// Control messages that all members sent so far, and their bytes.
+fn said(members: &[Member]) -> (u64, u64) {
+    let metrics = members.iter().map(|member| member.node.metrics());
+    metrics.fold((0, 0), |(messages, bytes), one| {
+        (messages + one.control_sent, bytes + one.control_bytes_sent)
+    })
 }
 
 /// A node, and the group that it registers in.

@@ -25,6 +25,11 @@ pub(crate) struct Report {
     pub(crate) register_max_us: Option<f64>,
     /// Registrations of the member that got fewest, over the mean.
     pub(crate) least_served_share: f64,
+    /// Control messages of all members while they registered, over `registrations`: what a
+    /// registration and its withdrawal take, heartbeats included.
+    pub(crate) control_messages_per_registration: f64,
+    /// Their bytes, live.
+    pub(crate) control_bytes_per_registration: Option<f64>,
     /// Mean time of a look-up, by one thread.
     pub(crate) whereis_ns: Option<f64>,
     /// Live: from one member's call until a group of all members of its group is up at each, over

@@ -34,6 +34,7 @@ pub(crate) fn run(members: u32, options: &Options) -> Result<Report, BenchError>
     let mut world = topology.build(config, |_, _| {});
     world.generate()?;
     world.run_for(Duration::from_secs(1));
+    let before = world.tally();
     for group in 0..options.groups(members) as usize {
         for &node in topology.members(group) {
             let (workers, duration) = (options.workers, options.duration());
@@ -41,8 +42,11 @@ pub(crate) fn run(members: u32, options: &Options) -> Result<Report, BenchError>
         }
     }
     world.run_for(options.duration());
+    let said = world.tally().since(&before).total();
     world.run_for(Duration::from_secs(1));
-    Ok(conclude(&world, members, options))
+    let mut report = conclude(&world, members, options);
+    report.control_messages_per_registration = said as f64 / report.registrations.max(1) as f64;
+    Ok(report)
 }
 
 fn conclude(world: &World, members: u32, options: &Options) -> Report {
