@@ -43,8 +43,8 @@ pub use list::{List, TooMany};
 pub use name::NameClaim;
 pub use provider::{PROVIDERS_MAX, Provider, Providers, service_key};
 pub use regroup::{
-    Above, HEIRS_MAX as GROUP_HEIRS_MAX, Intent, Lineage, MOVERS_MAX, Movers, RegroupKind,
-    RegroupStage, Seek, Standard,
+    Above, HEIRS_MAX as GROUP_HEIRS_MAX, Intent, Lineage, MOVERS_MAX, Movers, Parent, RegroupKind,
+    RegroupStage, Seek, Stand, Standard, Stands,
 };
 pub use route::{
     Holding, Introduction, Lookup, LookupAnswer, LookupReply, Name, RouteBody, Row, RowGroup,

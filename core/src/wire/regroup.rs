@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::up::{StatementError, from_bytes, to_bytes};
 use super::{List, Name, bounded};
-use crate::{GroupId, NodeId};
+use crate::{Address, GroupId, NodeId};
 
 /// Groups that one group remembers to have come of it, or to have taken in; the oldest is
 /// forgotten first.
 pub const HEIRS_MAX: usize = 16;
 
-/// Members that one change may move: what fits into one value of a log.
+/// Members, or groups below, that one change may move: what fits into one value of a log.
 pub const MOVERS_MAX: usize = 500;
 
 /// What groups are to be that the program keeps in size; the same at all groups of one family.
@@ -44,7 +44,8 @@ pub struct Lineage {
     pub heirs: List<GroupId, HEIRS_MAX>,
     /// Groups that it took in, the latest first.
     pub taken: List<GroupId, HEIRS_MAX>,
-    /// The parent that it was given when it first came apart, where it had none.
+    /// The parents that it was given: where it had none when it came apart, or where its own came
+    /// apart.
     pub above: Option<Above>,
 }
 
@@ -85,26 +86,53 @@ pub struct Intent {
     pub other: Arc<str>,
 }
 
-/// A group that is to stand above others.
+/// The parents that a group was given, instead of those that its members are configured with. Of two
+/// the one of the later epoch counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Above {
+    /// Of the charter that names them.
+    pub epoch: u64,
+    /// They: two while the group goes over from the first one to the second.
+    pub parents: List<Parent, 2>,
+}
+
+/// A group that is to stand above others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Parent {
     /// Its name.
     #[serde(
         serialize_with = "bounded::put_text::<255, _>",
         deserialize_with = "bounded::text::<255, _>"
     )]
     pub name: Arc<str>,
-    /// Members through whom it is joined.
-    pub seeds: List<NodeId, 4>,
+    /// Members through whom it is joined, and where they are.
+    pub seeds: List<(NodeId, Address), 3>,
 }
 
-/// Who moves in a split, by the first eight bytes of their names.
+/// Who moves in a split, by the first eight bytes of their names: nodes, or where a parent is split
+/// the groups below it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Movers {
     /// Of the change.
     pub generation: u64,
     /// They.
     pub nodes: List<[u8; 8], MOVERS_MAX>,
+}
+
+/// The groups below that a member of a parent is there for; said in the parent's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stands {
+    /// They.
+    pub groups: List<Stand, 32>,
+}
+
+/// One group below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stand {
+    /// Which.
+    pub group: GroupId,
+    /// It has no other parent and is kept in size as well: it can be given another parent.
+    pub is_free: bool,
 }
 
 /// A group looks for one that takes it in; said by who leads it up, in the parent's log.
@@ -121,6 +149,13 @@ impl Movers {
     pub fn short(node: &NodeId) -> [u8; 8] {
         let mut short = [0; 8];
         short.copy_from_slice(&node.0[..8]);
+        short
+    }
+
+    /// How a group is named here.
+    pub fn short_of(group: &GroupId) -> [u8; 8] {
+        let mut short = [0; 8];
+        short.copy_from_slice(&group.0[..8]);
         short
     }
 }
@@ -143,7 +178,7 @@ macro_rules! statement {
         }
     )*};
 }
-statement!(Lineage, Intent, Movers, Seek);
+statement!(Lineage, Intent, Movers, Seek, Stands);
 
 #[cfg(test)]
 mod tests {
@@ -171,13 +206,35 @@ mod tests {
             heirs: List::truncated([group; HEIRS_MAX]),
             taken: List::truncated([group; HEIRS_MAX]),
             above: Some(Above {
-                name: "x".repeat(255).into(),
-                seeds: List::truncated([NodeId([255; 32]); 4]),
+                epoch: u64::MAX,
+                parents: List::truncated([parent(), parent()]),
             }),
         };
         let bytes = lineage.to_bytes();
         assert!(bytes.len() <= 4_096, "{}", bytes.len());
         assert_eq!(Lineage::from_bytes(&bytes), Ok(lineage));
+    }
+
+    fn parent() -> Parent {
+        let seed = || (NodeId([255; 32]), "x".repeat(Address::LEN_MAX)[..].into());
+        Parent {
+            name: "x".repeat(255).into(),
+            seeds: List::truncated((0..3).map(|_| seed())),
+        }
+    }
+
+    #[test]
+    fn what_members_of_a_parent_stand_for_is_read_back() {
+        let stand = Stand {
+            group: GroupId::new("realm", "group"),
+            is_free: true,
+        };
+        let stands = Stands {
+            groups: List::truncated([stand; 32]),
+        };
+        let bytes = stands.to_bytes();
+        assert!(bytes.len() <= 4_096, "{}", bytes.len());
+        assert_eq!(Stands::from_bytes(&bytes), Ok(stands));
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Wish {
     }
 
     /// The same, for the groups that are the members of a group above them.
-    const fn of_parents(&self) -> Self {
+    pub(crate) const fn of_parents(&self) -> Self {
         let children = self.parent_size / self.reflectors;
         Self {
             size: if children < 2 { 2 } else { children },

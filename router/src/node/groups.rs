@@ -184,6 +184,7 @@ impl Node {
         self.end_changes(id);
         if let Some(regroup) = &mut self.regroup {
             regroup.handle_left(id);
+            regroup.handle_below(now);
         }
         self.forget_clients(id);
         self.with_watch_if_any(now, |watch, lent, said| watch.handle_group_left(lent, said));

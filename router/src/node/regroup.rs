@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use archipelago_core::wire::{Above, Lineage, Standard, Value};
+use archipelago_core::wire::{Above, Lineage, List, Parent, Stand, Standard, Value};
 use archipelago_core::{GroupId, NodeId, Roles, Time};
 use archipelago_sgroup::{Group, GroupConfig, GroupEvent, MemberInfo, Place, Seed};
+
+use bytes::Bytes;
 
 use super::work::Work;
 use super::{Event, Node, Outputs};
 use crate::change::Ask;
-use crate::regroup::{Lent, Other, Regroup, RegroupOutput, Regrouped, Seen, Sight, read_seek};
+use crate::regroup::{
+    Lent, Other, Regroup, RegroupOutput, Regrouped, Seen, Sight, Ward, read_seek, read_stands,
+};
 
 /// Answers to claims that this node makes to take a name along; no user's request has it.
 pub(super) const OWN_REQUEST: u64 = u64::MAX;
@@ -40,6 +44,9 @@ impl Node {
         );
         if is_news {
             regroup.handle_members(id, now);
+        }
+        if matches!(event, GroupEvent::Joined { .. }) {
+            regroup.handle_below(now);
         }
     }
 
@@ -73,30 +80,73 @@ impl Node {
 
     /// What this node knows of a group.
     fn sight(&mut self, id: GroupId, now: Time) -> Option<Sight> {
-        let other = self.regroup.as_ref()?.other(id, self.base.me);
-        let other = other.and_then(|(other, moves)| self.other(id, other, moves, now));
+        let coming = self.regroup.as_ref()?.other(id, self.base.me);
+        let other = coming.and_then(|(other, moves)| self.other(id, other, moves, now));
         let config = self.group_config(id)?;
         let group = self.groups.get(&id)?;
         let told = self.regroup.as_ref()?.standard(id);
         let standard = told.or_else(|| config.place.standard.clone());
         let charter = group.charter();
         let leads = self.up.leads(id, self.base.me);
-        let seen = |info: &MemberInfo| self.seen(group, info, standard.as_deref(), &leads);
+        let notes = group.regroup_notes(&self.base.peers);
+        let seen = |info: &MemberInfo| Seen {
+            stands: stands_of(&info.node, &notes),
+            ..self.seen(group, info, standard.as_deref(), &leads)
+        };
         Some(Sight {
             name: charter.name.clone(),
             tier: charter.tier,
             parents: charter.parents.to_vec(),
+            epoch: charter.epoch,
             joinable: config.place.parents.iter().map(|it| it.id()).collect(),
             is_up: group.is_up(),
             standard: config.place.standard.clone(),
             members: group.members(&self.base.peers).iter().map(seen).collect(),
-            notes: group.regroup_notes(&self.base.peers),
+            wards: self.wards(id, coming.map(|(other, _)| other)),
+            notes,
             other,
             beside: self.beside(id),
             seekers: self.seekers(id),
             takers: self.up.takers(id),
             own: self.named_groups(),
         })
+    }
+
+    /// Groups of this node below another one of it, of which some may move on to `other`.
+    fn wards(&self, id: GroupId, other: Option<GroupId>) -> Vec<Ward> {
+        let is_below = |group: &Group| group.is_up() && group.charter().parents.contains(&id);
+        let below = self.groups.iter().filter(|(_, group)| is_below(group));
+        let wards = below.map(|(&group, machine)| {
+            let regroup = self.regroup.as_deref();
+            let above = regroup.and_then(|regroup| regroup.given(group));
+            let parents = above.iter().flat_map(|above| above.parents.iter());
+            Ward {
+                group,
+                parents: machine.charter().parents.to_vec(),
+                epoch: machine.charter().epoch,
+                names: parents.map(|parent| Arc::clone(&parent.name)).collect(),
+                given: above.map_or(0, |above| above.epoch),
+                is_kept: regroup.is_some_and(|regroup| regroup.standard(group).is_some()),
+                is_led: other.is_some_and(|other| self.is_led(group, machine, id, other)),
+            }
+        });
+        wards.collect()
+    }
+
+    /// Whether as many members of a group as should lead to `other` and from there on to all that lies
+    /// above `from`.
+    fn is_led(&self, id: GroupId, group: &Group, from: GroupId, other: GroupId) -> bool {
+        let above = self.groups.get(&from).map(|group| group.charter());
+        let above = above.map_or(&[][..], |charter| &charter.parents[..]);
+        let leading = self.up.leading_on(id, other, above, self.base.me);
+        !above.is_empty() && leading >= self.leads_wanted(group)
+    }
+
+    /// How many members of a group are to lead it up.
+    fn leads_wanted(&self, group: &Group) -> usize {
+        let members = group.members(&self.base.peers);
+        let capable = members.iter().filter(|info| is_capable(info)).count();
+        usize::from(group.charter().reflectors).min(capable).max(1)
     }
 
     /// The parents of a group that this node is up in.
@@ -155,6 +205,7 @@ impl Node {
             rtt_us: state.map_or(0, |state| state.srtt_us.into()),
             labels: by.into_iter().flatten().map(label).collect(),
             leads: leads.contains(&info.node),
+            stands: Vec::new(),
         }
     }
 
@@ -164,13 +215,8 @@ impl Node {
         let is_carried = moves && self.carry(from, id, now);
         let group = self.groups.get(&id)?;
         let members = group.members(&self.base.peers);
-        let is_capable = |info: &&MemberInfo| {
-            let record = info.record.as_ref();
-            record.is_some_and(|signed| signed.record.roles.contains(Roles::REFLECTOR))
-        };
         let charter = group.charter();
-        let capable = members.iter().filter(is_capable).count();
-        let wanted = usize::from(charter.reflectors).min(capable).max(1);
+        let wanted = self.leads_wanted(group);
         let leads = self.up.leads(id, self.base.me);
         Some(Other {
             is_up: group.is_up(),
@@ -225,10 +271,11 @@ impl Node {
                 group,
                 other,
                 lineage,
+                is_merger,
             } => {
                 let both = (group, other);
                 self.regroup_mut()
-                    .handle_succeeded(both, &lineage, true, now);
+                    .handle_succeeded(both, &lineage, is_merger, now);
             }
             RegroupOutput::Invite { group, node } => {
                 self.invite(group, 0, &Ask::member(node), now, out);
@@ -238,11 +285,16 @@ impl Node {
                 let change = Regrouped::Withdrawn;
                 self.tell(Event::Regrouped { group, change }, out);
             }
+            RegroupOutput::Lift {
+                group,
+                epoch,
+                parents,
+            } => self.lift(group, epoch, &parents, now),
             RegroupOutput::Raise {
                 group,
                 above,
                 standard,
-            } => self.raise(group, &above, standard, now),
+            } => self.raise(group, &above, &standard, now),
             RegroupOutput::Event { group, change } => {
                 self.tell(Event::Regrouped { group, change }, out);
             }
@@ -344,45 +396,105 @@ impl Node {
         self.up.wake_now(now);
     }
 
-    /// Takes a group for a parent that has the same secret, made by whoever is elected to join it.
-    fn raise(&mut self, id: GroupId, above: &Above, standard: Arc<Standard>, now: Time) {
+    /// Notes which parents a group is to have: where no seeds are named, through whom it was to join
+    /// them before.
+    fn lift(&mut self, id: GroupId, epoch: u64, parents: &[(Arc<str>, Vec<NodeId>)], now: Time) {
+        let known = self.regroup.as_ref().and_then(|regroup| regroup.given(id));
+        let before = |name: &Arc<str>| {
+            let mut known = known.iter().flat_map(|above| above.parents.iter());
+            let known = known.find(|parent| parent.name == *name);
+            known.map_or_else(List::new, |parent| parent.seeds.clone())
+        };
+        let seed = |node: &NodeId| {
+            let address = self.seed_for(node)?.address;
+            Some((*node, address)).filter(|(_, address)| address.is_sendable())
+        };
+        let parents = parents.iter().map(|(name, seeds)| Parent {
+            name: Arc::clone(name),
+            seeds: if seeds.is_empty() {
+                before(name)
+            } else {
+                List::truncated(seeds.iter().filter_map(seed))
+            },
+        });
+        let above = Above {
+            epoch,
+            parents: List::truncated(parents),
+        };
+        self.regroup_mut().handle_lifted(id, above, now);
+    }
+
+    /// Takes groups for parents that have the same secret, made by whoever is elected to join them.
+    fn raise(&mut self, id: GroupId, above: &Above, standard: &Arc<Standard>, now: Time) {
         let Some(own) = self.group_config(id).cloned() else {
             return;
         };
-        let mut place = own.place.clone();
-        let parent = GroupConfig {
-            name: above.name.clone(),
-            seeds: above
-                .seeds
-                .iter()
-                .filter_map(|node| self.seed_for(node))
-                .collect(),
-            size: 0,
-            place: Place {
-                tier: place.tier.saturating_add(1),
-                reflectors: place.reflectors,
-                standard: Some(standard),
-                ..Place::default()
-            },
-            ..(*own).clone()
+        let parents = above.parents.iter();
+        let parents = parents.map(|parent| self.parent_of(&own, parent, standard));
+        let place = Place {
+            epoch: above.epoch,
+            parents: parents.collect(),
+            reflectors: own
+                .place
+                .standard
+                .as_ref()
+                .map_or(own.place.reflectors, |it| it.reflectors),
+            ..own.place.clone()
         };
-        place.parents = vec![Arc::new(parent)];
-        let charter = self
-            .groups
-            .get(&id)
-            .map(|group| Arc::clone(group.charter()));
-        let epoch = charter.map_or(place.epoch, |charter| charter.epoch);
-        place.epoch = epoch.saturating_add(1);
-        place.reflectors = place
-            .standard
-            .as_ref()
-            .map_or(place.reflectors, |it| it.reflectors);
         let config = GroupConfig {
             place,
             ..(*own).clone()
         };
         // A configuration that worked works with a parent of its own kind.
         let _ = self.recharter(&config, now);
+    }
+
+    /// How a group's parent is joined: as this node is configured for it, else as for the one that it
+    /// is named beside, else as the group itself a tier higher.
+    fn parent_of(
+        &self,
+        own: &GroupConfig,
+        parent: &Parent,
+        standard: &Arc<Standard>,
+    ) -> Arc<GroupConfig> {
+        let id = GroupId::new(&own.realm, &parent.name);
+        let configured = own.place.parents.iter();
+        if let Some(known) = configured.clone().find(|config| config.id() == id) {
+            return Arc::clone(known);
+        }
+        let beside = configured.clone().next().map(|config| {
+            let joined = self.group_config(config.id());
+            joined.unwrap_or(config)
+        });
+        let tier = own.place.tier.saturating_add(1);
+        let place = beside.map_or_else(
+            || Place {
+                tier,
+                reflectors: own.place.reflectors,
+                ..Place::default()
+            },
+            |beside| beside.place.clone(),
+        );
+        let like = beside.map_or(own, |beside| beside);
+        let seeds = parent.seeds.iter().map(|(node, address)| {
+            self.seed_for(node).unwrap_or_else(|| Seed {
+                address: address.clone(),
+                node: Some(*node),
+            })
+        });
+        Arc::new(GroupConfig {
+            name: Arc::clone(&parent.name),
+            seeds: seeds.collect(),
+            size: 0,
+            place: Place {
+                epoch: 0,
+                pinned: Vec::new(),
+                council: Vec::new(),
+                standard: Some(Arc::clone(standard)),
+                ..place
+            },
+            ..like.clone()
+        })
     }
 
     /// A node as a seed of a group: by what its record says, this one by what it listens on.
@@ -396,4 +508,18 @@ impl Node {
         }
         self.seed_of(node)
     }
+}
+
+/// Whether a member can lead its group up.
+fn is_capable(info: &MemberInfo) -> bool {
+    let record = info.record.as_ref();
+    record.is_some_and(|signed| signed.record.roles.contains(Roles::REFLECTOR))
+}
+
+/// The groups that a member of a parent is there for.
+fn stands_of(node: &NodeId, notes: &[(NodeId, Bytes, Bytes)]) -> Vec<Stand> {
+    let own = notes.iter().filter(|(by, ..)| by == node);
+    let mut read = own.filter_map(|(_, key, value)| read_stands(key, value));
+    read.next()
+        .map_or_else(Vec::new, |stands| stands.groups.into_vec())
 }

@@ -29,6 +29,9 @@ impl Node {
         if is_new {
             self.catch_up_with_place(id, now);
         }
+        if let Some(regroup) = &mut self.regroup {
+            regroup.handle_below(now);
+        }
         if place != Place::Flat {
             self.with_reflect(now, |reflect, cx, said| {
                 reflect.handle_place(id, place, cx, said);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use archipelago_core::wire::{Intent, Movers, RegroupKind, RegroupStage};
 use archipelago_core::{GroupId, NodeId, Time};
 
-use super::sight::{Heard, Sight};
+use super::sight::{Heard, Seen, Sight};
 
 /// A change that is under way.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Change {
     /// Who moves, once that is told; nothing is said of it in a merger, where all do.
     movers: Option<Movers>,
     short: BTreeSet<[u8; 8]>,
+    /// Groups below move, and not members.
+    of_groups: bool,
     pub(super) known_at: Time,
     /// Since when it is at this stage.
     pub(super) stage_at: Time,
@@ -48,6 +50,7 @@ impl Change {
             by,
             movers: None,
             short: BTreeSet::new(),
+            of_groups: false,
             known_at: now,
             stage_at: now,
             ready_since: None,
@@ -56,9 +59,14 @@ impl Change {
         }
     }
 
-    /// Who moves, as this node plans it.
-    pub(super) fn with_movers(mut self, nodes: &[NodeId]) -> Self {
-        let short = nodes.iter().map(Movers::short);
+    /// As a change of a group of this tier: where a parent is split, groups below it move.
+    pub(super) const fn of_tier(mut self, tier: u8) -> Self {
+        self.of_groups = tier > 0;
+        self
+    }
+
+    /// Who moves, as this node plans it, by their short names.
+    pub(super) fn with_movers(mut self, short: Vec<[u8; 8]>) -> Self {
         self.set_movers(Movers {
             generation: self.intent.generation,
             nodes: archipelago_core::wire::List::truncated(short),
@@ -98,8 +106,27 @@ impl Change {
         matches!(self.intent.kind, RegroupKind::Merge)
     }
 
+    /// Whether a node moves by this change itself.
     pub(super) fn moves(&self, node: &NodeId) -> bool {
-        self.is_merger() || self.short.contains(&Movers::short(node))
+        self.is_merger() || (!self.of_groups && self.short.contains(&Movers::short(node)))
+    }
+
+    /// Whether a group below gets another parent by it.
+    pub(super) fn moves_group(&self, group: &GroupId) -> bool {
+        self.of_groups && self.short.contains(&Movers::short_of(group))
+    }
+
+    /// Whether a member is to be gone afterwards.
+    pub(super) fn parts_with(&self, seen: &Seen) -> bool {
+        let mut stands = seen.stands.iter();
+        let all_move = stands.all(|stand| self.moves_group(&stand.group));
+        self.moves(&seen.node) || (!seen.stands.is_empty() && all_move)
+    }
+
+    /// Whether a member has a part in it.
+    fn concerns(&self, seen: &Seen) -> bool {
+        let mut stands = seen.stands.iter();
+        self.moves(&seen.node) || stands.any(|stand| self.moves_group(&stand.group))
     }
 
     /// This node is in the other group because of it.
@@ -107,9 +134,11 @@ impl Change {
         self.step == Step::Both
     }
 
-    /// Living members that move, and have not moved yet.
+    /// Living members that move or are there for a group below that does, and have not moved yet.
     pub(super) fn moving<'a>(&'a self, sight: &'a Sight) -> impl Iterator<Item = NodeId> + 'a {
-        let members = sight.members.iter().map(|seen| seen.node);
-        members.filter(|node| self.moves(node))
+        let members = sight.members.iter();
+        members
+            .filter(|seen| self.concerns(seen))
+            .map(|seen| seen.node)
     }
 }

@@ -2,10 +2,9 @@
 //! everybody does about that.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use archipelago_core::wire::{Above, Lineage, RegroupStage, Standard};
+use archipelago_core::wire::{Lineage, RegroupStage, Standard};
 use archipelago_core::{GroupId, NodeId, Time};
 use bytes::Bytes;
 
@@ -89,9 +88,10 @@ impl Course {
         }
         self.note_members(sight, lent.now);
         self.learn_takers(sight);
-        self.learn_change(&heard, lent);
+        self.learn_change(&heard, sight.tier, lent);
         self.end_if_over(sight, config, lent, out);
-        self.take_parent(sight, lent, out);
+        self.take_parents(sight, lent, out);
+        self.lead_below(sight, config, lent, out);
         if self.change.is_some() {
             self.move_on(sight, config, lent, out);
             self.keep(sight, &heard, config, lent, out);
@@ -153,7 +153,7 @@ impl Course {
     }
 
     /// The latest change that anybody tells of; what is remembered goes on without them.
-    fn learn_change(&mut self, heard: &Heard, lent: Lent<'_>) {
+    fn learn_change(&mut self, heard: &Heard, tier: u8, lent: Lent<'_>) {
         let over = self.lineage.generation;
         let told = heard.intents.iter();
         let told = told.filter(|(_, intent)| intent.generation > over);
@@ -162,7 +162,8 @@ impl Course {
             let known = self.change.as_ref().map(|change| change.intent.generation);
             if known.is_none_or(|known| known < intent.generation) {
                 let other = GroupId::new(lent.realm, &intent.other);
-                self.change = Some(Change::new(intent.clone(), other, *by, lent.now));
+                let change = Change::new(intent.clone(), other, *by, lent.now);
+                self.change = Some(change.of_tier(tier));
             }
         }
         if let Some(change) = &mut self.change {
@@ -233,32 +234,6 @@ impl Course {
         }
     }
 
-    /// A parent that the group was given when it came apart.
-    fn take_parent(&self, sight: &Sight, lent: Lent<'_>, out: &mut Vec<RegroupOutput>) {
-        let Some(above) = &self.lineage.above else {
-            return;
-        };
-        let parent = GroupId::new(lent.realm, &above.name);
-        let is_other = sight.parents.iter().any(|it| *it != parent);
-        if !is_other && !sight.joinable.contains(&parent) {
-            out.push(RegroupOutput::Raise {
-                group: self.group,
-                above: above.clone(),
-                standard: Arc::new(self.lineage.standard.clone()),
-            });
-        }
-    }
-
-    /// Gives the group a parent where it has none, since it will not be alone any more.
-    pub(super) fn raise(&mut self, sight: &Sight, seeds: Vec<NodeId>) {
-        if sight.parents.is_empty() && self.lineage.above.is_none() {
-            self.lineage.above = Some(Above {
-                name: super::split::name_above(&sight.name, self.group),
-                seeds: archipelago_core::wire::List::truncated(seeds),
-            });
-        }
-    }
-
     /// Members by how much they are drawn to be the group's keeper, first first.
     pub(super) fn ranked(&self, sight: &Sight) -> Vec<NodeId> {
         let mut ranked: Vec<NodeId> = sight.members.iter().map(|seen| seen.node).collect();
@@ -280,7 +255,12 @@ impl Course {
         let Some(split) = split else {
             return ranked.first().copied();
         };
-        let mut staying = ranked.iter().copied().filter(|node| !split.moves(node));
+        let parts = sight.members.iter().filter(|seen| split.parts_with(seen));
+        let parting: BTreeSet<NodeId> = parts.map(|seen| seen.node).collect();
+        let mut staying = ranked
+            .iter()
+            .copied()
+            .filter(|node| !parting.contains(node));
         let is_late = split.known_at.after(config.limit) <= now;
         let late = ranked.first().copied().filter(|_| is_late);
         staying.next().or(late)

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use archipelago_core::wire::{Intent, RegroupKind, RegroupStage, Standard};
+use archipelago_core::wire::{Intent, Movers, RegroupKind, RegroupStage, Standard};
 use archipelago_core::{GroupId, NodeId};
 
 use super::change::Change;
 use super::course::Course;
 use super::sight::{Heard, Lent, Sight, intent_key, movers_key};
-use super::{RegroupConfig, RegroupOutput, Regrouped, split};
+use super::{RegroupConfig, RegroupOutput, Regrouped, below, split};
+use crate::grouping::Wish;
 
 impl Course {
     /// Begins what is to be done about the group's size.
@@ -25,29 +26,41 @@ impl Course {
             return;
         };
         let wish = split::wish(&standard);
-        if sight.tier == 0 && wish.check().is_ok() {
+        if wish.check().is_err() {
+            return;
+        }
+        if sight.tier == 0 {
             self.seek(sight, &wish, config, lent, out);
             self.take_in(sight, &wish, config, lent, out);
         }
-        if self.change.is_some() {
+        let is_its_turn = self.change.is_none() && sight.tier < TIER_MAX && is_large(sight, &wish);
+        if !is_its_turn || self.keeper(sight, config, lent.now) != Some(lent.me) {
             return;
         }
-        let is_large = sight.members.len() > wish.size_max();
         let ready_at = self.settled.1.after(config.settle).max(self.rest_until);
-        if sight.tier > 0
-            || wish.check().is_err()
-            || !is_large
-            || self.keeper(sight, config, lent.now) != Some(lent.me)
-        {
-            return;
-        }
         if ready_at > lent.now {
             return self.wake(ready_at);
         }
-        let leaving = split::leaving(sight, &standard);
+        let leaving = if sight.tier == 0 {
+            let nodes = split::leaving(sight, &standard);
+            nodes.iter().map(Movers::short).collect()
+        } else {
+            below::short(&below::leaving(sight, &standard))
+        };
         if leaving.is_empty() {
             return;
         }
+        let change = self.split(leaving, sight, lent);
+        if sight.parents.is_empty() {
+            // Either part needs a way to the other one, and enters its group by what is known then.
+            self.raise(&change, sight, out);
+            return self.wake_in(config.tick, lent.now);
+        }
+        self.begin(change, out);
+        self.wake(lent.now);
+    }
+
+    fn split(&self, leaving: Vec<[u8; 8]>, sight: &Sight, lent: Lent<'_>) -> Change {
         let generation = self.lineage.generation + 1;
         let intent = Intent {
             generation,
@@ -56,15 +69,8 @@ impl Course {
             other: split::name_of(&sight.name, self.group, generation),
         };
         let other = GroupId::new(lent.realm, &intent.other);
-        let staying = sight.members.iter().map(|seen| seen.node);
-        let staying = staying.filter(|node| !leaving.contains(node)).take(2);
-        let seeds = leaving.iter().copied().take(2).chain(staying).collect();
-        self.raise(sight, seeds);
-        self.begin(
-            Change::new(intent, other, lent.me, lent.now).with_movers(&leaving),
-            out,
-        );
-        self.wake(lent.now);
+        let change = Change::new(intent, other, lent.me, lent.now).of_tier(sight.tier);
+        change.with_movers(leaving)
     }
 
     /// A change begins, by this node.
@@ -127,6 +133,7 @@ impl Course {
 
     /// All that move are to be in both groups for a while.
     fn make(&mut self, sight: &Sight, heard: &Heard, config: &RegroupConfig, lent: Lent<'_>) {
+        let is_led_on = self.is_led_on(sight);
         let Some(change) = &mut self.change else {
             return;
         };
@@ -140,7 +147,7 @@ impl Course {
         if is_late || moving.is_empty() || is_in_vain(group, change, sight, standard) {
             return change.advance(RegroupStage::Undo, lent.now);
         }
-        if !are_ready {
+        if !are_ready || !(is_led_on || change.is_merger()) {
             change.ready_since = None;
             return;
         }
@@ -188,6 +195,19 @@ impl Course {
         self.tell(Regrouped::Done { kind, other }, out);
         self.end(sight, config, lent, out);
     }
+}
+
+/// The highest tier that a group is split at: its parent's is one more, and no more are to be.
+const TIER_MAX: u8 = 16;
+
+/// Whether the group has more members than it should, or a parent more groups below.
+fn is_large(sight: &Sight, wish: &Wish) -> bool {
+    if sight.tier == 0 {
+        return sight.members.len() > wish.size_max();
+    }
+    let stands = sight.members.iter().flat_map(|seen| &seen.stands);
+    let below: BTreeSet<GroupId> = stands.map(|stand| stand.group).collect();
+    below.len() > wish.of_parents().size_max()
 }
 
 /// Whether a merger has lost its sense, as one may that was begun on one side of a cut: both groups

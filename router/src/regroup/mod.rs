@@ -24,6 +24,7 @@
 //! Source: make-before-break as in RSVP-TE (RFC 3209, section 2.5); splits and merges of groups as
 //! of pages in B-trees, half to three halves full.
 
+mod below;
 mod change;
 mod config;
 mod course;
@@ -34,6 +35,7 @@ mod merging;
 mod moving;
 mod sight;
 mod split;
+mod taking;
 pub(crate) mod trail;
 
 #[cfg(test)]
@@ -41,7 +43,7 @@ mod tests;
 
 pub(crate) use config::RegroupConfig;
 pub use descent::Descent;
-pub(crate) use sight::{Lent, Other, Seen, Sight, read_seek};
+pub(crate) use sight::{Lent, Other, Seen, Sight, Ward, read_seek, read_stands};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -74,11 +76,12 @@ pub(crate) enum RegroupOutput {
         /// It begins with those who move.
         is_new: bool,
     },
-    /// The other group takes this one in: it is to be known there.
+    /// The other group takes this one in, or goes on beside it: it is to be known there.
     Succeed {
         group: GroupId,
         other: GroupId,
         lineage: Box<Lineage>,
+        is_merger: bool,
     },
     /// Let a node of another group into this one.
     Invite { group: GroupId, node: NodeId },
@@ -91,7 +94,13 @@ pub(crate) enum RegroupOutput {
     },
     /// Leave the other group again.
     Withdraw(GroupId),
-    /// Take this group for a parent.
+    /// These are to be the group's parents, of which members know these: their names, through whom.
+    Lift {
+        group: GroupId,
+        epoch: u64,
+        parents: Vec<(Arc<str>, Vec<NodeId>)>,
+    },
+    /// Take these groups for parents.
     Raise {
         group: GroupId,
         above: Above,
@@ -160,7 +169,7 @@ impl Regroup {
         self.handle_below(now);
     }
 
-    /// A parent says something else of the groups below it.
+    /// A parent says something else of the groups below it, or one of them has another charter.
     pub(crate) fn handle_below(&mut self, now: Time) {
         for course in self.courses.values_mut() {
             course.wake(now);
@@ -220,6 +229,20 @@ impl Regroup {
             course.inherit(from, lineage, is_merger);
             course.fresh_until = Some(fresh_until).filter(|_| is_merger);
         }
+    }
+
+    /// A group is to have these parents.
+    pub(crate) fn handle_lifted(&mut self, group: GroupId, above: Above, now: Time) {
+        self.stir(group, now);
+        if let Some(course) = self.courses.get_mut(&group) {
+            let known = course.lineage.above.take();
+            course.lineage.above = known.max(Some(above));
+        }
+    }
+
+    /// The parents that a group was given, if it was given any.
+    pub(crate) fn given(&self, group: GroupId) -> Option<&Above> {
+        self.courses.get(&group)?.lineage.above.as_ref()
     }
 
     /// Groups whose time has come.
@@ -309,7 +332,8 @@ impl Course {
     fn inherit(&mut self, from: GroupId, said: &Lineage, is_merger: bool) {
         let mut known = Lineage {
             standard: said.standard.clone(),
-            above: said.above.clone(),
+            // Who takes a group in has parents of its own.
+            above: said.above.clone().filter(|_| !is_merger),
             ..Lineage::default()
         };
         if is_merger {

@@ -126,6 +126,7 @@ impl Course {
                 group: self.group,
                 other: change.other,
                 lineage: Box::new(self.lineage.clone()),
+                is_merger: true,
             });
             if let Some(change) = &mut self.change {
                 change.is_told = true;

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use archipelago_core::wire::{Intent, Lineage, Movers, RegroupStage, Seek, Standard};
+use archipelago_core::wire::{
+    Intent, Lineage, Movers, RegroupStage, Seek, Stand, Standard, Stands,
+};
 use archipelago_core::{GroupId, NodeId, Time};
 use archipelago_sgroup::log::keys;
 use bytes::Bytes;
@@ -15,8 +17,9 @@ pub(crate) struct Sight {
     pub(crate) name: Arc<str>,
     /// Its tier.
     pub(crate) tier: u8,
-    /// The groups above it, by its charter.
+    /// The groups above it, by its charter, and of which epoch that is.
     pub(crate) parents: Vec<GroupId>,
+    pub(crate) epoch: u64,
     /// Those of them that this node is configured to join.
     pub(crate) joinable: Vec<GroupId>,
     /// This node is up in it.
@@ -36,6 +39,8 @@ pub(crate) struct Sight {
     pub(crate) seekers: Vec<(GroupId, NodeId, usize)>,
     /// Groups beside it that say in a parent that they took it in, while it is here.
     pub(crate) takers: BTreeSet<GroupId>,
+    /// Groups of this node that have this one for a parent.
+    pub(crate) wards: Vec<Ward>,
     /// All groups that this node is up in, and their names.
     pub(crate) own: Vec<(GroupId, Arc<str>)>,
 }
@@ -51,6 +56,27 @@ pub(crate) struct Seen {
     pub(crate) labels: Vec<String>,
     /// It leads up from the group.
     pub(crate) leads: bool,
+    /// The groups below that it says to be here for.
+    pub(crate) stands: Vec<Stand>,
+}
+
+/// A group of this node below the one that is looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Ward {
+    /// Which.
+    pub(crate) group: GroupId,
+    /// Its parents, by its charter, and of which epoch that is.
+    pub(crate) parents: Vec<GroupId>,
+    pub(crate) epoch: u64,
+    /// The names of the parents that it was given last, and of which epoch they are; 0: it was given
+    /// none.
+    pub(crate) names: Vec<Arc<str>>,
+    pub(crate) given: u64,
+    /// It is kept in size.
+    pub(crate) is_kept: bool,
+    /// As many of its members as should lead to the parent that it moves to, and further up from
+    /// there as from here.
+    pub(crate) is_led: bool,
 }
 
 /// The group that members move to.
@@ -101,6 +127,17 @@ pub(super) fn ready_key() -> Bytes {
 /// Under which key of a parent's log a group below seeks one that takes it in.
 pub(super) fn seek_key(group: &GroupId) -> Bytes {
     keys::key(keys::REGROUP, &[&[4], &group.0[..]].concat())
+}
+
+/// Under which key of a parent's log a member says for which groups below it is there.
+pub(crate) fn stands_key() -> Bytes {
+    keys::key(keys::REGROUP, &[5])
+}
+
+/// The groups below that a member is in a parent for; `None` for any other note.
+pub(crate) fn read_stands(key: &[u8], value: &[u8]) -> Option<Stands> {
+    let is_it = keys::rest(keys::REGROUP, key)? == [5];
+    Stands::from_bytes(value).ok().filter(|_| is_it)
 }
 
 /// Which group seeks which, and how many it would bring; `None` for any other note.

@@ -33,14 +33,22 @@ pub(super) fn wish(standard: &Standard) -> Wish {
 
 /// Those who leave, by name; none where the group is not too large, or cannot be parted.
 pub(super) fn leaving(sight: &Sight, standard: &Standard) -> Vec<NodeId> {
-    let members = &sight.members;
+    let places = leaving_of(&sight.members, &wish(standard));
+    let chosen = places
+        .into_iter()
+        .filter_map(|place| sight.members.get(place));
+    chosen.map(|seen| seen.node).take(MOVERS_MAX).collect()
+}
+
+/// The places of those who leave; none where they are not too many.
+pub(super) fn leaving_of(members: &[Seen], wish: &Wish) -> Vec<usize> {
     let candidates: Vec<Candidate> = members.iter().map(candidate).collect();
     let far = |one: usize, other: usize| {
         let at = |place: usize| members.get(place).map_or(0, |seen| seen.rtt_us);
         at(one).abs_diff(at(other))
     };
     let all: Vec<usize> = (0..members.len()).collect();
-    let resizes = Resize::of(&[all], &candidates, &wish(standard), &far);
+    let resizes = Resize::of(&[all], &candidates, wish, &far);
     let part = resizes
         .unwrap_or_default()
         .into_iter()
@@ -57,16 +65,12 @@ pub(super) fn leaving(sight: &Sight, standard: &Standard) -> Vec<NodeId> {
     let leaves = leads(true) <= leads(false);
     let chosen = members.iter().enumerate();
     let chosen = chosen.filter(|(place, _)| part.contains(place) == leaves);
-    let mut chosen: Vec<&Seen> = chosen.map(|(_, seen)| seen).collect();
-    let leading = chosen.iter().filter(|seen| seen.leads).count();
-    if chosen.len() - leading >= wish(standard).size_min() {
-        chosen.retain(|seen| !seen.leads);
+    let mut chosen: Vec<(usize, &Seen)> = chosen.collect();
+    let leading = chosen.iter().filter(|(_, seen)| seen.leads).count();
+    if chosen.len() - leading >= wish.size_min() {
+        chosen.retain(|(_, seen)| !seen.leads);
     }
-    chosen
-        .iter()
-        .map(|seen| seen.node)
-        .take(MOVERS_MAX)
-        .collect()
+    chosen.into_iter().map(|(place, _)| place).collect()
 }
 
 fn candidate(seen: &Seen) -> Candidate {
@@ -117,6 +121,7 @@ mod tests {
             rtt_us: u64::from(number),
             labels: vec![label.to_owned()],
             leads,
+            stands: Vec::new(),
         }
     }
 

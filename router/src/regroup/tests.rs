@@ -34,6 +34,7 @@ fn sight(count: u8) -> Sight {
         rtt_us: u64::from(number),
         labels: Vec::new(),
         leads: number == 1,
+        stands: Vec::new(),
     };
     Sight {
         name: "north".into(),

@@ -175,6 +175,31 @@ impl Up {
         level.map_or_else(Vec::new, |level| level.joined(parent).collect())
     }
 
+    /// How many members of a group, this node included, lead up to `parent` and from there to all of
+    /// `above`.
+    pub(crate) fn leading_on(
+        &self,
+        group: GroupId,
+        parent: GroupId,
+        above: &[GroupId],
+        me: NodeId,
+    ) -> usize {
+        let Some(level) = self.levels.get(&group) else {
+            return 0;
+        };
+        let own = [(&me, &level.said.0)];
+        let others = level.uplinks.iter().map(|(node, uplink)| (node, &**uplink));
+        let all = others.chain(own);
+        let leading = all.filter(|(_, uplink)| {
+            let said = uplink.parents.iter().find(|said| said.group == parent);
+            said.is_some_and(|said| {
+                let leads_to = |it: &GroupId| said.ancestors.iter().any(|a| a.group == *it);
+                !said.ancestors.is_empty() && above.iter().all(leads_to)
+            })
+        });
+        leading.count()
+    }
+
     /// A group took in these, all that it ever did.
     pub(crate) fn handle_taken(&mut self, group: GroupId, taken: Vec<GroupId>, now: Time) {
         if let Some(level) = self.levels.get_mut(&group)

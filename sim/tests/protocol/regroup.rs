@@ -1,6 +1,8 @@
 //! Groups that keep themselves in size (U6, L1, L22): they split and merge under traffic, with
 //! crashes and cuts in the middle, and no name is missed and no message lost meanwhile.
 
+mod parents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,9 +27,9 @@ const SIZE: u32 = 20;
 struct Scene {
     world: World,
     hierarchy: Hierarchy,
-    /// The place of the group that changes, and of the other one.
+    /// The place of the group that changes, and of those who ask.
     growing: usize,
-    watching: usize,
+    watching: Vec<usize>,
 }
 
 impl Scene {
@@ -54,7 +56,7 @@ impl Scene {
             world,
             hierarchy,
             growing,
-            watching,
+            watching: vec![watching],
         }
     }
 
@@ -71,7 +73,7 @@ impl Scene {
             world,
             hierarchy,
             growing,
-            watching: growing,
+            watching: vec![growing],
         }
     }
 
@@ -81,7 +83,9 @@ impl Scene {
 
     /// Members of the group that watches.
     fn outside(&self) -> Vec<NodeIx> {
-        self.hierarchy.plans[self.watching].members.clone()
+        let watching = self.watching.iter();
+        let members = watching.flat_map(|&place| self.hierarchy.plans[place].members.clone());
+        members.collect()
     }
 
     /// One more node in the group that grows.
@@ -150,8 +154,15 @@ struct Seeker {
 impl Seeker {
     fn new(scene: &mut Scene, holders: &[NodeIx]) -> Self {
         let group = scene.id();
+        let holders = holders.iter().map(|&holder| (group, holder));
+        let holders: Vec<_> = holders.collect();
+        Self::of(scene, &holders)
+    }
+
+    /// Each holder has a name in its group.
+    fn of(scene: &mut Scene, holders: &[(GroupId, NodeIx)]) -> Self {
         let mut names = Vec::new();
-        for &holder in holders {
+        for &(group, holder) in holders {
             let name = Bytes::from(format!("name of n{}", holder.0));
             let request =
                 scene
