@@ -197,6 +197,11 @@ impl GroupConfig {
         let reflectors = u32::from(standard.reflectors);
         let reason = if !(SIZE_MIN..=SIZE_MAX).contains(&standard.size) {
             "a size of 2 to 1,000"
+        } else if standard
+            .span
+            .is_some_and(|(min, max)| min < 1 || max > SIZE_MAX || max.saturating_add(1) / 2 < min)
+        {
+            "1 to 1,000 members, at least twice the fewest, less one, at most"
         } else if standard.parent_size < 2 * reflectors {
             "parents of at least twice as many members as reflectors"
         } else if !(1..=REFLECTORS_MAX).contains(&usize::from(standard.reflectors)) {

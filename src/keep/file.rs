@@ -410,6 +410,7 @@ mod tests {
         let mut sized = group();
         sized.place.standard = Some(Arc::new(Standard {
             size: 20,
+            span: None,
             reflectors: 2,
             parent_size: 20,
             ..Standard::default()

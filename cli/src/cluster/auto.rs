@@ -5,7 +5,8 @@
 //! groups = "auto"
 //!
 //! [auto]
-//! size = 20                                # members of a group; two thirds to three halves pass
+//! size = 20                                # members of a group; a half to three halves pass
+//!                                          # or: size = { min = 10, max = 30 }
 //! by = ["region", "zone", "rack"]          # what keeps nodes together, the widest first
 //! keep = true                              # groups split and merge by themselves while they run
 //! cookie = "the secret of all its groups"  # or: open = true
@@ -22,13 +23,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use archipelago_router::grouping::{self, Candidate, Grouped, Wish};
+use archipelago_router::grouping::{self, Candidate, Grouped, Wish, WishError};
 use archipelago_sim::underlay::{Underlay, UnderlayConfig};
 use indexmap::IndexMap;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::Complaint;
+use super::size::Size;
 use super::{KeptAt, Plan, PlannedGroup, PlannedNode, check};
 
 /// The file as it is written.
@@ -45,7 +47,7 @@ pub(super) struct AutoFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AutoTable {
-    size: Option<usize>,
+    size: Option<Spanned<Size>>,
     reflectors: Option<usize>,
     parent_size: Option<usize>,
     #[serde(default = "by")]
@@ -126,8 +128,7 @@ pub(super) fn plan(file: &AutoFile, folder: &Path) -> Result<(Plan, Grounds), Co
     )?;
     let grounds = grounds(file, folder)?;
     let groups = grounds.groups();
-    let groups =
-        groups.map_err(|error| Complaint::at(start, error.to_string(), "mend `[auto]`"))?;
+    let groups = groups.map_err(|error| refused(table, start, &error))?;
     let mut plan = Plan {
         realm: file.realm.get_ref().clone(),
         groups: groups.iter().map(|it| planned(it, cookie)).collect(),
@@ -147,6 +148,16 @@ pub(super) fn plan(file: &AutoFile, folder: &Path) -> Result<(Plan, Grounds), Co
     Ok((plan, grounds))
 }
 
+/// A wish that no plan fulfils, at the line that says it.
+fn refused(table: &AutoTable, start: usize, error: &WishError) -> Complaint {
+    let size = table.size.as_ref().map(|size| size.span().start);
+    let (at, remedy) = match error {
+        WishError::Size(_) | WishError::Span { .. } => (size, "mend `size`"),
+        _ => (None, "mend `[auto]`"),
+    };
+    Complaint::at(at.unwrap_or(start), error.to_string(), remedy)
+}
+
 fn planned(group: &Grouped, cookie: Option<&str>) -> PlannedGroup {
     PlannedGroup {
         name: group.name.clone(),
@@ -164,6 +175,7 @@ fn keep(plan: &mut Plan, wish: &Wish, by: &[String]) {
     let number = |members: usize| u32::try_from(members).unwrap_or(u32::MAX);
     let kept_at = KeptAt {
         members: number(wish.size),
+        span: wish.span.map(|(min, max)| (number(min), number(max))),
         parent_members: number(wish.parent_size),
         by: by.to_vec(),
     };
@@ -191,7 +203,8 @@ fn nodes(all: &IndexMap<Spanned<String>, AutoNode>) -> Result<Vec<PlannedNode>, 
 
 fn grounds(file: &AutoFile, folder: &Path) -> Result<Grounds, Complaint> {
     let table = file.auto.get_ref();
-    let mut wish = Wish::of(table.size.unwrap_or(20));
+    let size = table.size.as_ref().map(Spanned::get_ref);
+    let mut wish = size.map_or(Wish::of(20), Size::wish);
     wish.reflectors = table.reflectors.unwrap_or(wish.reflectors);
     wish.parent_size = table.parent_size.unwrap_or(wish.parent_size);
     let start = file.auto.span().start;

@@ -8,6 +8,7 @@ mod auto;
 mod check;
 mod error;
 mod file;
+mod size;
 mod tiers;
 
 pub(crate) use auto::Grounds;
@@ -52,6 +53,9 @@ pub(crate) struct PlannedGroup {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptAt {
     pub(crate) members: u32,
+    /// The fewest and the most that are left alone, where that was asked for.
+    #[serde(default)]
+    pub(crate) span: Option<(u32, u32)>,
     pub(crate) parent_members: u32,
     /// Attributes that keep nodes together, the widest first.
     pub(crate) by: Vec<String>,

@@ -108,7 +108,11 @@ impl NodeGroup {
 }
 
 fn sizing(kept_at: &KeptAt) -> Sizing {
-    let sizing = Sizing::of(kept_at.members).parent_members(kept_at.parent_members);
+    let sizing = match kept_at.span {
+        Some((min, max)) => Sizing::within(min, max),
+        None => Sizing::of(kept_at.members),
+    };
+    let sizing = sizing.parent_members(kept_at.parent_members);
     kept_at.by.iter().fold(sizing, Sizing::by)
 }
 

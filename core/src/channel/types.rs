@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::Kind;
-use crate::{Boot, LocalId};
 use crate::wire::SessionId;
+use crate::{Boot, LocalId};
 
 /// What can carry frames between two nodes; ordered from worst to best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

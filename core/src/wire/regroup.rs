@@ -23,8 +23,11 @@ pub const MOVERS_MAX: usize = 500;
 /// What groups are to be that the program keeps in size; the same at all groups of one family.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Standard {
-    /// Members of a group, 2 to 1,000. From a half to three halves of it is left alone.
+    /// Members of a group, 2 to 1,000.
     pub size: u32,
+    /// The fewest and the most members that are left alone, where they are others than a half and
+    /// three halves of the size; 1 to 1,000, the most at least twice the fewest, less one.
+    pub span: Option<(u32, u32)>,
     /// Members of each group that join the one above it, 1 to 8.
     pub reflectors: u8,
     /// Members of a group above others, at least twice `reflectors`.
@@ -198,6 +201,7 @@ mod tests {
         let lineage = Lineage {
             standard: Standard {
                 size: 1_000,
+                span: Some((500, 1_000)),
                 reflectors: 8,
                 parent_size: 1_000,
                 by: List::truncated((0..8).map(|_| name())),

@@ -38,8 +38,12 @@ pub struct Candidate {
 /// What groups are wished for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {
-    /// Members of a group, 2 to 1,000. Sizes between a half and three halves of it are left alone.
+    /// Members of a group, 2 to 1,000.
     pub size: usize,
+    /// The fewest and the most members that are left alone, 1 to 1,000; `None`: a half and three halves
+    /// of the size. The most are at least twice the fewest, less one, so that both halves of a group
+    /// with one more are large enough.
+    pub span: Option<(usize, usize)>,
     /// Members of each group that are in the group above it, 1 to 8.
     pub reflectors: usize,
     /// Members of a group above others, at least twice `reflectors`. Three halves of it are left
@@ -53,6 +57,17 @@ pub enum WishError {
     /// Groups of one node, or so large that they are meshes again.
     #[error("groups of {0} members; ask for 2 to 1000")]
     Size(usize),
+    /// Groups that would be too small after a split, or too large.
+    #[error(
+        "groups of {min} to {max} members; ask for 1 to 1000, the most at least twice the fewest, less \
+         one, or what is split would be merged again"
+    )]
+    Span {
+        /// The fewest.
+        min: usize,
+        /// The most.
+        max: usize,
+    },
     /// Nobody to lead up, or too many.
     #[error("{0} reflectors of each group; ask for 1 to 8")]
     Reflectors(usize),
@@ -82,8 +97,21 @@ impl Wish {
     pub const fn of(size: usize) -> Self {
         Self {
             size,
+            span: None,
             reflectors: 2,
             parent_size: if size < 4 { 4 } else { size },
+        }
+    }
+
+    /// Groups of so many members at least and at most, otherwise as [`of`](Self::of) those between.
+    pub const fn within(min: usize, max: usize) -> Self {
+        Self {
+            span: Some((min, max)),
+            ..Self::of(if max < 3 {
+                2
+            } else {
+                min.saturating_add(max) / 2
+            })
         }
     }
 
@@ -94,6 +122,11 @@ impl Wish {
     pub const fn check(&self) -> Result<(), WishError> {
         if self.size < 2 || self.size > 1_000 {
             return Err(WishError::Size(self.size));
+        }
+        if let Some((min, max)) = self.span
+            && (min < 1 || max > 1_000 || max.saturating_add(1) / 2 < min)
+        {
+            return Err(WishError::Span { min, max });
         }
         if self.reflectors < 1 || self.reflectors > 8 {
             return Err(WishError::Reflectors(self.reflectors));
@@ -106,14 +139,20 @@ impl Wish {
 
     /// Fewer members, and a group is to be merged with another.
     pub const fn size_min(&self) -> usize {
-        self.size.div_ceil(2)
+        match self.span {
+            Some((min, _)) => min,
+            None => self.size.div_ceil(2),
+        }
     }
 
     /// More members, and a group is to be split. Both halves of the smallest group that is split
     /// are above [`size_min`](Self::size_min), and what a merger makes is not split: nothing
     /// swings.
     pub const fn size_max(&self) -> usize {
-        self.size + self.size / 2
+        match self.span {
+            Some((_, max)) => max,
+            None => self.size + self.size / 2,
+        }
     }
 
     /// The sizes that are left alone.
@@ -126,6 +165,7 @@ impl Wish {
         let children = self.parent_size / self.reflectors;
         Self {
             size: if children < 2 { 2 } else { children },
+            span: None,
             ..*self
         }
     }

@@ -36,8 +36,14 @@ pub(super) fn partition(
 
 /// Parts of about the wished size.
 fn even(nodes: Vec<usize>, wish: &Wish, distance: &dyn Distance) -> Vec<Vec<usize>> {
-    let parts = (nodes.len() + wish.size / 2) / wish.size;
-    cut(nodes, parts.max(1), distance)
+    let count = nodes.len();
+    let parts = (count + wish.size / 2) / wish.size;
+    let (fewest, most) = (count.div_ceil(wish.size_max()), count / wish.size_min());
+    cut(
+        nodes,
+        parts.clamp(fewest, most.max(fewest)).max(1),
+        distance,
+    )
 }
 
 /// Those that say the same, in the order of what they say.

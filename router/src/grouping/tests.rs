@@ -132,6 +132,7 @@ fn u25_tiers_follow_the_regions_and_reflectors_stand_apart() {
 #[test]
 fn wishes_out_of_range_are_refused() {
     let of = |size, reflectors, parent_size| Wish {
+        span: None,
         size,
         reflectors,
         parent_size,
@@ -197,6 +198,7 @@ fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
 
 fn wishes() -> impl Strategy<Value = Wish> {
     (2usize..40, 1usize..4, 0usize..40).prop_map(|(size, reflectors, more)| Wish {
+        span: None,
         size,
         reflectors,
         parent_size: 2 * reflectors + more,
@@ -257,5 +259,30 @@ proptest! {
         let small = groups.iter().filter(|it| it.len() < wish.size_min()).count();
         prop_assert!(small <= 1 || wish.size < 4, "{:?}", groups);
         prop_assert!(groups.iter().all(|it| it.len() <= wish.size_max()));
+    }
+}
+
+/// Any number of nodes fits into groups of so few to so many.
+#[test]
+fn groups_are_within_the_sizes_that_are_asked_for() {
+    for (min, max) in [(1, 2), (2, 3), (5, 9), (10, 19), (7, 40)] {
+        let wish = Wish::within(min, max);
+        wish.check().unwrap();
+        for count in min..=6 * max {
+            let candidates = vec![Candidate::default(); count];
+            let groups = plan(&candidates, &wish, &Unknown).unwrap();
+            let lowest = groups.iter().filter(|group| group.tier == 0);
+            let sizes: Vec<usize> = lowest.map(|group| group.members.len()).collect();
+            let are_within = sizes.iter().all(|size| (min..=max).contains(size));
+            assert!(are_within, "{min} to {max}: {sizes:?}");
+        }
+    }
+}
+
+#[test]
+fn sizes_that_swing_are_refused() {
+    for (min, max) in [(10, 18), (0, 5), (20, 10), (600, 1_200)] {
+        let error = Wish::within(min, max).check().unwrap_err();
+        assert!(matches!(error, WishError::Span { .. }), "{error}");
     }
 }

@@ -26,6 +26,7 @@ const ORIGIN_BYTES_MAX: usize = 240;
 pub(super) fn wish(standard: &Standard) -> Wish {
     Wish {
         size: standard.size as usize,
+        span: standard.span.map(|(min, max)| (min as usize, max as usize)),
         reflectors: standard.reflectors.into(),
         parent_size: standard.parent_size as usize,
     }
@@ -128,6 +129,7 @@ mod tests {
     fn standard(size: u32) -> Standard {
         Standard {
             size,
+            span: None,
             reflectors: 2,
             parent_size: size,
             ..Standard::default()

@@ -25,6 +25,7 @@ fn sight(count: u8) -> Sight {
     let parent = GroupId::new(REALM, "top");
     let standard = Standard {
         size: 4,
+        span: None,
         reflectors: 1,
         parent_size: 4,
         by: List::new(),

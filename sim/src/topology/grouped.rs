@@ -19,6 +19,7 @@ pub(super) fn grouped(
     TopologyError::count("nodes", it.nodes, (1, nodes_max))?;
     let wish = Wish {
         size: it.size as usize,
+        span: None,
         reflectors: it.reflectors as usize,
         parent_size: it.parent_size.unwrap_or(it.size) as usize,
     };

@@ -135,6 +135,7 @@ impl Scene {
 fn standard() -> Arc<Standard> {
     Arc::new(Standard {
         size: SIZE,
+        span: None,
         reflectors: 2,
         parent_size: SIZE,
         by: List::new(),

@@ -224,10 +224,37 @@ fn an_automatic_plan_may_be_kept_in_size_while_it_runs() {
 }
 
 #[test]
+fn a_size_may_be_a_range() {
+    let text = AUTO.replace("size = 4", "keep = true\nsize = { min = 4, max = 9 }");
+    let (plan, _) = parse(Path::new("c.toml"), &text).unwrap();
+    let sizes: Vec<usize> = plan.groups.iter().map(|it| it.members.len()).collect();
+    assert_eq!(sizes, [9, 5, 4]);
+    let kept_at = plan.groups[0].kept_at.as_ref().unwrap();
+    assert_eq!(kept_at.span, Some((4, 9)));
+}
+
+#[test]
+fn a_range_that_swings_or_is_none_is_refused_with_its_line() {
+    let with = |size: &str| error(&AUTO.replace("size = 4", &format!("size = {size}")));
+    for (size, expected) in [
+        ("{ min = 5, max = 8 }", "c.toml:5: groups of 5 to 8 members"),
+        ("{ min = 9, max = 4 }", "c.toml:5: groups of 9 to 4 members"),
+        ("{ min = 5 }", "missing field `max`"),
+        ("{ min = 5, most = 9 }", "unknown field `most`"),
+        ("\"many\"", "a number of members, or { min = …, max = … }"),
+        ("-1", "a size below 0"),
+    ] {
+        let message = with(size);
+        assert!(message.contains(expected), "{size}: {message}");
+        assert!(message.contains('5'), "{size}: {message}");
+    }
+}
+
+#[test]
 fn an_automatic_plan_says_what_it_cannot_do() {
     let message = error(&AUTO.replace("size = 4", "size = 1"));
     assert!(
-        message.contains("c.toml:4: groups of 1 members"),
+        message.contains("c.toml:5: groups of 1 members"),
         "{message}"
     );
     let message = error(&AUTO.replace("cookie = \"of all\"", ""));

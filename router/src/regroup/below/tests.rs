@@ -40,6 +40,7 @@ fn sight(count: u8, is_free: bool) -> Sight {
         is_up: true,
         standard: Some(Arc::new(Standard {
             size: 4,
+            span: None,
             reflectors: 1,
             parent_size: 4,
             by: List::new(),

@@ -25,6 +25,7 @@ impl Parents {
         (hierarchy.reflectors, hierarchy.capable) = (2, usize::MAX);
         hierarchy.standard = Some(Arc::new(Standard {
             size: 8,
+            span: None,
             reflectors: 2,
             parent_size: 8,
             by: List::new(),
