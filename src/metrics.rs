@@ -119,6 +119,24 @@ counters! {
     /// Boots that could not be written beside the key file: a restart may take one again, until
     /// its group raises it.
     boots_unsaved,
+    /// Splits of groups that keep themselves in size that this node began, as their keeper. Another
+    /// keeper may end what one began.
+    splits_begun,
+    /// Splits that this node ended as keeper: who was to move has moved.
+    splits_done,
+    /// Splits that this node called off as keeper, since they were not made in time.
+    splits_undone,
+    /// Mergers of such groups into others that this node began, as keeper or by invitation.
+    mergers_begun,
+    /// Mergers that this node ended as keeper.
+    mergers_done,
+    /// Mergers that this node called off as keeper.
+    mergers_undone,
+    /// Times that this node moved from such a group to another one, with all that it said.
+    moves_done,
+    /// Times that this node entered another group to move there, and left it again since the change
+    /// was called off.
+    moves_undone,
     /// Control messages longer than a frame may be, which were dropped: a fault of this library.
     control_unencodable,
     /// Frames by relay or detour that were dropped because their peer's queue was full; the

@@ -1,7 +1,7 @@
 //! Does what the machine says, in order.
 
 use archipelago_core::channel::Path;
-use archipelago_core::wire::{Control, Letter, SessionId};
+use archipelago_core::wire::{Control, Letter, RegroupKind, SessionId};
 use archipelago_core::{Boot, GroupId, LocalId, NodeId};
 use archipelago_router::{Event, Output, Regrouped, Unreachable};
 use archipelago_sgroup::{DownReason, GroupEvent};
@@ -206,6 +206,7 @@ impl Actor {
             }
             Event::Regrouped { group, change } => {
                 self.stale.groups.insert(*group);
+                self.count_regrouped(change);
                 if let Regrouped::Moved { to } = change {
                     self.shared.learn_move(*group, *to);
                     self.stale.groups.insert(*to);
@@ -219,5 +220,23 @@ impl Actor {
         if let Some(event) = NodeEvent::from_machine(event) {
             self.shared.hub.tell(&event);
         }
+    }
+
+    fn count_regrouped(&self, change: &Regrouped) {
+        use RegroupKind::{Merge, Split};
+        let metrics = &self.shared.metrics;
+        let counter = match change {
+            Regrouped::Began { kind: Split, .. } => &metrics.splits_begun,
+            Regrouped::Began { kind: Merge, .. } => &metrics.mergers_begun,
+            Regrouped::Done { kind: Split, .. } => &metrics.splits_done,
+            Regrouped::Done { kind: Merge, .. } => &metrics.mergers_done,
+            Regrouped::Undone { kind: Split, .. } => &metrics.splits_undone,
+            Regrouped::Undone { kind: Merge, .. } => &metrics.mergers_undone,
+            Regrouped::Moved { .. } => &metrics.moves_done,
+            Regrouped::Withdrawn => &metrics.moves_undone,
+            // A newer machine's word, which is counted nowhere yet.
+            _ => return,
+        };
+        counter.add(1);
     }
 }

@@ -149,12 +149,27 @@ async fn u6_l1_l22_a_group_splits_under_traffic() {
         receive(inbox, sent).await;
     }
     handles_follow(&nodes).await;
+    counted(&nodes);
     let moved = nodes[MEMBERS - 5].group(GROUP);
     if moved.present() != moved.id() {
         let to = within("the event", moved_to(&mut events)).await;
         assert_eq!(to, moved.present());
     }
     shutdown(nodes).await;
+}
+
+/// One split was begun, none was called off, and each node that is in the new group moved once.
+fn counted(nodes: &[Node]) {
+    let sum = |of: fn(&archipelago::Metrics) -> u64| -> u64 {
+        nodes.iter().map(|node| of(&node.metrics())).sum()
+    };
+    let id = nodes[0].group_id(GROUP);
+    let moved = nodes
+        .iter()
+        .filter(|node| node.group(GROUP).present() != id);
+    assert_eq!(sum(|it| it.moves_done), moved.count() as u64);
+    assert_eq!(sum(|it| it.splits_begun), 1);
+    assert_eq!(sum(|it| it.splits_undone + it.moves_undone), 0);
 }
 
 /// What is said by the handles that nodes had is said where they are, and found from either part.
