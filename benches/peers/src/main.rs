@@ -5,9 +5,11 @@
 //!  this process: every sender ──▶ a process for each peer that receives and answers
 //!        └─ for each workload, each peer in turn, twice, in opposite order
 //! ```
+//! `nodes` compares how many nodes their clusters take instead.
 
 mod chart;
 mod erlang;
+mod nodes;
 mod peer;
 mod report;
 mod serving;
@@ -34,9 +36,12 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// How much longer than asked a turn may take before the peer is given up.
 const TURN_SLACK: Duration = Duration::from_secs(20);
 
-/// Messages between two processes, over each peer.
+/// Messages between two processes, over each peer; or clusters of many.
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Seconds that each workload is measured for over each peer.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
@@ -60,6 +65,13 @@ struct Options {
     serve: Option<Peer>,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Nodes(nodes::Options),
+    #[command(hide = true)]
+    Node(nodes::NodeOptions),
+}
+
 /// What is measured where nothing else is asked for.
 const USUAL: [Workload; 6] = [
     Workload::Rtt64,
@@ -73,9 +85,11 @@ const USUAL: [Workload; 6] = [
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match options.serve {
-        Some(peer) => serving::serve(peer).await,
-        None => compare(&options).await,
+    let result = match (&options.command, options.serve) {
+        (Some(Command::Nodes(options)), _) => nodes::compare(options).await,
+        (Some(Command::Node(options)), _) => nodes::node(options).await,
+        (None, Some(peer)) => serving::serve(peer).await,
+        (None, None) => compare(&options).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
