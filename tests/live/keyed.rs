@@ -301,6 +301,12 @@ async fn u11_hosts_with_and_without_leases_are_told_apart() {
     let told = differs(&mut told_one);
     assert_eq!(within("the event", told).await, (nodes[1].id(), false));
     let third = nodes[2].group("differing");
+    let seen = async {
+        while !third.nodes_offering("fenced").contains(&nodes[1].id()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("the offer at the third", seen).await;
     let refused = third.host_keyed("fenced", leased(), start).await;
     assert!(matches!(refused, Err(HostError::Differs { .. })));
     drop(first);
